@@ -1,0 +1,59 @@
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask fuzz`.
+//!
+//! Everything a command needs beyond the Rust toolchain, a C compiler, Python and apt it fetches itself,
+//! into `target/tools`, at pinned versions.
+
+#![forbid(unsafe_code)]
+
+mod clock;
+mod demo;
+mod process;
+mod steps;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use process::Failure;
+use workspace::Workspace;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+Commands:
+  demo [--json FILE] [...]          build in release mode and run the whole way of a payment, end to end
+  test [--list] [--only STEP]...    run every check, or only the named steps
+  fuzz [--seconds N] [TARGET]...    fuzz the targets (default: all of them, 300 seconds each)
+  help                              show this text
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match args.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    match run(command, rest) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("xtask {command}: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &str, args: &[String]) -> Result<ExitCode, Failure> {
+    let workspace = Workspace::locate()?;
+    match command {
+        "demo" => demo::run(&workspace, args),
+        "test" => steps::run(&workspace, args),
+        "fuzz" => steps::fuzz::run_long(&workspace, args),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => Err(Failure::new(format!(
+            "unknown command {other:?}\n\n{USAGE}"
+        ))),
+    }
+}
