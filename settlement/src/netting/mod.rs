@@ -1,0 +1,92 @@
+//! Netting: from who owes whom to the few transfers that discharge it.
+//!
+//! | step | module | what it keeps |
+//! | --- | --- | --- |
+//! | positions of a pair cancel | [`bilateral`] | each pair's balance |
+//! | every participant's balance over all pairs | [`multilateral`] | sums to zero |
+//! | transfers from debtors to creditors | [`legs`] | each participant's balance, at most n-1 transfers |
+//!
+//! Pure functions over integers. The order of the input never shows in the output, so two people who start
+//! from the same positions arrive at the same proposal.
+
+use farthing_channel::id::Address;
+use serde::Serialize;
+
+use crate::text::as_text;
+
+pub mod bilateral;
+pub mod legs;
+pub mod multilateral;
+
+#[cfg(test)]
+mod tests;
+
+pub use legs::{Greedy, LegPlanner};
+pub use multilateral::{Net, Nets};
+
+/// What one participant owes another, base units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Position {
+    /// Who owes.
+    #[serde(serialize_with = "as_text")]
+    pub debtor: Address,
+    /// Who is owed.
+    #[serde(serialize_with = "as_text")]
+    pub creditor: Address,
+    /// How much, base units.
+    pub amount: u128,
+}
+
+/// One transfer of a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Leg {
+    /// Whose account pays.
+    #[serde(serialize_with = "as_text")]
+    pub from: Address,
+    /// Whose account receives.
+    #[serde(serialize_with = "as_text")]
+    pub to: Address,
+    /// How much, base units; never zero.
+    pub amount: u128,
+}
+
+/// Why positions cannot be netted. Each is a fault of whoever made the positions; a retry does not help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NettingError {
+    /// A sum does not fit 128 bits.
+    #[error("the positions of {0} do not fit 128 bits")]
+    Overflow(Address),
+    /// A participant owes itself.
+    #[error("{0} owes itself")]
+    SelfOwed(Address),
+    /// Credits and debts differ, so a position was lost or made on the way here.
+    #[error("the nets do not sum to zero: owed {owed}, owing {owing}")]
+    NotZeroSum {
+        /// Sum of all credits, base units.
+        owed: u128,
+        /// Sum of all debts, base units.
+        owing: u128,
+    },
+}
+
+/// Everything the netting of one epoch found out, step by step, for the statement.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Netting {
+    /// One position per pair and direction at most, ascending.
+    pub bilateral: Vec<Position>,
+    /// Every participant's balance.
+    pub nets: Nets,
+    /// The transfers, in the order they are to be made.
+    pub legs: Vec<Leg>,
+}
+
+/// Nets `positions` and plans the legs with `planner`.
+///
+/// # Errors
+/// Any [`NettingError`].
+pub fn net(positions: &[Position], planner: &impl LegPlanner) -> Result<Netting, NettingError> {
+    let bilateral = bilateral::net_pairs(positions)?;
+    let nets = multilateral::net_all(&bilateral)?;
+    let legs = planner.plan(&nets)?;
+    Ok(Netting { bilateral, nets, legs })
+}
