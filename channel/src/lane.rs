@@ -1,0 +1,521 @@
+//! A lane's total as a maximum: propose, then commit.
+//!
+//! Merging two views of a lane takes the greater. Whether a payment raises the total is a pure question
+//! ([`LaneState::propose_voucher`] and its siblings); its owner then reserves the limits and commits. A duplicate, an
+//! old or a reordered payment is [`Outcome::Known`], which is no error: the answer is the acknowledgement again.
+
+mod evidence;
+mod total;
+
+use alloc::vec::Vec;
+
+pub use evidence::{
+    AnchorTerms, Evidence, SignedAnchor, SignedVoucher, TickProof, verify_evidence,
+};
+pub use total::Total;
+
+use crate::chain;
+use crate::eip712::{Domain, Voucher};
+use crate::id::{Address, LaneId, Preimage, TariffHash};
+use crate::limits::{ANCHORS_PER_LANE_MAX, TICK_GAP_MAX};
+use crate::refusal::Refusal;
+use crate::sign::{Recover, verify_typed};
+
+/// A value whose proof has been checked by this crate. A function that needs a checked proof takes this, not
+/// the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// Takes a value as checked because the caller reads it back from its own journal, whose blocks are chained by
+    /// hash and which only ever held checked values.
+    #[must_use]
+    pub fn from_own_journal(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+
+    /// The value itself.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// An anchor that a lane keeps alive, and how far its chain is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldAnchor {
+    /// The anchor.
+    pub signed: SignedAnchor,
+    /// The highest index whose preimage is known; 0 is the root itself.
+    pub index: u16,
+    /// The link at `index`.
+    pub link: Preimage,
+}
+
+impl HeldAnchor {
+    fn total(&self) -> Total {
+        // Checked when the anchor was accepted: the top value fits, so every value below it does.
+        self.signed
+            .terms
+            .total_at(self.index)
+            .unwrap_or(Total::ZERO)
+    }
+
+    fn top(&self) -> Total {
+        self.signed
+            .terms
+            .total_at(self.signed.terms.length)
+            .unwrap_or(Total::ZERO)
+    }
+}
+
+/// What proves the lane's total: the evidence with the greatest value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Best {
+    Nothing,
+    Voucher(SignedVoucher),
+    /// The anchor with this tag among those held.
+    Anchor(u64),
+}
+
+/// A lane as its owner keeps it. Its size is bounded: one voucher and at most four anchors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneState {
+    lane: LaneId,
+    total: Total,
+    best: Best,
+    anchors: Vec<HeldAnchor>,
+}
+
+/// What a payment comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It raises the total, or adds an anchor: commit it when the limits allow.
+    Advance(Proposal),
+    /// Nothing new. The acknowledgement says what is known.
+    Known,
+}
+
+/// A change that was found good against one state of a lane and is not made yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proposal {
+    total: Total,
+    increase: u64,
+    change: Change,
+}
+
+/// What a committed proposal added, for the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A new highest voucher.
+    Voucher(SignedVoucher),
+    /// A further anchor.
+    Anchor(SignedAnchor),
+    /// A preimage further along the anchor with this tag.
+    Tick {
+        /// [`AnchorTerms::tag`] of the anchor.
+        anchor: u64,
+        /// Its index.
+        index: u16,
+        /// The preimage.
+        link: Preimage,
+    },
+}
+
+impl Proposal {
+    /// Base units by which the lane's whole-unit total grows; may be zero for a fraction or a spare anchor.
+    #[must_use]
+    pub fn increase(&self) -> u64 {
+        self.increase
+    }
+
+    /// The lane's total after the change.
+    #[must_use]
+    pub fn total(&self) -> Total {
+        self.total
+    }
+
+    /// What it adds.
+    #[must_use]
+    pub fn change(&self) -> &Change {
+        &self.change
+    }
+}
+
+impl LaneState {
+    /// A lane on which nothing has been paid.
+    #[must_use]
+    pub fn new(lane: LaneId) -> Self {
+        Self {
+            lane,
+            total: Total::ZERO,
+            best: Best::Nothing,
+            anchors: Vec::new(),
+        }
+    }
+
+    /// The lane.
+    #[must_use]
+    pub fn lane(&self) -> &LaneId {
+        &self.lane
+    }
+
+    /// The highest total proven.
+    #[must_use]
+    pub fn total(&self) -> Total {
+        self.total
+    }
+
+    /// The anchors held, oldest first.
+    #[must_use]
+    pub fn anchors(&self) -> &[HeldAnchor] {
+        &self.anchors
+    }
+
+    /// The proof of the total; `None` while nothing was paid.
+    #[must_use]
+    pub fn evidence(&self) -> Option<Evidence> {
+        match self.best {
+            Best::Nothing => None,
+            Best::Voucher(voucher) => Some(Evidence::Voucher(voucher)),
+            Best::Anchor(tag) => self.held(tag).map(|held| {
+                Evidence::Tick(TickProof {
+                    anchor: held.signed,
+                    index: held.index,
+                    link: held.link,
+                })
+            }),
+        }
+    }
+
+    /// The newest anchor with the index known of it, as acknowledgements name it.
+    #[must_use]
+    pub fn newest_anchor(&self) -> Option<(u64, u16)> {
+        self.anchors
+            .last()
+            .map(|held| (held.signed.terms.tag(), held.index))
+    }
+
+    fn held(&self, tag: u64) -> Option<&HeldAnchor> {
+        self.anchors
+            .iter()
+            .find(|held| held.signed.terms.tag() == tag)
+    }
+
+    /// Whether a voucher of `amount` could raise the total. Asked before the signature is looked at.
+    ///
+    /// # Errors
+    /// [`Refusal::ZeroAmount`].
+    pub fn voucher_is_news(&self, amount: u64) -> Result<bool, Refusal> {
+        if amount == 0 {
+            return Err(Refusal::ZeroAmount);
+        }
+        Ok(Total::whole(amount) > self.total)
+    }
+
+    /// What a checked voucher comes to.
+    #[must_use]
+    pub fn propose_voucher(&self, voucher: &Verified<SignedVoucher>) -> Outcome {
+        let voucher = *voucher.get();
+        self.advance(Total::whole(voucher.amount), Change::Voucher(voucher))
+    }
+
+    /// Whether an anchor could be of use: terms in range, for the lane's tariff, not known yet. Asked before the
+    /// signature is looked at; `Ok(false)` is an anchor that is held already.
+    ///
+    /// # Errors
+    /// [`Refusal::BadAnchorTerms`], [`Refusal::Overflow`], [`Refusal::WrongTariff`], [`Refusal::AnchorSpent`],
+    /// [`Refusal::AnchorConflict`].
+    pub fn anchor_is_news(
+        &self,
+        terms: &AnchorTerms,
+        tariff: &TariffHash,
+    ) -> Result<bool, Refusal> {
+        terms.check()?;
+        if terms.tariff != *tariff {
+            return Err(Refusal::WrongTariff);
+        }
+        match self.held(terms.tag()) {
+            Some(held) if held.signed.terms == *terms => return Ok(false),
+            Some(_) => return Err(Refusal::AnchorConflict),
+            None => {}
+        }
+        let top = terms.total_at(terms.length)?;
+        if top > self.total {
+            Ok(true)
+        } else {
+            Err(Refusal::AnchorSpent)
+        }
+    }
+
+    /// What a checked anchor comes to: its index 0 is already worth its base.
+    ///
+    /// # Errors
+    /// As [`Self::anchor_is_news`].
+    pub fn propose_anchor(&self, anchor: &Verified<SignedAnchor>) -> Result<Outcome, Refusal> {
+        let anchor = *anchor.get();
+        if !self.anchor_is_news(&anchor.terms, &anchor.terms.tariff)? {
+            return Ok(Outcome::Known);
+        }
+        let total = anchor.terms.total_at(0)?.max(self.total);
+        let increase = total.amount().saturating_sub(self.total.amount());
+        Ok(Outcome::Advance(Proposal {
+            total,
+            increase,
+            change: Change::Anchor(anchor),
+        }))
+    }
+
+    /// Hashes that checking a tick at `index` may cost, over all anchors held.
+    #[must_use]
+    pub fn tick_hashes(&self, index: u16) -> u32 {
+        self.candidates(index)
+            .map(|held| u32::from(index.saturating_sub(held.index)))
+            .sum()
+    }
+
+    /// Anchors on whose chain `index` would be new and near enough, newest first.
+    fn candidates(&self, index: u16) -> impl Iterator<Item = &HeldAnchor> {
+        self.anchors.iter().rev().filter(move |held| {
+            index > held.index
+                && index <= held.signed.terms.length
+                && index.saturating_sub(held.index) <= TICK_GAP_MAX
+        })
+    }
+
+    /// Checks a tick by hashing it down to the last link known, and says what it comes to.
+    ///
+    /// # Errors
+    /// [`Refusal::NoAnchor`], [`Refusal::IndexOutOfRange`], [`Refusal::TickGap`], [`Refusal::WrongTick`].
+    pub fn propose_tick(&self, index: u16, link: &Preimage) -> Result<Outcome, Refusal> {
+        let tag = self.lane.tag();
+        for held in self.candidates(index) {
+            if chain::walk(link, &tag, index, held.index) == held.link {
+                let anchor = held.signed.terms.tag();
+                let total = held.signed.terms.total_at(index)?;
+                return Ok(self.advance(
+                    total,
+                    Change::Tick {
+                        anchor,
+                        index,
+                        link: *link,
+                    },
+                ));
+            }
+        }
+        self.tick_without_match(index, link)
+    }
+
+    /// Why no chain moved: an old tick again, or one of the refusals.
+    fn tick_without_match(&self, index: u16, link: &Preimage) -> Result<Outcome, Refusal> {
+        let Some(newest) = self.anchors.last() else {
+            return Err(Refusal::NoAnchor);
+        };
+        // A repeated tick is told apart from a wrong one only where that costs nothing. One from further back
+        // changes nothing whatever it is, so it counts as known without being hashed.
+        if self
+            .anchors
+            .iter()
+            .any(|held| index < held.index || (index == held.index && *link == held.link))
+        {
+            return Ok(Outcome::Known);
+        }
+        if self
+            .anchors
+            .iter()
+            .all(|held| index == 0 || index > held.signed.terms.length)
+        {
+            return Err(Refusal::IndexOutOfRange);
+        }
+        if index.saturating_sub(newest.index) > TICK_GAP_MAX
+            && self.candidates(index).next().is_none()
+        {
+            return Err(Refusal::TickGap);
+        }
+        Err(Refusal::WrongTick)
+    }
+
+    /// A proposal towards `total`, if that is more than the lane has, or moves a chain.
+    fn advance(&self, total: Total, change: Change) -> Outcome {
+        let moves_chain = matches!(change, Change::Tick { .. });
+        if total <= self.total && !moves_chain {
+            return Outcome::Known;
+        }
+        let total = total.max(self.total);
+        let increase = total.amount().saturating_sub(self.total.amount());
+        Outcome::Advance(Proposal {
+            total,
+            increase,
+            change,
+        })
+    }
+
+    /// Makes the change. `proposal` must come from this very state.
+    #[must_use]
+    pub fn commit(mut self, proposal: &Proposal) -> Self {
+        match proposal.change {
+            Change::Voucher(voucher) => self.best = Best::Voucher(voucher),
+            Change::Anchor(signed) => {
+                let raises = signed
+                    .terms
+                    .total_at(0)
+                    .is_ok_and(|total| total > self.total);
+                self.hold(HeldAnchor {
+                    signed,
+                    index: 0,
+                    link: Preimage(signed.terms.root.0),
+                });
+                if raises {
+                    self.best = Best::Anchor(signed.terms.tag());
+                }
+            }
+            Change::Tick {
+                anchor,
+                index,
+                link,
+            } => {
+                if let Some(held) = self
+                    .anchors
+                    .iter_mut()
+                    .find(|held| held.signed.terms.tag() == anchor)
+                {
+                    held.index = index;
+                    held.link = link;
+                    if held.total() > self.total {
+                        self.best = Best::Anchor(anchor);
+                    }
+                }
+            }
+        }
+        self.total = proposal.total;
+        self
+    }
+
+    /// Adds an anchor; where there is no room, the one with the lowest top value that proves nothing goes.
+    fn hold(&mut self, anchor: HeldAnchor) {
+        if self.anchors.len() >= ANCHORS_PER_LANE_MAX {
+            let keep = self.best;
+            let weakest = self
+                .anchors
+                .iter()
+                .enumerate()
+                .filter(|(_, held)| keep != Best::Anchor(held.signed.terms.tag()))
+                .min_by_key(|(_, held)| held.top())
+                .map(|(place, _)| place);
+            if let Some(place) = weakest {
+                self.anchors.remove(place);
+            }
+        }
+        self.anchors.push(anchor);
+    }
+
+    /// Applies a change that the journal kept, in its order. Returns the state unchanged where the change does not
+    /// fit it, which can only be a record folded away by a later one.
+    #[must_use]
+    pub fn restore(self, change: &Change) -> Self {
+        let outcome = match *change {
+            Change::Voucher(voucher) => self.propose_voucher(&Verified::from_own_journal(voucher)),
+            Change::Anchor(anchor) => {
+                match self.propose_anchor(&Verified::from_own_journal(anchor)) {
+                    Ok(outcome) => outcome,
+                    Err(_) => return self,
+                }
+            }
+            Change::Tick {
+                anchor,
+                index,
+                link,
+            } => match self.held(anchor) {
+                Some(held) if index > held.index => match held.signed.terms.total_at(index) {
+                    Ok(total) => self.advance(
+                        total,
+                        Change::Tick {
+                            anchor,
+                            index,
+                            link,
+                        },
+                    ),
+                    Err(_) => return self,
+                },
+                _ => return self,
+            },
+        };
+        match outcome {
+            Outcome::Advance(proposal) => self.commit(&proposal),
+            Outcome::Known => self,
+        }
+    }
+
+    /// The changes that lead from nothing to this state, for a checkpoint. All anchors come before any tick: an
+    /// anchor was good against the total of its day, and must be so again.
+    #[must_use]
+    pub fn to_changes(&self) -> Vec<Change> {
+        let anchors = self.anchors.iter().map(|held| Change::Anchor(held.signed));
+        let ticks = self
+            .anchors
+            .iter()
+            .filter(|held| held.index > 0)
+            .map(|held| Change::Tick {
+                anchor: held.signed.terms.tag(),
+                index: held.index,
+                link: held.link,
+            });
+        let mut changes: Vec<_> = anchors.chain(ticks).collect();
+        if let Best::Voucher(voucher) = self.best {
+            changes.push(Change::Voucher(voucher));
+        }
+        changes
+    }
+}
+
+/// Checks a voucher's signature.
+///
+/// # Errors
+/// [`Refusal::BadSignature`], [`Refusal::WrongSigner`].
+pub fn verify_voucher(
+    recover: &impl Recover,
+    domain: &Domain,
+    lane: &LaneId,
+    device: &Address,
+    voucher: &SignedVoucher,
+) -> Result<Verified<SignedVoucher>, Refusal> {
+    let typed = Voucher {
+        lane: *lane,
+        cumulative_amount: u128::from(voucher.amount),
+    };
+    verify_typed(recover, domain, &typed, &voucher.signature.check()?, device)?;
+    Ok(Verified::new(*voucher))
+}
+
+/// Checks an anchor's terms and signature.
+///
+/// # Errors
+/// [`Refusal::BadAnchorTerms`], [`Refusal::Overflow`], [`Refusal::BadSignature`], [`Refusal::WrongSigner`].
+pub fn verify_anchor(
+    recover: &impl Recover,
+    domain: &Domain,
+    lane: &LaneId,
+    device: &Address,
+    anchor: &SignedAnchor,
+) -> Result<Verified<SignedAnchor>, Refusal> {
+    anchor.terms.check()?;
+    verify_typed(
+        recover,
+        domain,
+        &anchor.terms.typed(lane),
+        &anchor.signature.check()?,
+        device,
+    )?;
+    Ok(Verified::new(*anchor))
+}
+
+#[cfg(test)]
+mod tests;

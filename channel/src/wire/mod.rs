@@ -1,0 +1,32 @@
+//! What travels between device, provider and hub. PROTOCOL.md has the CDDL and the sequence of a session.
+//!
+//! Every message is `[code, {integer key: value}]` in deterministic CBOR ([`crate::codec`]). Payments and
+//! acknowledgements travel in QUIC datagrams, any number of messages one after another; control messages in frames on
+//! bidirectional streams, each a 16-bit big-endian length and one message. Codes and keys are append-only.
+
+mod control;
+mod payment;
+
+pub use control::{
+    Attached, ClosedLane, Hello, LaneOffer, LaneView, Notice, Request, Response, Role,
+    ServiceMessage, SignedReceipt, SignedReport,
+};
+pub use payment::{Answer, Grant, LaneRef, Payment, Payments, Reason};
+
+/// The protocol's name in TLS, with its version.
+pub const ALPN: &[u8] = b"farthing/1";
+
+/// Application error codes with which the hub closes a connection.
+pub mod close_code {
+    /// The hub is shutting down; reconnect elsewhere or later.
+    pub const SHUTDOWN: u32 = 0;
+    /// The peer broke the protocol in a way that no refusal can answer.
+    pub const PROTOCOL: u32 = 1;
+    /// The peer did not attach, or was idle, for too long.
+    pub const IDLE: u32 = 2;
+    /// Too many connections or handshakes from this address, or on this hub.
+    pub const CROWDED: u32 = 3;
+}
+
+#[cfg(test)]
+mod tests;
