@@ -8,3 +8,7 @@
 
 pub mod netting;
 pub mod text;
+
+pub mod allocate;
+pub mod evidence;
+pub mod journal_reader;

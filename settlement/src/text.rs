@@ -1,34 +1,30 @@
 //! How identities and amounts are written for people and in JSON.
 
 use std::fmt::Display;
+use std::str::FromStr;
 
-use serde::Serializer;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serializer};
 
 /// Serialises anything that prints, such as an identity, as its text.
 ///
 /// # Errors
 /// As the serialiser.
-pub fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
-/// As [`as_text`] for a list.
+/// Reads back what [`serialize`] wrote.
 ///
 /// # Errors
-/// As the serialiser.
-pub fn as_texts<T: Display, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(values.iter().map(ToString::to_string))
-}
-
-/// As [`as_text`] for what may be absent.
-///
-/// # Errors
-/// As the serialiser.
-pub fn as_text_option<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => serializer.collect_str(value),
-        None => serializer.serialize_none(),
-    }
+/// As the deserialiser, and where the text is not a `T`.
+pub fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr,
+    T::Err: Display,
+    D: Deserializer<'de>,
+{
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
 /// How base units become the token's own unit in print.

@@ -10,9 +10,7 @@
 //! from the same positions arrive at the same proposal.
 
 use farthing_channel::id::Address;
-use serde::Serialize;
-
-use crate::text::as_text;
+use serde::{Deserialize, Serialize};
 
 pub mod bilateral;
 pub mod legs;
@@ -25,26 +23,26 @@ pub use legs::{Greedy, LegPlanner};
 pub use multilateral::{Net, Nets};
 
 /// What one participant owes another, base units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// Who owes.
-    #[serde(serialize_with = "as_text")]
+    #[serde(with = "crate::text")]
     pub debtor: Address,
     /// Who is owed.
-    #[serde(serialize_with = "as_text")]
+    #[serde(with = "crate::text")]
     pub creditor: Address,
     /// How much, base units.
     pub amount: u128,
 }
 
 /// One transfer of a proposal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Leg {
     /// Whose account pays.
-    #[serde(serialize_with = "as_text")]
+    #[serde(with = "crate::text")]
     pub from: Address,
     /// Whose account receives.
-    #[serde(serialize_with = "as_text")]
+    #[serde(with = "crate::text")]
     pub to: Address,
     /// How much, base units; never zero.
     pub amount: u128,
@@ -70,7 +68,7 @@ pub enum NettingError {
 }
 
 /// Everything the netting of one epoch found out, step by step, for the statement.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Netting {
     /// One position per pair and direction at most, ascending.
     pub bilateral: Vec<Position>,

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use farthing_channel::id::Address;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde::de::{Deserializer, Error as _};
 use serde::ser::{SerializeMap, Serializer};
 
 use super::{NettingError, Position};
 
 /// One participant's balance, base units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Net {
     /// It pays this much.
@@ -31,6 +32,14 @@ impl Serialize for Nets {
             map.serialize_entry(&participant.to_string(), net)?;
         }
         map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Nets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let map = BTreeMap::<String, Net>::deserialize(deserializer)?;
+        let parse = |(who, net): (String, Net)| who.parse().map(|who| (who, net)).map_err(D::Error::custom);
+        map.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 }
 

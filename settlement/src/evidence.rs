@@ -1,0 +1,237 @@
+//! What is proven about one lane, checked here again from the signatures up, whatever the hub made of it.
+//!
+//! Anchors are checked when they come, ticks by hashing on from the last link known (all of a chain once, however
+//! many ticks it came in). Vouchers replace each other, so only the greatest are kept and checked at the end, from the
+//! greatest down until one holds.
+
+use farthing_channel::chain;
+use farthing_channel::eip712::Domain;
+use farthing_channel::id::{Address, ChannelId, LaneId, Preimage, TariffHash};
+use farthing_channel::lane::{
+    Evidence, HeldAnchor, SignedAnchor, SignedVoucher, TickProof, Total, verify_anchor, verify_evidence, verify_voucher,
+};
+use farthing_channel::limits::ANCHORS_PER_LANE_MAX;
+use farthing_channel::record::LaneImage;
+use farthing_channel::refusal::Refusal;
+use farthing_channel::sign::{Recover, verify_typed};
+use farthing_channel::wire::SignedReport;
+
+/// Anchors remembered per lane. Twice what a hub keeps, so that every anchor a later tick can name is still here.
+pub const ANCHORS_REMEMBERED_MAX: usize = 2 * ANCHORS_PER_LANE_MAX;
+
+/// Unchecked vouchers kept per lane while a journal is read. One is enough beside an honest hub; the others are
+/// what is left to pay by where the greatest turn out false.
+pub const VOUCHER_CANDIDATES_MAX: usize = 4;
+
+/// The keys that a lane's proofs must be by.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneKeys<'a> {
+    /// The ledger that signatures are good on.
+    pub domain: &'a Domain,
+    /// Who pays: the device, or the escrow's signer where the lane is the escrow itself.
+    pub payer: Address,
+}
+
+/// One lane, as far as it is proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneProof {
+    /// Its standing facts.
+    pub image: LaneImage,
+    /// The greatest total proven.
+    pub proven: Option<Evidence>,
+    /// Anchors whose ticks may still come, oldest first.
+    pub anchors: Vec<HeldAnchor>,
+    /// The newest report of the payee.
+    pub report: Option<SignedReport>,
+    /// Vouchers not checked yet, greatest first.
+    candidates: Vec<SignedVoucher>,
+}
+
+impl LaneProof {
+    /// A lane on which nothing is proven.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownLane`] where the identity is not that of the facts.
+    pub fn new(image: LaneImage) -> Result<Self, Refusal> {
+        if !is_identity_of(&image) {
+            return Err(Refusal::UnknownLane);
+        }
+        Ok(Self { image, proven: None, anchors: Vec::new(), report: None, candidates: Vec::new() })
+    }
+
+    /// A lane as it was remembered.
+    #[must_use]
+    pub fn remembered(
+        image: LaneImage,
+        proven: Option<Evidence>,
+        anchors: Vec<HeldAnchor>,
+        report: Option<SignedReport>,
+    ) -> Self {
+        Self { image, proven, anchors, report, candidates: Vec::new() }
+    }
+
+    /// Whether a lone payer pays on the escrow itself.
+    #[must_use]
+    pub fn is_lone(&self) -> bool {
+        self.image.lane == LaneId::of_escrow(&self.image.escrow)
+    }
+
+    /// The greatest total proven.
+    #[must_use]
+    pub fn total(&self) -> Total {
+        self.proven.as_ref().and_then(|evidence| evidence.claimed().ok()).unwrap_or(Total::ZERO)
+    }
+
+    /// Refunds since opening, base units, as the payee signed them.
+    #[must_use]
+    pub fn credited(&self) -> u64 {
+        self.report.as_ref().map_or(0, |report| report.credited)
+    }
+
+    /// The lane takes up new facts: another tariff. Its identity stays.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownLane`] where the facts are another lane's.
+    pub fn take_up(&mut self, image: LaneImage) -> Result<(), Refusal> {
+        if image.lane != self.image.lane || !is_identity_of(&image) {
+            return Err(Refusal::UnknownLane);
+        }
+        self.image = image;
+        Ok(())
+    }
+
+    /// Keeps a voucher for [`Self::check_vouchers`].
+    pub fn offer_voucher(&mut self, voucher: SignedVoucher) {
+        if Total::whole(voucher.amount) <= self.total() {
+            return;
+        }
+        let place = self.candidates.partition_point(|kept| kept.amount >= voucher.amount);
+        if self.candidates.get(place.wrapping_sub(1)) != Some(&voucher) {
+            self.candidates.insert(place, voucher);
+            self.candidates.truncate(VOUCHER_CANDIDATES_MAX);
+        }
+    }
+
+    /// Checks the vouchers kept, from the greatest down until one holds. Returns those that did not, and why.
+    pub fn check_vouchers(&mut self, keys: &LaneKeys<'_>, recover: &impl Recover) -> Vec<(SignedVoucher, Refusal)> {
+        let mut failed = Vec::new();
+        for voucher in std::mem::take(&mut self.candidates) {
+            if Total::whole(voucher.amount) <= self.total() {
+                break;
+            }
+            match verify_voucher(recover, keys.domain, &self.image.lane, &keys.payer, &voucher) {
+                Ok(verified) => self.raise(Evidence::Voucher(verified.into_inner())),
+                Err(refusal) => failed.push((voucher, refusal)),
+            }
+        }
+        failed
+    }
+
+    /// Checks an anchor and keeps it. One that is known already changes nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownTariff`] where `tariff_known` denies the anchor's tariff, [`Refusal::AnchorConflict`], or as
+    /// [`verify_anchor`].
+    pub fn accept_anchor(
+        &mut self,
+        keys: &LaneKeys<'_>,
+        recover: &impl Recover,
+        anchor: &SignedAnchor,
+        tariff_known: impl Fn(&TariffHash) -> bool,
+    ) -> Result<(), Refusal> {
+        match self.anchors.iter().find(|held| held.signed.terms.tag() == anchor.terms.tag()) {
+            Some(held) if held.signed.terms == anchor.terms => return Ok(()),
+            Some(_) => return Err(Refusal::AnchorConflict),
+            None => {}
+        }
+        if !anchor.terms.tariff.is_zero() && !tariff_known(&anchor.terms.tariff) {
+            return Err(Refusal::UnknownTariff);
+        }
+        let signed = verify_anchor(recover, keys.domain, &self.image.lane, &keys.payer, anchor)?.into_inner();
+        self.hold(HeldAnchor { signed, index: 0, link: Preimage(signed.terms.root.0) });
+        self.raise(Evidence::Tick(TickProof { anchor: signed, index: 0, link: Preimage(signed.terms.root.0) }));
+        Ok(())
+    }
+
+    /// Checks a preimage of the anchor with tag `anchor` by hashing it down to the last link known.
+    ///
+    /// # Errors
+    /// [`Refusal::NoAnchor`], [`Refusal::IndexOutOfRange`], [`Refusal::WrongTick`].
+    pub fn accept_tick(&mut self, anchor: u64, index: u16, link: &Preimage) -> Result<(), Refusal> {
+        let tag = self.image.lane.tag();
+        let held =
+            self.anchors.iter_mut().find(|held| held.signed.terms.tag() == anchor).ok_or(Refusal::NoAnchor)?;
+        if index <= held.index {
+            return Ok(());
+        }
+        if index > held.signed.terms.length {
+            return Err(Refusal::IndexOutOfRange);
+        }
+        if chain::walk(link, &tag, index, held.index) != held.link {
+            return Err(Refusal::WrongTick);
+        }
+        held.index = index;
+        held.link = *link;
+        let proof = TickProof { anchor: held.signed, index, link: *link };
+        self.raise(Evidence::Tick(proof));
+        Ok(())
+    }
+
+    /// Checks a report of the payee. An older revision changes nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::BadCredit`] where refunds shrink, or the signature's refusals.
+    pub fn accept_report(
+        &mut self,
+        domain: &Domain,
+        recover: &impl Recover,
+        report: &SignedReport,
+    ) -> Result<(), Refusal> {
+        if self.report.as_ref().is_some_and(|known| report.revision <= known.revision) {
+            return Ok(());
+        }
+        let signature = report.signature.check()?;
+        verify_typed(recover, domain, &report.typed(), &signature, &self.image.payee)?;
+        if report.credited < self.credited() {
+            return Err(Refusal::BadCredit);
+        }
+        self.report = Some(*report);
+        Ok(())
+    }
+
+    fn raise(&mut self, evidence: Evidence) {
+        if evidence.claimed().is_ok_and(|total| total > self.total()) {
+            self.proven = Some(evidence);
+        }
+    }
+
+    /// Where there is no room, the anchor goes that can raise the total least.
+    fn hold(&mut self, anchor: HeldAnchor) {
+        if self.anchors.len() >= ANCHORS_REMEMBERED_MAX {
+            let top = |held: &HeldAnchor| held.signed.terms.total_at(held.signed.terms.length).unwrap_or(Total::ZERO);
+            let weakest = self.anchors.iter().enumerate().min_by_key(|(_, held)| top(held)).map(|(place, _)| place);
+            if let Some(place) = weakest {
+                self.anchors.remove(place);
+            }
+        }
+        self.anchors.push(anchor);
+    }
+}
+
+/// Whether the lane's identity follows from its facts.
+fn is_identity_of(image: &LaneImage) -> bool {
+    let channel = ChannelId::derive(&image.escrow, &image.device);
+    image.lane == LaneId::derive(&channel, &image.payee, image.rating_group)
+        || image.lane == LaneId::of_escrow(&image.escrow)
+}
+
+/// Checks a whole proof from nothing and returns what it is worth, base units.
+///
+/// # Errors
+/// As [`verify_evidence`].
+pub fn worth(keys: &LaneKeys<'_>, recover: &impl Recover, lane: &LaneId, evidence: &Evidence) -> Result<Total, Refusal> {
+    verify_evidence(recover, keys.domain, lane, &keys.payer, evidence)
+}
+
+#[cfg(test)]
+mod tests;
