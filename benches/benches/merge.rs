@@ -5,7 +5,11 @@ use farthing_benches::Fixture;
 use farthing_channel::lane::{LaneState, Outcome, Verified};
 
 fn main() {
-    divan::main();
+    // Many calls for each sample, as one of them lasts little longer than the timer's tick.
+    divan::Divan::default()
+        .sample_size(256)
+        .config_with_args()
+        .main();
 }
 
 fn commit(state: LaneState, outcome: &Outcome) -> LaneState {

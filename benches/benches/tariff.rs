@@ -7,7 +7,11 @@ use farthing_channel::tariff::{
 use farthing_channel::time::UnixSeconds;
 
 fn main() {
-    divan::main();
+    // Many calls for each sample, as one of them lasts little longer than the timer's tick.
+    divan::Divan::default()
+        .sample_size(256)
+        .config_with_args()
+        .main();
 }
 
 fn price(amount: u64, per_units: u64) -> Price {

@@ -8,7 +8,11 @@ use farthing_channel::codec::{decode_exact, encode_into, encode_to_vec};
 use farthing_channel::wire::{Answer, LaneRef, Payment, Payments};
 
 fn main() {
-    divan::main();
+    // Many calls for each sample, as one of them lasts little longer than the timer's tick.
+    divan::Divan::default()
+        .sample_size(256)
+        .config_with_args()
+        .main();
 }
 
 const HANDLE: LaneRef = LaneRef::Handle(300);
