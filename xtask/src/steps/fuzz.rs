@@ -29,7 +29,7 @@ const FLAGS: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares \
-    -Ccodegen-units=1 -Cdebug-assertions --cfg fuzzing -Dwarnings";
+    -Ccodegen-units=1 -Cdebug-assertions --cfg fuzzing";
 
 /// A fixed number of runs of every target, from its committed seeds and with a fixed random seed.
 pub(super) fn smoke(workspace: &Workspace) -> Result<String, Failure> {
