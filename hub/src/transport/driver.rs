@@ -1,0 +1,371 @@
+//! The loop of one data-plane thread.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::application::Application;
+use super::close_code;
+use super::config::TransportError;
+use super::connection::Delivery;
+use super::endpoint::Endpoint;
+use super::fabric::{Datagram, Fabric};
+use super::io::Io;
+use super::send_batch::SendBatch;
+use super::socket::Face;
+
+const SOCKET: Token = Token(0);
+const WAKER: Token = Token(1);
+
+/// UDP datagrams taken in per turn, from the socket and from other threads each. Enough to make
+/// batches worth while, few enough that answers leave within a few milliseconds.
+const DATAGRAMS_PER_TURN_MAX: usize = 512;
+
+/// Things told to the application about one connection per turn.
+const DELIVERIES_PER_CONNECTION_MAX: usize = 256;
+
+/// The loop looks at its stop flag at least this often, should nobody wake it.
+const SLEEP_MAX: Duration = Duration::from_millis(250);
+
+/// Wakes a driver from another thread: its application is then called at
+/// [`woken`](Application::woken). Many wakes before that call become one.
+#[derive(Clone, Debug)]
+pub struct WakeHandle {
+    waker: Arc<Waker>,
+    wanted: Arc<AtomicBool>,
+}
+
+impl WakeHandle {
+    /// Wakes the driver. Cheap if it has been woken already.
+    pub fn wake(&self) {
+        if !self.wanted.swap(true, Ordering::AcqRel)
+            && let Err(error) = self.waker.wake()
+        {
+            // The driver wakes by itself soon (`SLEEP_MAX`) and then sees the flag.
+            tracing::warn!(%error, "a data-plane thread could not be woken");
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Serving,
+    /// The application sends what it still has to say.
+    Draining {
+        until: Instant,
+        deadline: Instant,
+    },
+    /// All connections are closed and their last packets go out.
+    Closing {
+        deadline: Instant,
+    },
+}
+
+/// One data-plane thread's socket, endpoint and loop.
+#[derive(Debug)]
+pub struct Driver {
+    poll: Poll,
+    face: Face,
+    endpoint: Endpoint,
+    batch: SendBatch,
+    fabric: Arc<Fabric>,
+    thread: u16,
+    clock: fn() -> Instant,
+    wake: WakeHandle,
+    local_addr: SocketAddr,
+    /// The socket may have more to read.
+    readable: bool,
+    /// The socket's send buffer is full.
+    blocked: bool,
+    handed_over_left: bool,
+    stage: Stage,
+}
+
+impl Driver {
+    /// Binds the socket of data-plane thread number `thread` of the fabric. With several threads
+    /// all bind the same address; with port 0 the first one's `local_addr` tells the others theirs.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound, or the thread's number is taken or out of range.
+    pub fn bind(
+        address: SocketAddr,
+        fabric: &Arc<Fabric>,
+        thread: u16,
+        clock: fn() -> Instant,
+    ) -> Result<Self, TransportError> {
+        if thread >= fabric.threads() {
+            return Err(TransportError::Thread(thread));
+        }
+        let mut face = Face::bind(address, fabric.threads() > 1)?;
+        let poll = Poll::new()?;
+        poll.registry().register(
+            &mut face.socket,
+            SOCKET,
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let endpoint = Endpoint::new(Arc::clone(fabric), thread, face.may_fragment(), clock())?;
+        let local_addr = face.socket.local_addr()?;
+        fabric
+            .join(thread, Arc::clone(&waker))
+            .map_err(|_taken| TransportError::Thread(thread))?;
+        Ok(Self {
+            poll,
+            face,
+            endpoint,
+            batch: SendBatch::new(),
+            fabric: Arc::clone(fabric),
+            thread,
+            clock,
+            wake: WakeHandle {
+                waker,
+                wanted: Arc::new(AtomicBool::new(false)),
+            },
+            local_addr,
+            readable: true,
+            blocked: false,
+            handed_over_left: true,
+            stage: Stage::Serving,
+        })
+    }
+
+    /// The address the socket is bound to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// A handle to wake this driver with.
+    pub fn waker(&self) -> WakeHandle {
+        self.wake.clone()
+    }
+
+    /// Runs until `stop` is set and everyone has been told goodbye, or the drain timeout has
+    /// passed. Whoever sets `stop` wakes the driver, so that it notices at once.
+    ///
+    /// # Errors
+    ///
+    /// The operating system no longer tells what happens on the socket.
+    pub fn run<A: Application>(&mut self, app: &mut A, stop: &AtomicBool) -> io::Result<()> {
+        let mut events = Events::with_capacity(16);
+        while !self.is_over() {
+            let timeout = self.sleep(app);
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            for event in &events {
+                match event.token() {
+                    SOCKET => {
+                        self.readable |= event.is_readable() || event.is_error();
+                        self.blocked &= !event.is_writable();
+                    }
+                    _ => self.handed_over_left = true,
+                }
+            }
+            self.turn(app, stop.load(Ordering::Acquire));
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        match self.stage {
+            Stage::Closing { deadline } => {
+                self.endpoint.connections() == 0 || self.endpoint.now >= deadline
+            }
+            _ => false,
+        }
+    }
+
+    fn sleep<A: Application>(&self, app: &A) -> Duration {
+        let waiting = self.endpoint.queued() > 0 && !self.blocked;
+        if self.readable || self.handed_over_left || waiting {
+            return Duration::ZERO;
+        }
+        let now = (self.clock)();
+        [self.endpoint.next_timeout(), app.next_timeout()]
+            .into_iter()
+            .flatten()
+            .map(|at| at.saturating_duration_since(now))
+            .fold(SLEEP_MAX, Duration::min)
+    }
+
+    fn turn<A: Application>(&mut self, app: &mut A, stop: bool) {
+        let now = (self.clock)();
+        self.endpoint.now = now;
+        if stop && self.stage == Stage::Serving {
+            self.begin_draining(app, now);
+        }
+        if self.wake.wanted.swap(false, Ordering::AcqRel) {
+            app.woken(&mut Io::new(&mut self.endpoint), now);
+        }
+        self.receive(app);
+        self.receive_handed_over(app);
+        self.endpoint.expire();
+        if app.next_timeout().is_some_and(|at| at <= now) {
+            app.timeout(&mut Io::new(&mut self.endpoint), now);
+        }
+        // What the application does here may queue further connections, but those only have
+        // something to send.
+        for at in 0..self.endpoint.queued() {
+            if let Some(slot) = self.endpoint.queued_slot(at) {
+                deliver(&mut self.endpoint, app, slot);
+            }
+        }
+        app.batch_end(&mut Io::new(&mut self.endpoint), now);
+        self.endpoint.now = (self.clock)();
+        self.flush();
+        self.advance_drain(app);
+    }
+
+    fn receive<A: Application>(&mut self, app: &mut A) {
+        let mut datagrams = 0;
+        while self.readable && datagrams < DATAGRAMS_PER_TURN_MAX {
+            match self.face.receive() {
+                Ok(messages) => {
+                    for message in 0..messages {
+                        datagrams += self.receive_message(app, message);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) => {
+                    // An ICMP answer to something sent earlier; QUIC finds out by itself. Counted,
+                    // so that a socket that only fails cannot hold the loop.
+                    tracing::debug!(%error, "receiving failed");
+                    datagrams += 1;
+                }
+            }
+        }
+    }
+
+    fn receive_message<A: Application>(&mut self, app: &mut A, message: usize) -> usize {
+        let counters = self.fabric.counters_of(self.thread);
+        let mut count = 0;
+        for datagram in self.face.datagrams(message) {
+            count += 1;
+            counters.packets_in.add(1);
+            counters
+                .bytes_in
+                .add(u64::try_from(datagram.payload.len()).unwrap_or(0));
+            if self.fabric.threads() > 1
+                && let Some(owner) = self.fabric.owner(&datagram.payload)
+                && owner != self.thread
+            {
+                if self.fabric.hand_over(owner, datagram) {
+                    counters.handed_over.add(1);
+                } else {
+                    counters.handover_dropped.add(1);
+                }
+                continue;
+            }
+            take_in(&mut self.endpoint, &mut self.batch, app, datagram);
+        }
+        count
+    }
+
+    fn receive_handed_over<A: Application>(&mut self, app: &mut A) {
+        if !self.handed_over_left {
+            return;
+        }
+        for _ in 0..DATAGRAMS_PER_TURN_MAX {
+            let Some(datagram) = self.fabric.take_handed_over(self.thread) else {
+                self.handed_over_left = false;
+                return;
+            };
+            take_in(&mut self.endpoint, &mut self.batch, app, datagram);
+        }
+    }
+
+    /// Sends what the queued connections have to say, each at most once per turn.
+    fn flush(&mut self) {
+        for _ in 0..self.endpoint.queued() {
+            if self.batch.is_full() {
+                self.send();
+            }
+            if self.blocked {
+                return;
+            }
+            if let Some(slot) = self.endpoint.dequeue() {
+                self.endpoint.flush(slot, &mut self.batch);
+            }
+        }
+        self.send();
+    }
+
+    fn send(&mut self) {
+        if self.blocked || self.batch.is_empty() {
+            return;
+        }
+        let sent = self.batch.flush(&self.face.socket);
+        let counters = self.fabric.counters_of(self.thread);
+        counters.packets_out.add(sent.packets);
+        counters.bytes_out.add(sent.bytes);
+        counters.packets_unsent.add(sent.failed);
+        self.blocked = sent.blocked;
+    }
+
+    fn begin_draining<A: Application>(&mut self, app: &mut A, now: Instant) {
+        let time = self.fabric.limits().drain_timeout;
+        // Half for the application's last words, half for the goodbye itself.
+        let until = now + time / 2;
+        self.stage = Stage::Draining {
+            until,
+            deadline: now + time,
+        };
+        self.endpoint.refuse_new();
+        app.draining(&mut Io::new(&mut self.endpoint), now, until);
+    }
+
+    /// Runs after the turn's packets have left, so that last words leave before the goodbye.
+    fn advance_drain<A: Application>(&mut self, app: &mut A) {
+        if let Stage::Draining { until, deadline } = self.stage
+            && (app.drained() || self.endpoint.now >= until)
+        {
+            self.endpoint
+                .close_all(close_code::SHUTDOWN, b"the hub is being stopped");
+            self.stage = Stage::Closing { deadline };
+        }
+    }
+}
+
+fn take_in<A: Application>(
+    endpoint: &mut Endpoint,
+    batch: &mut SendBatch,
+    app: &mut A,
+    datagram: Datagram,
+) {
+    if let Some(slot) = endpoint.receive(datagram, batch) {
+        deliver(endpoint, app, slot);
+    }
+}
+
+fn deliver<A: Application>(endpoint: &mut Endpoint, app: &mut A, slot: u32) {
+    for _ in 0..DELIVERIES_PER_CONNECTION_MAX {
+        let Some((connection, delivery)) = endpoint.next_delivery(slot) else {
+            return;
+        };
+        let io = &mut Io::new(endpoint);
+        match delivery {
+            Delivery::Opened(peer) => app.opened(io, connection, peer),
+            Delivery::Established => app.established(io, connection),
+            Delivery::Moved { from, to } => app.moved(io, connection, from, to),
+            Delivery::Datagram { early, payload } => {
+                app.datagram(io, connection, early, payload);
+            }
+            Delivery::Frame {
+                stream,
+                early,
+                payload,
+            } => app.frame(io, connection, stream, early, payload),
+            Delivery::StreamFinished { stream, .. } => {
+                app.stream_finished(io, connection, stream);
+            }
+            Delivery::Closed => app.closed(io, connection),
+        }
+    }
+}

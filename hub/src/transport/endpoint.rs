@@ -1,0 +1,447 @@
+//! All connections of one thread, from received packets to packets ready to be sent.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use quinn_proto::{ConnectionHandle, DatagramEvent, Incoming, Transmit};
+
+use super::admission::{AddressKey, Verdict};
+use super::close_code;
+use super::config::{TransportError, endpoint_config};
+use super::connection::{Connection, ConnectionId, Delivery};
+use super::counters::TransportCounters;
+use super::fabric::{Datagram, Fabric};
+use super::send_batch::SendBatch;
+use super::timer::{Deadline, Timers};
+
+/// A connection's packets are told to the application after this many at the latest, so that its
+/// buffer of received datagrams cannot overflow within one batch.
+const PACKETS_UNTOLD_MAX: u8 = 16;
+
+/// Packets one connection may send per turn, so that a bulk reader does not delay the others.
+const PACKETS_PER_FLUSH_MAX: usize = 16;
+
+/// Deadlines handled per turn.
+const EXPIRIES_PER_TURN_MAX: usize = 1024;
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    connection: Option<Box<Connection>>,
+}
+
+/// The QUIC endpoint of one thread with its connections and their timers.
+pub(super) struct Endpoint {
+    quic: quinn_proto::Endpoint,
+    slots: Vec<Slot>,
+    live: usize,
+    /// Connections to be served this turn, each at most once.
+    queue: VecDeque<u32>,
+    timers: Timers,
+    fabric: Arc<Fabric>,
+    thread: u16,
+    scratch: Vec<u8>,
+    refusing: bool,
+    pub(super) now: Instant,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("thread", &self.thread)
+            .field("connections", &self.live)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    pub(super) fn new(
+        fabric: Arc<Fabric>,
+        thread: u16,
+        may_fragment: bool,
+        now: Instant,
+    ) -> Result<Self, TransportError> {
+        let config = endpoint_config(fabric.keys(), thread, fabric.threads())?;
+        Ok(Self {
+            quic: quinn_proto::Endpoint::new(
+                Arc::new(config),
+                Some(Arc::clone(fabric.server())),
+                !may_fragment,
+                None,
+            ),
+            slots: Vec::new(),
+            live: 0,
+            queue: VecDeque::new(),
+            timers: Timers::default(),
+            fabric,
+            thread,
+            scratch: Vec::new(),
+            refusing: false,
+            now,
+        })
+    }
+
+    pub(super) fn thread(&self) -> u16 {
+        self.thread
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.live
+    }
+
+    pub(super) fn counters(&self) -> &TransportCounters {
+        self.fabric.counters_of(self.thread)
+    }
+
+    pub(super) fn send_queue_bytes_max(&self) -> usize {
+        usize::try_from(self.fabric.limits().send_queue_bytes_max).unwrap_or(usize::MAX)
+    }
+
+    /// From now on new connections are refused.
+    pub(super) fn refuse_new(&mut self) {
+        self.refusing = true;
+    }
+
+    pub(super) fn close_all(&mut self, code: u32, reason: &[u8]) {
+        for slot in 0..self.slots.len() {
+            let now = self.now;
+            if let Some(connection) = self.slots[slot].connection.as_mut() {
+                connection.close(now, code, reason);
+                self.enqueue(u32::try_from(slot).unwrap_or(u32::MAX));
+            }
+        }
+    }
+
+    /// The connection, if it is open for the application.
+    pub(super) fn open_connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let slot = self.slots.get_mut(usize::try_from(id.slot).ok()?)?;
+        if slot.generation != id.generation {
+            return None;
+        }
+        slot.connection
+            .as_deref_mut()
+            .filter(|connection| connection.is_open())
+    }
+
+    fn connection_at(&mut self, slot: u32) -> Option<&mut Connection> {
+        self.slots
+            .get_mut(usize::try_from(slot).ok()?)?
+            .connection
+            .as_deref_mut()
+    }
+
+    /// Has the connection served before the turn ends.
+    pub(super) fn enqueue(&mut self, slot: u32) {
+        if let Some(connection) = self.connection_at(slot)
+            && !connection.queued
+        {
+            connection.queued = true;
+            self.queue.push_back(slot);
+        }
+    }
+
+    /// How many connections wait to be served.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The slot of a connection that waits to be served.
+    pub(super) fn queued_slot(&self, at: usize) -> Option<u32> {
+        self.queue.get(at).copied()
+    }
+
+    /// Takes in one UDP datagram. Names the connection that should be told to the application at
+    /// once, if there is one. A direct answer goes to `batch`, if it has room.
+    pub(super) fn receive(&mut self, datagram: Datagram, batch: &mut SendBatch) -> Option<u32> {
+        self.scratch.clear();
+        let remote = datagram.remote;
+        let event = self.quic.handle(
+            self.now,
+            remote,
+            datagram.local_ip,
+            datagram.ecn,
+            datagram.payload,
+            &mut self.scratch,
+        )?;
+        match event {
+            DatagramEvent::ConnectionEvent(handle, event) => {
+                let slot = u32::try_from(handle.0).ok()?;
+                let connection = self.connection_at(slot)?;
+                connection.quic.handle_event(event);
+                connection.untold = true;
+                connection.packets_untold += 1;
+                let at_once = connection.packets_untold >= PACKETS_UNTOLD_MAX;
+                self.enqueue(slot);
+                at_once.then_some(slot)
+            }
+            DatagramEvent::NewConnection(incoming) => {
+                self.decide(incoming, batch);
+                None
+            }
+            DatagramEvent::Response(transmit) => {
+                self.answer(&transmit, batch);
+                None
+            }
+        }
+    }
+
+    /// Queues what the endpoint itself answers. Dropped when the socket does not keep up: all of
+    /// these are answers the peer will ask for again.
+    fn answer(&mut self, transmit: &Transmit, batch: &mut SendBatch) {
+        if batch.is_full() {
+            self.counters().packets_unsent.add(1);
+        } else {
+            std::mem::swap(batch.buffer(), &mut self.scratch);
+            batch.commit(transmit);
+        }
+    }
+
+    fn decide(&mut self, incoming: Incoming, batch: &mut SendBatch) {
+        self.scratch.clear();
+        let key = AddressKey::of(incoming.remote_address());
+        let validated = incoming.remote_address_validated();
+        if self.refusing {
+            self.counters().refused_draining.add(1);
+            return self.refuse(incoming, batch);
+        }
+        let verdict = self.fabric.admission().admit(self.now, key, validated);
+        match verdict {
+            Verdict::Accept => self.accept(incoming, key, batch),
+            Verdict::Retry => match self.quic.retry(incoming, &mut self.scratch) {
+                Ok(transmit) => {
+                    self.counters().retries.add(1);
+                    self.answer(&transmit, batch);
+                }
+                // Cannot be: an address that is not validated may always be asked to retry.
+                Err(error) => self.quic.ignore(error.into_incoming()),
+            },
+            Verdict::RefuseFull => {
+                self.counters().refused_full.add(1);
+                self.refuse(incoming, batch);
+            }
+            Verdict::RefuseAddress => {
+                self.counters().refused_address.add(1);
+                self.refuse(incoming, batch);
+            }
+            Verdict::UnansweredBusy => {
+                self.counters().unanswered_busy.add(1);
+                self.quic.ignore(incoming);
+            }
+            Verdict::UnansweredRate => {
+                self.counters().unanswered_rate.add(1);
+                self.quic.ignore(incoming);
+            }
+        }
+    }
+
+    fn refuse(&mut self, incoming: Incoming, batch: &mut SendBatch) {
+        let transmit = self.quic.refuse(incoming, &mut self.scratch);
+        self.answer(&transmit, batch);
+    }
+
+    fn accept(&mut self, incoming: Incoming, key: AddressKey, batch: &mut SendBatch) {
+        let accepted = self
+            .quic
+            .accept(incoming, self.now, &mut self.scratch, None);
+        let (handle, quic) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(cause = %error.cause, "a connection attempt failed");
+                self.fabric.admission().release(self.now, key, true);
+                self.counters().connections_failed.add(1);
+                if let Some(transmit) = error.response {
+                    self.answer(&transmit, batch);
+                }
+                return;
+            }
+        };
+        while self.slots.len() <= handle.0 {
+            self.slots.push(Slot::default());
+        }
+        let deadline = self.now + self.fabric.limits().handshake_timeout;
+        self.slots[handle.0].connection = Some(Box::new(Connection::new(quic, key, deadline)));
+        self.live += 1;
+        self.counters().connections_accepted.add(1);
+        // The number of connections is limited to far less than u32 holds.
+        self.enqueue(u32::try_from(handle.0).unwrap_or(u32::MAX));
+    }
+
+    /// The next thing to tell the application about a connection. `None` when all is told.
+    pub(super) fn next_delivery(&mut self, slot: u32) -> Option<(ConnectionId, Delivery)> {
+        let generation = self.slots.get(usize::try_from(slot).ok()?)?.generation;
+        let connection = self.connection_at(slot)?;
+        let delivery = connection.next_delivery()?;
+        let key = connection.address_key;
+        let carried_early = matches!(
+            delivery,
+            Delivery::Datagram { early: true, .. } | Delivery::Frame { early: true, .. }
+        );
+        let first_early = carried_early && connection.count_early();
+        let counters = self.counters();
+        counters.connections_early.add(u64::from(first_early));
+        match &delivery {
+            Delivery::Established => {
+                counters.connections_established.add(1);
+                self.fabric.admission().handshake_completed(key);
+                if let Some(connection) = self.connection_at(slot) {
+                    connection.counted_in_handshake = false;
+                }
+            }
+            Delivery::Moved { .. } => counters.migrations.add(1),
+            Delivery::Datagram { .. } => counters.datagrams_in.add(1),
+            Delivery::Frame { .. } => counters.frames_in.add(1),
+            Delivery::StreamFinished { too_long: true, .. } => {
+                counters.streams_reset_too_long.add(1);
+            }
+            Delivery::StreamFinished { .. } | Delivery::Opened(_) | Delivery::Closed => {}
+        }
+        Some((ConnectionId { slot, generation }, delivery))
+    }
+
+    /// The earliest deadline of any connection, or a time before it.
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Lets time pass for the connections that are due, a bounded number of them.
+    pub(super) fn expire(&mut self) {
+        let now = self.now;
+        for _ in 0..EXPIRIES_PER_TURN_MAX {
+            let Some(due) = self.timers.pop_due(now) else {
+                return;
+            };
+            if !is_armed(&self.slots, &due) {
+                continue;
+            }
+            let Some(connection) = self.connection_at(due.slot) else {
+                continue;
+            };
+            connection.armed = None;
+            if connection.deadline().is_some_and(|at| at <= now) {
+                let overdue = connection.expire(now);
+                self.counters().handshake_timeouts.add(u64::from(overdue));
+            }
+            // Flushing arms the timer again.
+            self.enqueue(due.slot);
+        }
+    }
+
+    /// Takes the next connection to be flushed out of the queue.
+    pub(super) fn dequeue(&mut self) -> Option<u32> {
+        let slot = self.queue.pop_front()?;
+        if let Some(connection) = self.connection_at(slot) {
+            connection.queued = false;
+        }
+        Some(slot)
+    }
+
+    /// Fills `batch` with what a connection has to send. The connection is queued again if the
+    /// batch or its share is used up. A connection that is over is removed.
+    pub(super) fn flush(&mut self, slot: u32, batch: &mut SendBatch) {
+        let now = self.now;
+        let handle = ConnectionHandle(usize::try_from(slot).unwrap_or(usize::MAX));
+        let Some(connection) = self
+            .slots
+            .get_mut(handle.0)
+            .and_then(|slot| slot.connection.as_deref_mut())
+        else {
+            return;
+        };
+        // The last of these events frees the slot, so the application hears everything first.
+        while !connection.untold
+            && let Some(event) = connection.quic.poll_endpoint_events()
+        {
+            let over = event.is_drained();
+            if let Some(event) = self.quic.handle_event(handle, event) {
+                connection.quic.handle_event(event);
+            }
+            if over {
+                return self.remove(slot);
+            }
+        }
+        let mut more = connection.untold;
+        for count in 0..=PACKETS_PER_FLUSH_MAX {
+            if batch.is_full() || count == PACKETS_PER_FLUSH_MAX {
+                more = true;
+                break;
+            }
+            match connection.quic.poll_transmit(now, 1, batch.buffer()) {
+                Some(transmit) => batch.commit(&transmit),
+                None => break,
+            }
+        }
+        if more {
+            self.enqueue(slot);
+        }
+        self.arm(slot);
+    }
+
+    fn arm(&mut self, slot: u32) {
+        let Some(place) = self
+            .slots
+            .get_mut(usize::try_from(slot).unwrap_or(usize::MAX))
+        else {
+            return;
+        };
+        let generation = place.generation;
+        let Some(connection) = place.connection.as_deref_mut() else {
+            return;
+        };
+        let Some(at) = connection.deadline() else {
+            return;
+        };
+        if connection.armed.is_none_or(|armed| at < armed) {
+            connection.armed = Some(at);
+            self.timers.push(Deadline {
+                at,
+                slot,
+                generation,
+            });
+            if self.timers.wants_cleaning(self.live) {
+                let slots = &self.slots;
+                self.timers.clean(|deadline| is_armed(slots, deadline));
+            }
+        }
+    }
+
+    fn remove(&mut self, slot: u32) {
+        let Some(place) = self
+            .slots
+            .get_mut(usize::try_from(slot).unwrap_or(usize::MAX))
+        else {
+            return;
+        };
+        if let Some(connection) = place.connection.take() {
+            place.generation = place.generation.wrapping_add(1);
+            self.live -= 1;
+            self.fabric.admission().release(
+                self.now,
+                connection.address_key,
+                connection.counted_in_handshake,
+            );
+            self.counters().connections_closed.add(1);
+        }
+    }
+}
+
+/// Whether a deadline is the one its connection waits for.
+fn is_armed(slots: &[Slot], deadline: &Deadline) -> bool {
+    usize::try_from(deadline.slot)
+        .ok()
+        .and_then(|slot| slots.get(slot))
+        .filter(|slot| slot.generation == deadline.generation)
+        .and_then(|slot| slot.connection.as_deref())
+        .is_some_and(|connection| connection.armed == Some(deadline.at))
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        // The limits are shared with other threads, which may go on.
+        self.close_all(close_code::SHUTDOWN, b"");
+        for slot in 0..self.slots.len() {
+            self.remove(u32::try_from(slot).unwrap_or(u32::MAX));
+        }
+    }
+}
