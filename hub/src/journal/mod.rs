@@ -14,6 +14,7 @@
 //! | [`lock`] | one hub per journal directory |
 //! | [`spare`] | the next segment, written ahead of need |
 //! | [`writer`] | appending blocks, one at most unsynced |
+//! | [`read_error`] | why it cannot be read, and what to do |
 //! | [`reader`] | reading them back, checked |
 //! | [`recovery`] | read, judge the tail, go on |
 //! | [`retention`] | dropping segments that nobody needs |
@@ -44,6 +45,7 @@ pub mod config;
 pub mod durable;
 pub mod fault;
 pub mod lock;
+pub mod read_error;
 pub mod reader;
 pub mod recovery;
 pub mod retention;
@@ -52,6 +54,6 @@ pub mod storage;
 pub mod writer;
 
 #[cfg(test)]
-mod crash_tests;
-#[cfg(test)]
 mod sim_storage;
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@ use farthing_channel::record::block::ChainCursor;
 
 use super::config::JournalConfig;
 use super::fault::JournalFault;
-use super::reader::{BlockView, JournalEnd, JournalReader, ReadError, Tail};
+use super::read_error::ReadError;
+use super::reader::{BlockView, JournalEnd, JournalReader, Tail};
 use super::storage::Storage;
 use super::writer::JournalWriter;
 

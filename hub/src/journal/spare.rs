@@ -10,6 +10,8 @@ use super::storage::Storage;
 
 /// The most zeros written at once, so that a commit never waits long behind them.
 const STEP_BYTES: usize = 1024 * 1024;
+/// The most zeros that wait to be synced, so that no later sync has to carry a whole segment's worth.
+const UNSYNCED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 #[derive(Debug)]
 enum State {
@@ -127,7 +129,13 @@ impl Spare {
         let left = usize::try_from(self.bytes.saturating_sub(written)).unwrap_or(usize::MAX);
         let zeros = vec![0; left.min(bytes)];
         write_all(storage, &self.name, written, &zeros)?;
+        let before = written;
         let written = written.saturating_add(u64::try_from(zeros.len()).unwrap_or(u64::MAX));
+        if before / UNSYNCED_BYTES_MAX != written / UNSYNCED_BYTES_MAX {
+            storage
+                .sync_data(&self.name)
+                .map_err(|error| JournalFault::sync(&self.name, &error))?;
+        }
         self.state = if written >= self.bytes {
             State::Ready
         } else {
