@@ -1,0 +1,432 @@
+//! The ledger's books: its tables, and the only way to change them.
+//!
+//! Accounts and escrows are written through [`Books`], which carries the sums over them along as counters. Before a
+//! transaction commits, [`Books::finish`] compares the counters with what was ever issued: money that appears or
+//! vanishes stops the operation.
+
+use farthing_channel::codec::{decode_exact, encode_to_vec};
+use farthing_channel::id::{Address, EscrowId, Hash32, LaneId};
+use farthing_channel::mandate::MandateTerms;
+use farthing_channel::time::UnixSeconds;
+use minicbor::{Decode, Encode};
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+
+use crate::account::Account;
+use crate::error::LedgerError;
+use crate::escrow::{Escrow, Revocation};
+use crate::event::{ClosedEpoch, Event, LoggedEvent, StoredEvent};
+use crate::refusal::LedgerRefusal;
+
+type Bytes = &'static [u8];
+/// escrow id, device
+pub(super) type ChannelKey = [u8; 52];
+/// escrow id, device, serial
+type RevocationKey = [u8; 60];
+/// hub, epoch
+type EpochKey = [u8; 28];
+
+pub(super) const META: TableDefinition<'_, &str, Bytes> = TableDefinition::new("meta");
+pub(super) const ACCOUNTS: TableDefinition<'_, &[u8; 20], Bytes> = TableDefinition::new("accounts");
+pub(super) const ESCROWS: TableDefinition<'_, &[u8; 32], Bytes> = TableDefinition::new("escrows");
+pub(super) const CHANNELS: TableDefinition<'_, &ChannelKey, Bytes> =
+    TableDefinition::new("channels");
+pub(super) const LANES: TableDefinition<'_, &[u8; 32], Bytes> = TableDefinition::new("lanes");
+pub(super) const REVOCATIONS: TableDefinition<'_, &RevocationKey, u64> =
+    TableDefinition::new("revocations");
+pub(super) const REFERENCES: TableDefinition<'_, &[u8; 32], u64> =
+    TableDefinition::new("references");
+pub(super) const PROPOSALS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("proposals");
+pub(super) const EPOCHS: TableDefinition<'_, &EpochKey, Bytes> = TableDefinition::new("epochs");
+pub(super) const EVENTS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("events");
+
+pub(super) const META_IDENTITY: &str = "identity";
+pub(super) const META_COUNTERS: &str = "counters";
+
+/// Sums carried along with every change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub(super) struct Counters {
+    /// Everything ever issued.
+    #[n(0)]
+    pub(super) issued: u64,
+    /// Sum over accounts.
+    #[n(1)]
+    pub(super) accounts: u64,
+    /// Sum over escrows of what they hold.
+    #[n(2)]
+    pub(super) escrows: u64,
+    /// Events in the log.
+    #[n(3)]
+    pub(super) events: u64,
+}
+
+/// What the ledger keeps of a channel it has settled.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(super) struct ChannelRow {
+    /// The mandate its last leaf stood under, verified.
+    #[n(0)]
+    pub(super) mandate: MandateTerms,
+    /// Sum over its lanes.
+    #[n(1)]
+    pub(super) total: u64,
+}
+
+/// What the ledger keeps of a lane it has settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(super) struct LaneRow {
+    #[n(0)]
+    pub(super) escrow: EscrowId,
+    /// The device; for a lone payer, whose lane is the escrow itself, its signer.
+    #[n(1)]
+    pub(super) device: Address,
+    #[n(2)]
+    pub(super) total: u64,
+}
+
+pub(super) fn decode<'b, T: Decode<'b, ()> + Encode<()>>(
+    bytes: &'b [u8],
+    what: &str,
+) -> Result<T, LedgerError> {
+    decode_exact(bytes).map_err(|error| LedgerError::damaged(format_args!("{what}: {error}")))
+}
+
+pub(super) fn channel_key(escrow: &EscrowId, device: &Address) -> ChannelKey {
+    let mut key = [0; 52];
+    key[..32].copy_from_slice(&escrow.0);
+    key[32..].copy_from_slice(&device.0);
+    key
+}
+
+pub(super) fn revocation_key(escrow: &EscrowId, device: &Address, serial: u64) -> RevocationKey {
+    let mut key = [0; 60];
+    key[..52].copy_from_slice(&channel_key(escrow, device));
+    key[52..].copy_from_slice(&serial.to_be_bytes());
+    key
+}
+
+pub(super) fn epoch_key(hub: &Address, epoch: u64) -> EpochKey {
+    let mut key = [0; 28];
+    key[..20].copy_from_slice(&hub.0);
+    key[20..].copy_from_slice(&epoch.to_be_bytes());
+    key
+}
+
+pub(super) fn find_escrow(
+    table: &impl ReadableTable<&'static [u8; 32], Bytes>,
+    id: &EscrowId,
+) -> Result<Option<Escrow>, LedgerError> {
+    table
+        .get(&id.0)?
+        .map(|row| decode(row.value(), "escrow"))
+        .transpose()
+}
+
+pub(super) fn find_account(
+    table: &impl ReadableTable<&'static [u8; 20], Bytes>,
+    address: &Address,
+) -> Result<Account, LedgerError> {
+    match table.get(&address.0)? {
+        Some(row) => decode(row.value(), "account"),
+        None => Ok(Account::new(*address)),
+    }
+}
+
+pub(super) fn lane_total(
+    table: &impl ReadableTable<&'static [u8; 32], Bytes>,
+    lane: &LaneId,
+) -> Result<u64, LedgerError> {
+    match table.get(&lane.0)? {
+        Some(row) => Ok(decode::<LaneRow>(row.value(), "lane")?.total),
+        None => Ok(0),
+    }
+}
+
+pub(super) fn epoch_last(
+    table: &impl ReadableTable<&'static EpochKey, Bytes>,
+    hub: &Address,
+) -> Result<Option<ClosedEpoch>, LedgerError> {
+    let (first, last) = (epoch_key(hub, 0), epoch_key(hub, u64::MAX));
+    match table.range::<&EpochKey>(&first..=&last)?.next_back() {
+        Some(row) => decode(row?.1.value(), "epoch").map(Some),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn revocations(
+    table: &impl ReadableTable<&'static RevocationKey, u64>,
+    escrow: &EscrowId,
+) -> Result<Vec<Revocation>, LedgerError> {
+    let first = revocation_key(escrow, &Address::ZERO, 0);
+    let last = revocation_key(escrow, &Address([0xff; 20]), u64::MAX);
+    let mut found = Vec::new();
+    for row in table.range::<&RevocationKey>(&first..=&last)? {
+        let (key, at) = row?;
+        let (mut device, mut serial) = (Address::ZERO, [0; 8]);
+        device.0.copy_from_slice(&key.value()[32..52]);
+        serial.copy_from_slice(&key.value()[52..]);
+        found.push(Revocation {
+            device,
+            serial: u64::from_be_bytes(serial),
+            at: UnixSeconds(at.value()),
+        });
+    }
+    Ok(found)
+}
+
+/// The books while an operation changes them.
+pub(super) struct Books<'txn> {
+    meta: Table<'txn, &'static str, Bytes>,
+    accounts: Table<'txn, &'static [u8; 20], Bytes>,
+    escrows: Table<'txn, &'static [u8; 32], Bytes>,
+    channels: Table<'txn, &'static ChannelKey, Bytes>,
+    lanes: Table<'txn, &'static [u8; 32], Bytes>,
+    revocations: Table<'txn, &'static RevocationKey, u64>,
+    references: Table<'txn, &'static [u8; 32], u64>,
+    proposals: Table<'txn, &'static [u8; 32], u64>,
+    epochs: Table<'txn, &'static EpochKey, Bytes>,
+    events: Table<'txn, u64, Bytes>,
+    counters: Counters,
+    now: UnixSeconds,
+    logged: Vec<LoggedEvent>,
+}
+
+impl<'txn> Books<'txn> {
+    /// Opens (at genesis: makes) all tables.
+    pub(super) fn open(
+        transaction: &'txn WriteTransaction,
+        now: UnixSeconds,
+    ) -> Result<Self, LedgerError> {
+        let meta = transaction.open_table(META)?;
+        let counters = match meta.get(META_COUNTERS)? {
+            Some(row) => decode(row.value(), "counters")?,
+            None => Counters::default(),
+        };
+        Ok(Self {
+            meta,
+            accounts: transaction.open_table(ACCOUNTS)?,
+            escrows: transaction.open_table(ESCROWS)?,
+            channels: transaction.open_table(CHANNELS)?,
+            lanes: transaction.open_table(LANES)?,
+            revocations: transaction.open_table(REVOCATIONS)?,
+            references: transaction.open_table(REFERENCES)?,
+            proposals: transaction.open_table(PROPOSALS)?,
+            epochs: transaction.open_table(EPOCHS)?,
+            events: transaction.open_table(EVENTS)?,
+            counters,
+            now,
+            logged: Vec::new(),
+        })
+    }
+
+    /// When the operation is carried out.
+    pub(super) fn now(&self) -> UnixSeconds {
+        self.now
+    }
+
+    /// Writes the counters, checks that they add up, and hands out the events.
+    pub(super) fn finish(mut self) -> Result<Vec<LoggedEvent>, LedgerError> {
+        let Counters {
+            issued,
+            accounts,
+            escrows,
+            ..
+        } = self.counters;
+        if accounts.checked_add(escrows) != Some(issued) {
+            return Err(LedgerError::NotConserved {
+                issued,
+                accounts,
+                escrows,
+            });
+        }
+        self.meta
+            .insert(META_COUNTERS, encode_to_vec(&self.counters).as_slice())?;
+        Ok(self.logged)
+    }
+
+    pub(super) fn write_identity(
+        &mut self,
+        identity: &crate::base::LedgerIdentity,
+    ) -> Result<(), LedgerError> {
+        self.meta
+            .insert(META_IDENTITY, encode_to_vec(identity).as_slice())?;
+        Ok(())
+    }
+
+    pub(super) fn log(&mut self, event: Event) -> Result<(), LedgerError> {
+        let cursor = self
+            .counters
+            .events
+            .checked_add(1)
+            .ok_or_else(|| LedgerError::damaged("log is full"))?;
+        let stored = StoredEvent {
+            at: self.now,
+            event,
+        };
+        self.events
+            .insert(cursor, encode_to_vec(&stored).as_slice())?;
+        self.counters.events = cursor;
+        self.logged.push(LoggedEvent {
+            cursor,
+            at: stored.at,
+            event: stored.event,
+        });
+        Ok(())
+    }
+
+    pub(super) fn account(&self, address: &Address) -> Result<Account, LedgerError> {
+        find_account(&self.accounts, address)
+    }
+
+    pub(super) fn put_account(&mut self, account: &Account) -> Result<(), LedgerError> {
+        let before = self.account(&account.address)?.balance;
+        self.counters.accounts = moved(self.counters.accounts, before, account.balance)?;
+        self.accounts
+            .insert(&account.address.0, encode_to_vec(account).as_slice())?;
+        Ok(())
+    }
+
+    /// Adds to an account.
+    pub(super) fn credit(&mut self, address: &Address, amount: u64) -> Result<(), LedgerError> {
+        let mut account = self.account(address)?;
+        account.balance = account
+            .balance
+            .checked_add(amount)
+            .ok_or(LedgerRefusal::AmountTooLarge)?;
+        self.put_account(&account)
+    }
+
+    /// Takes from an account.
+    pub(super) fn debit(&mut self, address: &Address, amount: u64) -> Result<(), LedgerError> {
+        let mut account = self.account(address)?;
+        account.balance = account
+            .balance
+            .checked_sub(amount)
+            .ok_or(LedgerRefusal::InsufficientBalance)?;
+        self.put_account(&account)
+    }
+
+    /// Counts money that came in. Everything issued fits 64 bits, so every sum in the books does.
+    pub(super) fn count_issue(&mut self, amount: u64) -> Result<(), LedgerError> {
+        self.counters.issued = self
+            .counters
+            .issued
+            .checked_add(amount)
+            .ok_or(LedgerRefusal::AmountTooLarge)?;
+        Ok(())
+    }
+
+    pub(super) fn find_escrow(&self, id: &EscrowId) -> Result<Option<Escrow>, LedgerError> {
+        find_escrow(&self.escrows, id)
+    }
+
+    pub(super) fn escrow(&self, id: &EscrowId) -> Result<Escrow, LedgerError> {
+        Ok(self.find_escrow(id)?.ok_or(LedgerRefusal::UnknownEscrow)?)
+    }
+
+    pub(super) fn put_escrow(&mut self, escrow: &Escrow) -> Result<(), LedgerError> {
+        let before = self
+            .find_escrow(&escrow.id)?
+            .map_or(0, |before| before.held());
+        self.counters.escrows = moved(self.counters.escrows, before, escrow.held())?;
+        self.escrows
+            .insert(&escrow.id.0, encode_to_vec(escrow).as_slice())?;
+        Ok(())
+    }
+
+    pub(super) fn channel(
+        &self,
+        escrow: &EscrowId,
+        device: &Address,
+    ) -> Result<Option<ChannelRow>, LedgerError> {
+        self.channels
+            .get(&channel_key(escrow, device))?
+            .map(|row| decode(row.value(), "channel"))
+            .transpose()
+    }
+
+    pub(super) fn put_channel(
+        &mut self,
+        escrow: &EscrowId,
+        device: &Address,
+        row: &ChannelRow,
+    ) -> Result<(), LedgerError> {
+        self.channels
+            .insert(&channel_key(escrow, device), encode_to_vec(row).as_slice())?;
+        Ok(())
+    }
+
+    /// What is settled of a lane; `None` where it never was.
+    pub(super) fn lane(&self, lane: &LaneId) -> Result<Option<LaneRow>, LedgerError> {
+        self.lanes
+            .get(&lane.0)?
+            .map(|row| decode(row.value(), "lane"))
+            .transpose()
+    }
+
+    pub(super) fn put_lane(&mut self, lane: &LaneId, row: &LaneRow) -> Result<(), LedgerError> {
+        self.lanes.insert(&lane.0, encode_to_vec(row).as_slice())?;
+        Ok(())
+    }
+
+    /// When the mandate with `serial` was revoked: by the first revocation that reached up to it.
+    pub(super) fn revoked_at(
+        &self,
+        escrow: &EscrowId,
+        device: &Address,
+        serial: u64,
+    ) -> Result<Option<UnixSeconds>, LedgerError> {
+        let first = revocation_key(escrow, device, serial);
+        let last = revocation_key(escrow, device, u64::MAX);
+        match self
+            .revocations
+            .range::<&RevocationKey>(&first..=&last)?
+            .next()
+        {
+            Some(row) => Ok(Some(UnixSeconds(row?.1.value()))),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn put_revocation(
+        &mut self,
+        escrow: &EscrowId,
+        device: &Address,
+        serial: u64,
+    ) -> Result<(), LedgerError> {
+        self.revocations
+            .insert(&revocation_key(escrow, device, serial), self.now.0)?;
+        Ok(())
+    }
+
+    /// Marks an issue's reference as used; `false` where it was used before.
+    pub(super) fn use_reference(&mut self, reference: &Hash32) -> Result<bool, LedgerError> {
+        Ok(self.references.insert(&reference.0, self.now.0)?.is_none())
+    }
+
+    /// Marks a proposal as executed; `false` where it was executed before.
+    pub(super) fn use_proposal(&mut self, proposal: &Hash32) -> Result<bool, LedgerError> {
+        Ok(self.proposals.insert(&proposal.0, self.now.0)?.is_none())
+    }
+
+    pub(super) fn proposal_executed(&self, proposal: &Hash32) -> Result<bool, LedgerError> {
+        Ok(self.proposals.get(&proposal.0)?.is_some())
+    }
+
+    pub(super) fn epoch_last(&self, hub: &Address) -> Result<Option<ClosedEpoch>, LedgerError> {
+        epoch_last(&self.epochs, hub)
+    }
+
+    pub(super) fn put_epoch(&mut self, epoch: &ClosedEpoch) -> Result<(), LedgerError> {
+        self.epochs.insert(
+            &epoch_key(&epoch.hub, epoch.epoch),
+            encode_to_vec(epoch).as_slice(),
+        )?;
+        Ok(())
+    }
+}
+
+/// A sum after one of its parts went from `before` to `after`.
+fn moved(sum: u64, before: u64, after: u64) -> Result<u64, LedgerError> {
+    sum.checked_sub(before)
+        .and_then(|rest| rest.checked_add(after))
+        .ok_or_else(|| LedgerError::damaged("a sum does not fit"))
+}

@@ -1,0 +1,47 @@
+//! The base ledger: where money really moves.
+//!
+//! One trait, [`BaseLedger`]: operations are signed values, results are events. Behind it stands [`EmbeddedLedger`], one
+//! redb file that hub and settlement share without a server, for sites without a chain.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`base`] | the trait |
+//! | [`operation`] | what can be asked, and what is signed for it |
+//! | [`batch`] | what a payee hands in to collect from an escrow |
+//! | [`event`] | what happened, in order |
+//! | [`account`], [`escrow`] | what there is |
+//! | [`tree`] | the tree of a batch, and proofs in it |
+//! | [`embedded`] | the ledger in a file |
+//! | [`refusal`], [`error`] | why not |
+//! | [`limits`] | its constants |
+#![forbid(unsafe_code)]
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic)]
+#![warn(missing_docs)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
+
+pub mod account;
+pub mod base;
+pub mod batch;
+pub mod embedded;
+pub mod error;
+pub mod escrow;
+pub mod event;
+pub mod limits;
+pub mod operation;
+pub mod refusal;
+pub mod tree;
+mod typed;
+
+pub use account::{Account, AccountKind, PendingPayout};
+pub use base::{Audit, BaseLedger, ChangeMark, LedgerHeads, LedgerIdentity};
+pub use batch::{BatchProof, ChannelClaim, LaneClaim, LeafSet, SettlementBatch};
+pub use embedded::{EmbeddedLedger, GenesisAccount};
+pub use error::LedgerError;
+pub use escrow::{Escrow, EscrowState, Revocation, SettledChannel};
+pub use event::{ClosedEpoch, Event, LoggedEvent};
+pub use operation::{
+    Approved, CloseEpoch, CloseEscrow, Issue, JournalCursor, Leg, OpenEscrow, RegisterAccount,
+    RequestClose, RevokeMandate, SetPayout, SettleBatch, Signed, SignedOperation, TopUp,
+    TransferBatch, Withdraw,
+};
+pub use refusal::LedgerRefusal;
