@@ -10,6 +10,7 @@ mod batch_rules;
 mod books;
 mod escrow_rules;
 mod file;
+mod rows;
 mod signatures;
 
 use std::path::Path;
@@ -27,8 +28,9 @@ use crate::event::{ClosedEpoch, Event, LoggedEvent, StoredEvent};
 use crate::limits::{APPROVALS_REQUIRED, APPROVERS_MAX, EMBEDDED_CHAIN_ID, EVENTS_PER_READ_MAX};
 use crate::operation::SignedOperation;
 use crate::refusal::LedgerRefusal;
-use books::{Books, ChannelRow, channel_key, decode};
+use books::Books;
 use file::LedgerFile;
+use rows::{ChannelRow, channel_key, decode};
 use signatures::{check_approvals, check_signer};
 
 /// An account that exists from the start.
@@ -99,9 +101,9 @@ impl EmbeddedLedger {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LedgerError> {
         let file = LedgerFile::new(path.as_ref());
         let identity = file.read(|transaction| {
-            let meta = transaction.open_table(books::META)?;
+            let meta = transaction.open_table(rows::META)?;
             let row = meta
-                .get(books::META_IDENTITY)?
+                .get(rows::META_IDENTITY)?
                 .ok_or_else(|| LedgerError::damaged("identity is missing"))?;
             decode::<LedgerIdentity>(row.value(), "identity")
         })?;
@@ -256,7 +258,7 @@ impl BaseLedger for EmbeddedLedger {
 
     fn heads(&self) -> Result<LedgerHeads, LedgerError> {
         self.read(|transaction| {
-            let head = transaction.open_table(books::EVENTS)?.len()?;
+            let head = transaction.open_table(rows::EVENTS)?.len()?;
             Ok(LedgerHeads {
                 head,
                 finalized: head,
@@ -269,7 +271,7 @@ impl BaseLedger for EmbeddedLedger {
             return Ok(Vec::new());
         };
         self.read(|transaction| {
-            let table = transaction.open_table(books::EVENTS)?;
+            let table = transaction.open_table(rows::EVENTS)?;
             let mut events = Vec::new();
             for row in table.range(first..)?.take(max.min(EVENTS_PER_READ_MAX)) {
                 let (cursor, bytes) = row?;
@@ -289,12 +291,12 @@ impl BaseLedger for EmbeddedLedger {
     }
 
     fn escrow(&self, id: &EscrowId) -> Result<Option<Escrow>, LedgerError> {
-        self.read(|transaction| books::find_escrow(&transaction.open_table(books::ESCROWS)?, id))
+        self.read(|transaction| rows::find_escrow(&transaction.open_table(rows::ESCROWS)?, id))
     }
 
     fn escrows(&self) -> Result<Vec<Escrow>, LedgerError> {
         self.read(|transaction| {
-            let table = transaction.open_table(books::ESCROWS)?;
+            let table = transaction.open_table(rows::ESCROWS)?;
             table
                 .iter()?
                 .map(|row| decode(row?.1.value(), "escrow"))
@@ -304,13 +306,13 @@ impl BaseLedger for EmbeddedLedger {
 
     fn account(&self, address: &Address) -> Result<Account, LedgerError> {
         self.read(|transaction| {
-            books::find_account(&transaction.open_table(books::ACCOUNTS)?, address)
+            rows::find_account(&transaction.open_table(rows::ACCOUNTS)?, address)
         })
     }
 
     fn accounts(&self) -> Result<Vec<Account>, LedgerError> {
         self.read(|transaction| {
-            let table = transaction.open_table(books::ACCOUNTS)?;
+            let table = transaction.open_table(rows::ACCOUNTS)?;
             table
                 .iter()?
                 .map(|row| decode(row?.1.value(), "account"))
@@ -320,23 +322,23 @@ impl BaseLedger for EmbeddedLedger {
 
     fn lanes_settled(&self, lanes: &[LaneId]) -> Result<Vec<u64>, LedgerError> {
         self.read(|transaction| {
-            let table = transaction.open_table(books::LANES)?;
+            let table = transaction.open_table(rows::LANES)?;
             lanes
                 .iter()
-                .map(|lane| books::lane_total(&table, lane))
+                .map(|lane| rows::lane_total(&table, lane))
                 .collect()
         })
     }
 
     fn channels_settled(&self, escrow: &EscrowId) -> Result<Vec<SettledChannel>, LedgerError> {
         self.read(|transaction| {
-            let table = transaction.open_table(books::CHANNELS)?;
+            let table = transaction.open_table(rows::CHANNELS)?;
             let (first, last) = (
                 channel_key(escrow, &Address::ZERO),
                 channel_key(escrow, &Address([0xff; 20])),
             );
             let mut channels = Vec::new();
-            for row in table.range::<&books::ChannelKey>(&first..=&last)? {
+            for row in table.range::<&rows::ChannelKey>(&first..=&last)? {
                 let ChannelRow { mandate, total } = decode(row?.1.value(), "channel")?;
                 channels.push(SettledChannel {
                     device: mandate.device,
@@ -350,18 +352,18 @@ impl BaseLedger for EmbeddedLedger {
 
     fn revocations(&self, escrow: &EscrowId) -> Result<Vec<Revocation>, LedgerError> {
         self.read(|transaction| {
-            books::revocations(&transaction.open_table(books::REVOCATIONS)?, escrow)
+            rows::revocations(&transaction.open_table(rows::REVOCATIONS)?, escrow)
         })
     }
 
     fn epoch_last(&self, hub: &Address) -> Result<Option<ClosedEpoch>, LedgerError> {
-        self.read(|transaction| books::epoch_last(&transaction.open_table(books::EPOCHS)?, hub))
+        self.read(|transaction| rows::epoch_last(&transaction.open_table(rows::EPOCHS)?, hub))
     }
 
     fn proposal_executed(&self, proposal: &Hash32) -> Result<bool, LedgerError> {
         self.read(|transaction| {
             Ok(transaction
-                .open_table(books::PROPOSALS)?
+                .open_table(rows::PROPOSALS)?
                 .get(&proposal.0)?
                 .is_some())
         })

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use farthing_channel::id::{Address, EscrowId, LaneId};
 use redb::{ReadTransaction, ReadableTable as _};
 
-use super::books::{
+use super::rows::{
     ACCOUNTS, CHANNELS, ChannelRow, Counters, ESCROWS, EVENTS, LANES, LaneRow, META, META_COUNTERS,
     decode,
 };

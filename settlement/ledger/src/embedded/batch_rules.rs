@@ -13,8 +13,9 @@ use farthing_channel::limits::LANES_PER_CHANNEL_MAX;
 use farthing_channel::mandate::{MandateBundle, MandateTerms};
 use farthing_channel::sign::LibSecp;
 
-use super::books::{Books, ChannelRow, LaneRow};
+use super::books::Books;
 use super::escrow_rules::pay_out;
+use super::rows::{ChannelRow, LaneRow};
 use super::signatures::check_signer;
 use crate::batch::{BatchProof, ChannelClaim, LaneClaim, LeafSet, SettlementBatch};
 use crate::error::LedgerError;
