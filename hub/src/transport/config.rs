@@ -26,7 +26,13 @@ const INCOMING_MAX: usize = 64;
 const INCOMING_BUFFER_BYTES: u64 = 16 * 1024;
 
 /// Room for the largest UDP payload's datagram, several times over.
-const DATAGRAM_BUFFER_BYTES_MIN: u32 = 8 * 1024;
+const DATAGRAM_BUFFER_BYTES_MIN: u64 = 8 * 1024;
+
+const IDLE_TIMEOUT_MS_MIN: u64 = 1000;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// A limit's name, value, least and greatest value.
+type Range = (&'static str, u64, u64, u64);
 
 /// Why the transport could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -155,127 +161,117 @@ impl TransportLimits {
     ///
     /// [`TransportError::Limit`] names the first limit that is out of range.
     pub fn check(&self) -> Result<(), TransportError> {
-        const MIB_64: u64 = 64 << 20;
-        let frame = u64::try_from(FRAME_BYTES_MAX + FRAME_HEADER_BYTES).unwrap_or(u64::MAX);
-        let datagrams = u64::from(DATAGRAM_BUFFER_BYTES_MIN);
-        let day_ms = 24 * 60 * 60 * 1000;
-        let counts = u64::from(u32::MAX >> 4);
-        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let ranges = [
-            (
-                "connections_max",
-                u64::from(self.connections_max),
-                1,
-                counts,
-            ),
-            (
+        let counts = self.counts().into_iter();
+        let in_range = |(name, value, min, max)| {
+            if (min..=max).contains(&value) {
+                Ok(())
+            } else {
+                Err(TransportError::Limit { name, min, max })
+            }
+        };
+        counts
+            .chain(self.bytes())
+            .chain(self.milliseconds())
+            .try_for_each(in_range)
+    }
+
+    fn counts(&self) -> [Range; 9] {
+        let many = u32::MAX >> 4;
+        let range = |name, value, min, max| (name, u64::from(value), min, u64::from(max));
+        let Self {
+            connections_max,
+            connections_per_address_max,
+            handshakes_max,
+            handshakes_before_retry,
+            handshakes_per_address_max,
+            attempts_per_address_per_second: rate,
+            attempts_per_address_burst: burst,
+            streams_per_connection_max: streams,
+            resumable_sessions_max,
+            ..
+        } = *self;
+        [
+            range("connections_max", connections_max, 1, many),
+            range(
                 "connections_per_address_max",
-                u64::from(self.connections_per_address_max),
+                connections_per_address_max,
                 1,
-                counts,
+                many,
             ),
-            ("handshakes_max", u64::from(self.handshakes_max), 1, counts),
-            (
-                "handshakes_before_retry",
-                u64::from(self.handshakes_before_retry),
-                0,
-                counts,
-            ),
-            (
+            range("handshakes_max", handshakes_max, 1, many),
+            range("handshakes_before_retry", handshakes_before_retry, 0, many),
+            range(
                 "handshakes_per_address_max",
-                u64::from(self.handshakes_per_address_max),
+                handshakes_per_address_max,
                 1,
-                counts,
+                many,
             ),
-            (
-                "attempts_per_address_per_second",
-                u64::from(self.attempts_per_address_per_second),
-                1,
-                1_000_000,
-            ),
-            (
-                "attempts_per_address_burst",
-                u64::from(self.attempts_per_address_burst),
-                1,
-                1_000_000,
-            ),
-            (
-                "handshake_timeout",
-                milliseconds(self.handshake_timeout),
-                100,
-                day_ms,
-            ),
-            (
-                "idle_timeout",
-                milliseconds(self.idle_timeout),
-                1000,
-                day_ms,
-            ),
-            (
-                "streams_per_connection_max",
-                u64::from(self.streams_per_connection_max),
-                1,
-                1024,
-            ),
-            (
-                "stream_receive_window_bytes",
-                u64::from(self.stream_receive_window_bytes),
-                1024,
-                MIB_64,
-            ),
-            (
-                "receive_window_bytes",
-                u64::from(self.receive_window_bytes),
-                1024,
-                MIB_64,
-            ),
-            (
-                "send_window_bytes",
-                u64::from(self.send_window_bytes),
-                1024,
-                MIB_64,
-            ),
-            (
-                "send_queue_bytes_max",
-                u64::from(self.send_queue_bytes_max),
-                frame,
-                MIB_64,
-            ),
-            (
-                "datagram_receive_buffer_bytes",
-                u64::from(self.datagram_receive_buffer_bytes),
-                datagrams,
-                MIB_64,
-            ),
-            (
-                "datagram_send_buffer_bytes",
-                u64::from(self.datagram_send_buffer_bytes),
-                datagrams,
-                MIB_64,
-            ),
-            ("initial_rtt", milliseconds(self.initial_rtt), 1, 60_000),
-            (
+            range("attempts_per_address_per_second", rate, 1, 1_000_000),
+            range("attempts_per_address_burst", burst, 1, 1_000_000),
+            range("streams_per_connection_max", streams, 1, 1024),
+            range(
                 "resumable_sessions_max",
-                u64::from(self.resumable_sessions_max),
+                resumable_sessions_max,
                 0,
                 10_000_000,
             ),
-            ("drain_timeout", milliseconds(self.drain_timeout), 1, day_ms),
-        ];
-        for (name, value, min, max) in ranges {
-            if value < min || value > max {
-                return Err(TransportError::Limit { name, min, max });
-            }
-        }
-        Ok(())
+        ]
+    }
+
+    fn bytes(&self) -> [Range; 6] {
+        let frame = u64::try_from(FRAME_BYTES_MAX + FRAME_HEADER_BYTES).unwrap_or(u64::MAX);
+        let range = |name, value, min| (name, u64::from(value), min, 64 << 20);
+        let Self {
+            stream_receive_window_bytes: stream_window,
+            receive_window_bytes,
+            send_window_bytes,
+            send_queue_bytes_max,
+            datagram_receive_buffer_bytes: datagrams_in,
+            datagram_send_buffer_bytes: datagrams_out,
+            ..
+        } = *self;
+        [
+            range("stream_receive_window_bytes", stream_window, 1024),
+            range("receive_window_bytes", receive_window_bytes, 1024),
+            range("send_window_bytes", send_window_bytes, 1024),
+            range("send_queue_bytes_max", send_queue_bytes_max, frame),
+            range(
+                "datagram_receive_buffer_bytes",
+                datagrams_in,
+                DATAGRAM_BUFFER_BYTES_MIN,
+            ),
+            range(
+                "datagram_send_buffer_bytes",
+                datagrams_out,
+                DATAGRAM_BUFFER_BYTES_MIN,
+            ),
+        ]
+    }
+
+    fn milliseconds(&self) -> [Range; 4] {
+        let range = |name, time: Duration, min, max| {
+            let value = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            (name, value, min, max)
+        };
+        [
+            range("handshake_timeout", self.handshake_timeout, 100, DAY_MS),
+            range(
+                "idle_timeout",
+                self.idle_timeout,
+                IDLE_TIMEOUT_MS_MIN,
+                DAY_MS,
+            ),
+            range("initial_rtt", self.initial_rtt, 1, 60_000),
+            range("drain_timeout", self.drain_timeout, 1, DAY_MS),
+        ]
     }
 
     fn quic(&self) -> Result<TransportConfig, TransportError> {
         let idle_timeout = IdleTimeout::try_from(self.idle_timeout).map_err(|_out_of_range| {
             TransportError::Limit {
                 name: "idle_timeout",
-                min: 1000,
-                max: 24 * 60 * 60 * 1000,
+                min: IDLE_TIMEOUT_MS_MIN,
+                max: DAY_MS,
             }
         })?;
         let bytes = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);

@@ -51,7 +51,7 @@ pub(super) enum Delivery {
     },
     StreamFinished {
         stream: StreamId,
-        too_long: bool,
+        broken: bool,
     },
     Closed,
 }
@@ -256,14 +256,14 @@ impl Connection {
                     self.readable.pop_front();
                     return Some(Delivery::StreamFinished {
                         stream,
-                        too_long: false,
+                        broken: false,
                     });
                 }
-                Read::TooLong => {
+                Read::Broken => {
                     self.readable.pop_front();
                     return Some(Delivery::StreamFinished {
                         stream,
-                        too_long: true,
+                        broken: true,
                     });
                 }
             }

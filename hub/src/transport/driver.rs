@@ -12,6 +12,7 @@ use super::application::Application;
 use super::close_code;
 use super::config::TransportError;
 use super::connection::Delivery;
+use super::counters::TransportCounters;
 use super::endpoint::Endpoint;
 use super::fabric::{Datagram, Fabric};
 use super::io::Io;
@@ -21,9 +22,9 @@ use super::socket::Face;
 const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
 
-/// UDP datagrams taken in per turn, from the socket and from other threads each. Enough to make
-/// batches worth while, few enough that answers leave within a few milliseconds.
-const DATAGRAMS_PER_TURN_MAX: usize = 512;
+/// UDP datagrams taken in per turn (a handshake counts as many). Enough to make batches worth
+/// while, few enough that answers leave within a few milliseconds.
+const WORK_PER_TURN_MAX: usize = 512;
 
 /// Things told to the application about one connection per turn.
 const DELIVERIES_PER_CONNECTION_MAX: usize = 256;
@@ -204,8 +205,9 @@ impl Driver {
         if self.wake.wanted.swap(false, Ordering::AcqRel) {
             app.woken(&mut Io::new(&mut self.endpoint), now);
         }
-        self.receive(app);
+        self.endpoint.work = 0;
         self.receive_handed_over(app);
+        self.receive(app);
         self.endpoint.expire();
         if app.next_timeout().is_some_and(|at| at <= now) {
             app.timeout(&mut Io::new(&mut self.endpoint), now);
@@ -224,12 +226,11 @@ impl Driver {
     }
 
     fn receive<A: Application>(&mut self, app: &mut A) {
-        let mut datagrams = 0;
-        while self.readable && datagrams < DATAGRAMS_PER_TURN_MAX {
+        while self.readable && self.endpoint.work < WORK_PER_TURN_MAX {
             match self.face.receive() {
                 Ok(messages) => {
                     for message in 0..messages {
-                        datagrams += self.receive_message(app, message);
+                        self.receive_message(app, message);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
@@ -237,17 +238,15 @@ impl Driver {
                     // An ICMP answer to something sent earlier; QUIC finds out by itself. Counted,
                     // so that a socket that only fails cannot hold the loop.
                     tracing::debug!(%error, "receiving failed");
-                    datagrams += 1;
+                    self.endpoint.work += 1;
                 }
             }
         }
     }
 
-    fn receive_message<A: Application>(&mut self, app: &mut A, message: usize) -> usize {
+    fn receive_message<A: Application>(&mut self, app: &mut A, message: usize) {
         let counters = self.fabric.counters_of(self.thread);
-        let mut count = 0;
         for datagram in self.face.datagrams(message) {
-            count += 1;
             counters.packets_in.add(1);
             counters
                 .bytes_in
@@ -256,6 +255,7 @@ impl Driver {
                 && let Some(owner) = self.fabric.owner(&datagram.payload)
                 && owner != self.thread
             {
+                self.endpoint.work += 1;
                 if self.fabric.hand_over(owner, datagram) {
                     counters.handed_over.add(1);
                 } else {
@@ -263,50 +263,41 @@ impl Driver {
                 }
                 continue;
             }
+            if self.batch.is_full() && !self.blocked {
+                self.blocked = send(&mut self.batch, &self.face, counters);
+            }
             take_in(&mut self.endpoint, &mut self.batch, app, datagram);
         }
-        count
     }
 
+    /// Takes in what other threads passed on: before the socket, whose senders are the ones that
+    /// would not let it come to its turn.
     fn receive_handed_over<A: Application>(&mut self, app: &mut A) {
-        if !self.handed_over_left {
-            return;
-        }
-        for _ in 0..DATAGRAMS_PER_TURN_MAX {
-            let Some(datagram) = self.fabric.take_handed_over(self.thread) else {
-                self.handed_over_left = false;
-                return;
-            };
-            take_in(&mut self.endpoint, &mut self.batch, app, datagram);
+        while self.handed_over_left && self.endpoint.work < WORK_PER_TURN_MAX / 2 {
+            match self.fabric.take_handed_over(self.thread) {
+                Some(datagram) => take_in(&mut self.endpoint, &mut self.batch, app, datagram),
+                None => self.handed_over_left = false,
+            }
         }
     }
 
     /// Sends what the queued connections have to say, each at most once per turn.
     fn flush(&mut self) {
+        let counters = self.fabric.counters_of(self.thread);
         for _ in 0..self.endpoint.queued() {
-            if self.batch.is_full() {
-                self.send();
+            if self.batch.is_full() && !self.blocked {
+                self.blocked = send(&mut self.batch, &self.face, counters);
             }
             if self.blocked {
-                return;
+                break;
             }
             if let Some(slot) = self.endpoint.dequeue() {
                 self.endpoint.flush(slot, &mut self.batch);
             }
         }
-        self.send();
-    }
-
-    fn send(&mut self) {
-        if self.blocked || self.batch.is_empty() {
-            return;
+        if !self.blocked {
+            self.blocked = send(&mut self.batch, &self.face, counters);
         }
-        let sent = self.batch.flush(&self.face.socket);
-        let counters = self.fabric.counters_of(self.thread);
-        counters.packets_out.add(sent.packets);
-        counters.bytes_out.add(sent.bytes);
-        counters.packets_unsent.add(sent.failed);
-        self.blocked = sent.blocked;
     }
 
     fn begin_draining<A: Application>(&mut self, app: &mut A, now: Instant) {
@@ -331,6 +322,15 @@ impl Driver {
             self.stage = Stage::Closing { deadline };
         }
     }
+}
+
+/// Sends what the batch holds. True if the socket's buffer is full and something waits.
+fn send(batch: &mut SendBatch, face: &Face, counters: &TransportCounters) -> bool {
+    let sent = batch.flush(&face.socket);
+    counters.packets_out.add(sent.packets);
+    counters.bytes_out.add(sent.bytes);
+    counters.packets_unsent.add(sent.failed);
+    sent.blocked
 }
 
 fn take_in<A: Application>(

@@ -5,9 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use quinn_proto::{ConnectionHandle, DatagramEvent, Incoming, Transmit};
+use quinn_proto::{ConnectionHandle, DatagramEvent};
 
-use super::admission::{AddressKey, Verdict};
 use super::close_code;
 use super::config::{TransportError, endpoint_config};
 use super::connection::{Connection, ConnectionId, Delivery};
@@ -25,6 +24,8 @@ const PACKETS_PER_FLUSH_MAX: usize = 16;
 
 /// Deadlines handled per turn.
 const EXPIRIES_PER_TURN_MAX: usize = 1024;
+
+mod attempts;
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -45,6 +46,8 @@ pub(super) struct Endpoint {
     scratch: Vec<u8>,
     refusing: bool,
     pub(super) now: Instant,
+    /// What was taken in this turn, in packets of an established connection.
+    pub(super) work: usize,
 }
 
 impl fmt::Debug for Endpoint {
@@ -80,6 +83,7 @@ impl Endpoint {
             scratch: Vec::new(),
             refusing: false,
             now,
+            work: 0,
         })
     }
 
@@ -155,6 +159,7 @@ impl Endpoint {
     /// Takes in one UDP datagram. Names the connection that should be told to the application at
     /// once, if there is one. A direct answer goes to `batch`, if it has room.
     pub(super) fn receive(&mut self, datagram: Datagram, batch: &mut SendBatch) -> Option<u32> {
+        self.work += 1;
         self.scratch.clear();
         let remote = datagram.remote;
         let event = self.quic.handle(
@@ -171,101 +176,19 @@ impl Endpoint {
                 let connection = self.connection_at(slot)?;
                 connection.quic.handle_event(event);
                 connection.untold = true;
-                connection.packets_untold += 1;
-                let at_once = connection.packets_untold >= PACKETS_UNTOLD_MAX;
+                connection.packets_untold = connection.packets_untold.saturating_add(1);
+                // During a handshake packet by packet, so that early data is told as such.
+                let at_once =
+                    connection.packets_untold >= PACKETS_UNTOLD_MAX || connection.is_in_handshake();
                 self.enqueue(slot);
                 at_once.then_some(slot)
             }
-            DatagramEvent::NewConnection(incoming) => {
-                self.decide(incoming, batch);
-                None
-            }
+            DatagramEvent::NewConnection(incoming) => self.decide(incoming, batch),
             DatagramEvent::Response(transmit) => {
                 self.answer(&transmit, batch);
                 None
             }
         }
-    }
-
-    /// Queues what the endpoint itself answers. Dropped when the socket does not keep up: all of
-    /// these are answers the peer will ask for again.
-    fn answer(&mut self, transmit: &Transmit, batch: &mut SendBatch) {
-        if batch.is_full() {
-            self.counters().packets_unsent.add(1);
-        } else {
-            std::mem::swap(batch.buffer(), &mut self.scratch);
-            batch.commit(transmit);
-        }
-    }
-
-    fn decide(&mut self, incoming: Incoming, batch: &mut SendBatch) {
-        self.scratch.clear();
-        let key = AddressKey::of(incoming.remote_address());
-        let validated = incoming.remote_address_validated();
-        if self.refusing {
-            self.counters().refused_draining.add(1);
-            return self.refuse(incoming, batch);
-        }
-        let verdict = self.fabric.admission().admit(self.now, key, validated);
-        match verdict {
-            Verdict::Accept => self.accept(incoming, key, batch),
-            Verdict::Retry => match self.quic.retry(incoming, &mut self.scratch) {
-                Ok(transmit) => {
-                    self.counters().retries.add(1);
-                    self.answer(&transmit, batch);
-                }
-                // Cannot be: an address that is not validated may always be asked to retry.
-                Err(error) => self.quic.ignore(error.into_incoming()),
-            },
-            Verdict::RefuseFull => {
-                self.counters().refused_full.add(1);
-                self.refuse(incoming, batch);
-            }
-            Verdict::RefuseAddress => {
-                self.counters().refused_address.add(1);
-                self.refuse(incoming, batch);
-            }
-            Verdict::UnansweredBusy => {
-                self.counters().unanswered_busy.add(1);
-                self.quic.ignore(incoming);
-            }
-            Verdict::UnansweredRate => {
-                self.counters().unanswered_rate.add(1);
-                self.quic.ignore(incoming);
-            }
-        }
-    }
-
-    fn refuse(&mut self, incoming: Incoming, batch: &mut SendBatch) {
-        let transmit = self.quic.refuse(incoming, &mut self.scratch);
-        self.answer(&transmit, batch);
-    }
-
-    fn accept(&mut self, incoming: Incoming, key: AddressKey, batch: &mut SendBatch) {
-        let accepted = self
-            .quic
-            .accept(incoming, self.now, &mut self.scratch, None);
-        let (handle, quic) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::debug!(cause = %error.cause, "a connection attempt failed");
-                self.fabric.admission().release(self.now, key, true);
-                self.counters().connections_failed.add(1);
-                if let Some(transmit) = error.response {
-                    self.answer(&transmit, batch);
-                }
-                return;
-            }
-        };
-        while self.slots.len() <= handle.0 {
-            self.slots.push(Slot::default());
-        }
-        let deadline = self.now + self.fabric.limits().handshake_timeout;
-        self.slots[handle.0].connection = Some(Box::new(Connection::new(quic, key, deadline)));
-        self.live += 1;
-        self.counters().connections_accepted.add(1);
-        // The number of connections is limited to far less than u32 holds.
-        self.enqueue(u32::try_from(handle.0).unwrap_or(u32::MAX));
     }
 
     /// The next thing to tell the application about a connection. `None` when all is told.
@@ -292,8 +215,8 @@ impl Endpoint {
             Delivery::Moved { .. } => counters.migrations.add(1),
             Delivery::Datagram { .. } => counters.datagrams_in.add(1),
             Delivery::Frame { .. } => counters.frames_in.add(1),
-            Delivery::StreamFinished { too_long: true, .. } => {
-                counters.streams_reset_too_long.add(1);
+            Delivery::StreamFinished { broken: true, .. } => {
+                counters.streams_reset_framing.add(1);
             }
             Delivery::StreamFinished { .. } | Delivery::Opened(_) | Delivery::Closed => {}
         }

@@ -62,4 +62,6 @@ pub mod close_code {
     pub const SLOW_READER: u32 = 3;
     /// The handshake was not completed in time.
     pub const HANDSHAKE_TIMEOUT: u32 = 4;
+    /// Too many frames were begun on the connection's streams and not completed.
+    pub const FRAMES_INCOMPLETE: u32 = 5;
 }

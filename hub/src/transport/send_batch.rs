@@ -65,10 +65,6 @@ impl SendBatch {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.begin == self.end
-    }
-
     pub(super) fn is_full(&self) -> bool {
         self.end == PACKETS_MAX
     }
@@ -222,13 +218,9 @@ fn family(number: libc::c_int) -> libc::sa_family_t {
 }
 
 const _: () = {
+    assert!(size_of::<libc::in_pktinfo>() == 12 && size_of::<libc::in6_pktinfo>() == 20);
     // SAFETY: `CMSG_SPACE` only computes with its argument.
-    let (v4, v6) = unsafe {
-        (
-            libc::CMSG_SPACE(size_of::<libc::in_pktinfo>() as libc::c_uint),
-            libc::CMSG_SPACE(size_of::<libc::in6_pktinfo>() as libc::c_uint),
-        )
-    };
+    let (v4, v6) = unsafe { (libc::CMSG_SPACE(12), libc::CMSG_SPACE(20)) };
     assert!(v4 as usize <= CONTROL_BYTES && v6 as usize <= CONTROL_BYTES);
     assert!(align_of::<Control>() >= align_of::<libc::cmsghdr>());
 };

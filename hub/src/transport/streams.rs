@@ -14,6 +14,10 @@ pub const FRAME_BYTES_MAX: usize = 16 * 1024;
 /// A frame's length comes first, as a big-endian `u16`.
 pub(super) const FRAME_HEADER_BYTES: usize = 2;
 
+/// Bytes of incomplete frames that are kept for one connection, all its streams together: four
+/// frames of the largest size. A frame that arrives in one packet is never kept.
+const INCOMPLETE_BYTES_MAX: usize = 4 * (FRAME_HEADER_BYTES + FRAME_BYTES_MAX);
+
 /// How much of a stream is taken at once.
 const READ_BYTES_MAX: usize = 4096;
 
@@ -81,8 +85,8 @@ pub(super) enum Read {
     Blocked,
     /// The peer is done.
     Finished,
-    /// The peer announced a frame that is too long; the stream was reset.
-    TooLong,
+    /// The peer announced a frame that is too long, or began too many; the stream was reset.
+    Broken,
     /// There is no such stream any more.
     Unknown,
 }
@@ -123,36 +127,39 @@ impl Streams {
         });
     }
 
+    /// Bytes of frames that are not complete yet.
+    fn incomplete_bytes(&self) -> usize {
+        let readers = self.open.iter().filter_map(|stream| stream.reader.as_ref());
+        readers.map(|reader| reader.partial.len()).sum()
+    }
+
     /// Takes the next frame from a stream.
     pub(super) fn read(&mut self, quic: &mut Connection, id: StreamId) -> Read {
-        let Some(at) = self.position(id) else {
-            return Read::Unknown;
-        };
-        let Some(reader) = self.open[at].reader.as_mut() else {
-            return Read::Unknown;
-        };
         loop {
+            let Some(at) = self.position(id) else {
+                return Read::Unknown;
+            };
+            let Some(reader) = self.open[at].reader.as_mut() else {
+                return Read::Unknown;
+            };
             match reader.next_frame() {
                 Ok(Some(frame)) => return Read::Frame(frame),
                 Ok(None) => {}
                 Err(FrameTooLong) => {
                     self.reset(quic, id, close_code::FRAME_TOO_LONG);
-                    return Read::TooLong;
+                    return Read::Broken;
                 }
             }
-            let mut stream = quic.recv_stream(id);
-            let chunk = match stream.read(true) {
-                Ok(mut chunks) => {
-                    let chunk = chunks.next(READ_BYTES_MAX);
-                    // The connection is flushed after every delivery anyway.
-                    let _ = chunks.finalize();
-                    chunk
+            if self.incomplete_bytes() > INCOMPLETE_BYTES_MAX {
+                self.reset(quic, id, close_code::FRAMES_INCOMPLETE);
+                return Read::Broken;
+            }
+            match take_chunk(quic, id) {
+                Ok(Some(chunk)) => {
+                    if let Some(reader) = self.open[at].reader.as_mut() {
+                        reader.rest = chunk;
+                    }
                 }
-                // Stopped or reset by ourselves.
-                Err(_closed) => Ok(None),
-            };
-            match chunk {
-                Ok(Some(chunk)) => reader.rest = chunk.bytes,
                 Err(ReadError::Blocked) => return Read::Blocked,
                 // A frame that was cut off is nobody's.
                 Ok(None) | Err(ReadError::Reset(_)) => {
@@ -297,6 +304,19 @@ impl Streams {
             self.forget_if_done(at);
         }
     }
+}
+
+/// The next bytes of a stream in order; `None` at its end.
+fn take_chunk(quic: &mut Connection, id: StreamId) -> Result<Option<Bytes>, ReadError> {
+    let mut stream = quic.recv_stream(id);
+    let Ok(mut chunks) = stream.read(true) else {
+        // Stopped or reset by ourselves.
+        return Ok(None);
+    };
+    let chunk = chunks.next(READ_BYTES_MAX);
+    // Whether window updates are due does not matter: the connection is flushed anyway.
+    let _ = chunks.finalize();
+    Ok(chunk?.map(|chunk| chunk.bytes))
 }
 
 fn framed(frame: &[u8]) -> Result<Bytes, Unsent> {

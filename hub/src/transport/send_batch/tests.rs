@@ -54,7 +54,7 @@ fn mixed_batch(wildcard: &str, loopback: &str, source: IpAddr) {
             blocked: false
         }
     );
-    assert!(batch.is_empty());
+    assert_eq!((batch.begin, batch.end), (0, 0));
     for n in 0..20_u8 {
         let socket = if n % 2 == 0 { &one } else { &two };
         let (payload, from) = received(socket);

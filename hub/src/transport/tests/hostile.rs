@@ -82,8 +82,28 @@ async fn a_frame_that_is_too_long_costs_its_stream_only() {
     );
     echo_datagram(&connection, b"still served").await;
     echo_frames(&connection, &[b"on other streams too".to_vec()]).await;
-    assert_eq!(server.sum(|counters| &counters.streams_reset_too_long), 1);
+    assert_eq!(server.sum(|counters| &counters.streams_reset_framing), 1);
     assert!(server.seen().contains(&Seen::StreamFinished));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_that_are_begun_and_never_completed_are_bounded() {
+    let server = Server::start(TransportLimits::default(), 1);
+    let client = server.client();
+    let connection = server.connect(&client).await;
+    let mut streams = Vec::new();
+    for _ in 0..5 {
+        let (mut send, receive) = connection.open_bi().await.unwrap();
+        // Announces 16 KiB and stops one byte short.
+        let mut begun = framed(&[5; 16 * 1024]);
+        begun.pop();
+        if send.write_all(&begun).await.is_ok() {
+            streams.push((send, receive));
+        }
+    }
+    until(|| server.sum(|counters| &counters.streams_reset_framing) == 1).await;
+    echo_frames(&connection, &[b"still served".to_vec()]).await;
+    assert_eq!(server.sum(|counters| &counters.frames_in), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
