@@ -131,6 +131,22 @@ pub fn read_journal<E: From<JournalError>>(
     Ok(ends)
 }
 
+/// For each thread, the place just before the oldest block that the journal still holds.
+///
+/// # Errors
+/// [`JournalError::Io`], [`JournalError::Segment`].
+pub fn oldest_cursors(directory: &Path) -> Result<BTreeMap<u16, ChainCursor>, JournalError> {
+    let mut cursors = BTreeMap::new();
+    for (thread, names) in list_segments(directory)? {
+        let Some(name) = names.first() else { continue };
+        let path = directory.join(name.file_name());
+        let bytes = read_durably(&path)?;
+        let header = SegmentHeader::decode(&bytes).map_err(|error| JournalError::Segment { path, error })?;
+        cursors.insert(thread, header.cursor());
+    }
+    Ok(cursors)
+}
+
 /// The segments by thread, oldest first.
 fn list_segments(directory: &Path) -> Result<BTreeMap<u16, Vec<SegmentName>>, JournalError> {
     let failed = |error| JournalError::Io { path: directory.to_owned(), error };

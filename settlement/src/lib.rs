@@ -6,9 +6,17 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod netting;
-pub mod text;
-
 pub mod allocate;
+pub mod approval;
+pub mod book;
+pub mod dispute;
 pub mod evidence;
+pub mod facts;
+pub mod ingest;
 pub mod journal_reader;
+pub mod netting;
+pub mod proposal;
+pub mod record_root;
+pub mod stage;
+pub mod submit;
+pub mod text;

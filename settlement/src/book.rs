@@ -1,0 +1,305 @@
+//! Settlement's own book: every lane it has proven, every mandate it has verified, and the outputs of every stage.
+//! One redb file in the site's settlement directory, every commit in two phases.
+
+use std::path::{Path, PathBuf};
+
+use farthing_channel::codec::{decode_exact, encode_to_vec};
+use farthing_channel::id::{Address, EscrowId, Hash32, LaneId, TariffHash};
+use farthing_channel::mandate::MandateBundle;
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+use redb::{Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
+
+use crate::stage::{Stage, content_hash};
+
+mod rows;
+mod writer;
+
+pub use rows::{AnchorRow, ApprovalRow, CursorRow, LaneRow, MandateRow, ProviderRow, bundle_hash};
+pub use writer::BookWriter;
+
+type Bytes = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// Lane id -> [`LaneRow`].
+const LANES: Bytes = TableDefinition::new("lanes");
+/// keccak256 of a bundle -> the bundle, verified.
+const BUNDLES: Bytes = TableDefinition::new("mandate_bundles");
+/// Escrow id, device and serial -> [`MandateRow`].
+const MANDATES: Bytes = TableDefinition::new("mandates");
+/// Tariff hash -> the tariff's encoding.
+const TARIFFS: Bytes = TableDefinition::new("tariffs");
+/// Provider -> [`ProviderRow`].
+const PROVIDERS: Bytes = TableDefinition::new("providers");
+/// Journal thread -> [`CursorRow`].
+const CURSORS: Bytes = TableDefinition::new("cursors");
+/// Epoch and stage -> the stage's output.
+const STAGES: TableDefinition<'static, (u64, u8), &'static [u8]> = TableDefinition::new("stages");
+/// Epoch and approver -> [`ApprovalRow`].
+const APPROVALS: TableDefinition<'static, (u64, &'static [u8]), &'static [u8]> = TableDefinition::new("approvals");
+/// Layout version and the site's identity.
+const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
+
+const LAYOUT: &[u8] = b"farthing/settlement/1";
+
+/// Why the book cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    /// The disk or the file.
+    #[error("settlement book: {0}")]
+    Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another settlement run holds it.
+    #[error("{0} is in use by another settlement run")]
+    Busy(PathBuf),
+    /// A row cannot be read back.
+    #[error("settlement book is damaged: {0}")]
+    Damaged(&'static str),
+    /// The file was written by another version, or is something else.
+    #[error("{0} is not a settlement book of this version")]
+    Foreign(PathBuf),
+}
+
+macro_rules! storage_errors {
+    ($($kind:ty),*) => {
+        $(impl From<$kind> for BookError {
+            fn from(error: $kind) -> Self {
+                Self::Storage(Box::new(error))
+            }
+        })*
+    };
+}
+
+storage_errors!(
+    std::io::Error,
+    redb::StorageError,
+    redb::TransactionError,
+    redb::TableError,
+    redb::CommitError,
+    redb::SetDurabilityError
+);
+
+/// The book, opened by one process at a time.
+#[derive(Debug)]
+pub struct Book {
+    database: Database,
+}
+
+impl Book {
+    /// Opens the book at `path`, or makes an empty one.
+    ///
+    /// # Errors
+    /// Any [`BookError`].
+    pub fn open(path: &Path) -> Result<Self, BookError> {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)?;
+        }
+        let database = Database::create(path).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => BookError::Busy(path.to_owned()),
+            other => BookError::Storage(Box::new(other)),
+        })?;
+        let book = Self { database };
+        match book.meta("layout")? {
+            Some(layout) if layout == LAYOUT => {}
+            Some(_) => return Err(BookError::Foreign(path.to_owned())),
+            None => {
+                let writer = book.write()?;
+                writer.set_meta("layout", LAYOUT)?;
+                writer.commit()?;
+            }
+        }
+        Ok(book)
+    }
+
+    /// Begins a change; nothing of it shows until it is committed.
+    ///
+    /// # Errors
+    /// [`BookError::Storage`].
+    pub fn write(&self) -> Result<BookWriter, BookError> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_two_phase_commit(true);
+        Ok(BookWriter::new(transaction))
+    }
+
+    fn read(&self) -> Result<ReadTransaction, BookError> {
+        Ok(self.database.begin_read()?)
+    }
+
+    fn get<T>(&self, table: Bytes, key: &[u8]) -> Result<Option<T>, BookError>
+    where
+        T: for<'b> Decode<'b, ()> + Encode<()>,
+    {
+        let transaction = self.read()?;
+        let Some(table) = existing(transaction.open_table(table))? else { return Ok(None) };
+        table.get(key)?.map(|bytes| decode(bytes.value())).transpose()
+    }
+
+    /// Hands every row of a table to `visit`.
+    fn each<T>(
+        &self,
+        table: Bytes,
+        mut visit: impl FnMut(&[u8], T) -> Result<(), BookError>,
+    ) -> Result<(), BookError>
+    where
+        T: for<'b> Decode<'b, ()> + Encode<()>,
+    {
+        let transaction = self.read()?;
+        let Some(table) = existing(transaction.open_table(table))? else { return Ok(()) };
+        for row in table.iter()? {
+            let (key, bytes) = row?;
+            visit(key.value(), decode(bytes.value())?)?;
+        }
+        Ok(())
+    }
+
+    /// A value of the site's identity.
+    ///
+    /// # Errors
+    /// [`BookError::Storage`].
+    pub fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, BookError> {
+        let transaction = self.read()?;
+        let Some(table) = existing(transaction.open_table(META))? else { return Ok(None) };
+        Ok(table.get(key)?.map(|bytes| bytes.value().to_vec()))
+    }
+
+    /// A lane.
+    ///
+    /// # Errors
+    /// [`BookError::Storage`], [`BookError::Damaged`], as for every read below.
+    pub fn lane(&self, lane: &LaneId) -> Result<Option<LaneRow>, BookError> {
+        self.get(LANES, &lane.0)
+    }
+
+    /// Hands every lane to `visit`, by id.
+    ///
+    /// # Errors
+    /// As [`Self::lane`], and whatever `visit` returns.
+    pub fn each_lane(&self, mut visit: impl FnMut(LaneRow) -> Result<(), BookError>) -> Result<(), BookError> {
+        self.each(LANES, |_, row| visit(row))
+    }
+
+    /// The mandate with the highest serial that was verified for a device.
+    ///
+    /// # Errors
+    /// As [`Self::lane`].
+    pub fn mandate(&self, escrow: &EscrowId, device: &Address) -> Result<Option<MandateRow>, BookError> {
+        let transaction = self.read()?;
+        let Some(table) = existing(transaction.open_table(MANDATES))? else { return Ok(None) };
+        let (first, last) = (rows::mandate_key(escrow, device, 0), rows::mandate_key(escrow, device, u64::MAX));
+        let newest = table.range(first.as_slice()..=last.as_slice())?.next_back();
+        newest.map(|row| decode(row?.1.value())).transpose()
+    }
+
+    /// The mandate with this serial that was verified for a device.
+    ///
+    /// # Errors
+    /// As [`Self::lane`].
+    pub fn mandate_with_serial(
+        &self,
+        escrow: &EscrowId,
+        device: &Address,
+        serial: u64,
+    ) -> Result<Option<MandateRow>, BookError> {
+        self.get(MANDATES, &rows::mandate_key(escrow, device, serial))
+    }
+
+    /// A verified bundle by its hash.
+    ///
+    /// # Errors
+    /// As [`Self::lane`].
+    pub fn bundle(&self, hash: &Hash32) -> Result<Option<MandateBundle>, BookError> {
+        self.get(BUNDLES, &hash.0)
+    }
+
+    /// A tariff's encoding by its hash.
+    ///
+    /// # Errors
+    /// As [`Self::lane`].
+    pub fn tariff(&self, hash: &TariffHash) -> Result<Option<Vec<u8>>, BookError> {
+        Ok(self.get::<ByteVec>(TARIFFS, &hash.0)?.map(Vec::from))
+    }
+
+    /// All providers the journal named.
+    ///
+    /// # Errors
+    /// As [`Self::lane`].
+    pub fn providers(&self) -> Result<Vec<ProviderRow>, BookError> {
+        let mut providers = Vec::new();
+        self.each(PROVIDERS, |_, row| {
+            providers.push(row);
+            Ok(())
+        })?;
+        Ok(providers)
+    }
+
+    /// How far each journal thread was read.
+    ///
+    /// # Errors
+    /// As [`Self::lane`].
+    pub fn cursors(&self) -> Result<Vec<CursorRow>, BookError> {
+        let mut cursors = Vec::new();
+        self.each(CURSORS, |_, row| {
+            cursors.push(row);
+            Ok(())
+        })?;
+        Ok(cursors)
+    }
+
+    /// A stage's output and its hash.
+    ///
+    /// # Errors
+    /// As [`Self::lane`].
+    pub fn stage(&self, epoch: u64, stage: Stage) -> Result<Option<(Hash32, Vec<u8>)>, BookError> {
+        let transaction = self.read()?;
+        let Some(table) = existing(transaction.open_table(STAGES))? else { return Ok(None) };
+        let Some(bytes) = table.get((epoch, stage.code()))? else { return Ok(None) };
+        let bytes = bytes.value();
+        let (hash, output) = bytes.split_first_chunk::<32>().ok_or(BookError::Damaged("stage without a hash"))?;
+        if content_hash(stage, output).0 != *hash {
+            return Err(BookError::Damaged("a stage's output is not what its hash says"));
+        }
+        Ok(Some((Hash32(*hash), output.to_vec())))
+    }
+
+    /// The newest epoch of which any stage is kept.
+    ///
+    /// # Errors
+    /// As [`Self::lane`].
+    pub fn epoch_newest(&self) -> Result<Option<u64>, BookError> {
+        let transaction = self.read()?;
+        let Some(table) = existing(transaction.open_table(STAGES))? else { return Ok(None) };
+        Ok(table.last()?.map(|(key, _)| key.value().0))
+    }
+
+    /// The approvals given for an epoch, by approver.
+    ///
+    /// # Errors
+    /// As [`Self::lane`].
+    pub fn approvals(&self, epoch: u64) -> Result<Vec<ApprovalRow>, BookError> {
+        let transaction = self.read()?;
+        let Some(table) = existing(transaction.open_table(APPROVALS))? else { return Ok(Vec::new()) };
+        let range = (epoch, &[][..])..(epoch.saturating_add(1), &[][..]);
+        table.range(range)?.map(|row| decode(row?.1.value())).collect()
+    }
+}
+
+/// A table nobody has written to yet is an empty one.
+fn existing<T>(opened: Result<T, TableError>) -> Result<Option<T>, BookError> {
+    match opened {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn decode<T>(bytes: &[u8]) -> Result<T, BookError>
+where
+    T: for<'b> Decode<'b, ()> + Encode<()>,
+{
+    decode_exact(bytes).map_err(|_| BookError::Damaged("a row cannot be read back"))
+}
+
+fn encode<T: Encode<()>>(row: &T) -> Vec<u8> {
+    encode_to_vec(row)
+}
+
+#[cfg(test)]
+mod tests;

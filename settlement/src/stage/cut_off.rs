@@ -1,0 +1,166 @@
+//! The cut-off: how far the journal and the ledger were read for an epoch.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use farthing_channel::id::{Address, Hash32};
+use farthing_channel::record::block::ChainCursor;
+use farthing_channel::time::UnixSeconds;
+use farthing_ledger::{BaseLedger, JournalCursor};
+use serde::{Deserialize, Serialize};
+
+use crate::book::{Book, BookWriter, CursorRow};
+use crate::dispute::Dispute;
+use crate::facts::LedgerFacts;
+use crate::ingest::{Ingest, IngestError};
+use crate::journal_reader::{ChainEnd, JournalError, oldest_cursors, read_journal};
+
+/// How far one journal thread was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadCut {
+    /// The thread.
+    pub thread: u16,
+    /// The last block of the epoch.
+    pub sequence: u64,
+    /// Its hash.
+    #[serde(with = "crate::text")]
+    pub block_hash: Hash32,
+    /// Its term.
+    pub term: u64,
+    /// When the hub committed it, Unix milliseconds; 0 where the epoch has no block of the thread.
+    pub unix_ms: u64,
+    /// Blocks of the epoch.
+    pub blocks: u64,
+}
+
+/// The output of the stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutOff {
+    /// The epoch, from 1.
+    pub epoch: u64,
+    /// The hub.
+    #[serde(with = "crate::text")]
+    pub hub: Address,
+    /// When the cut was made, Unix seconds.
+    pub at: u64,
+    /// By thread, ascending.
+    pub threads: Vec<ThreadCut>,
+    /// Root over the epoch's lane records.
+    #[serde(with = "crate::text")]
+    pub journal_root: Hash32,
+    /// Lane records of the epoch.
+    pub records: u64,
+    /// The ledger at that time.
+    pub ledger: LedgerFacts,
+    /// Names of providers as the journal tells them, by address.
+    pub providers: BTreeMap<String, String>,
+    /// What did not hold.
+    pub disputes: Vec<Dispute>,
+}
+
+impl CutOff {
+    /// The cursors as the ledger keeps them.
+    #[must_use]
+    pub fn journal_cursors(&self) -> Vec<JournalCursor> {
+        let cursor = |cut: &ThreadCut| JournalCursor {
+            thread: cut.thread,
+            sequence: cut.sequence,
+            block_hash: cut.block_hash,
+        };
+        self.threads.iter().map(cursor).collect()
+    }
+}
+
+/// From where a cut-off reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadFrom {
+    /// From where the last one ended.
+    Cursor,
+    /// From the oldest block there is, after the operator confirmed a restored journal.
+    Oldest,
+}
+
+/// What a cut-off is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct CutOffInput<'a> {
+    /// The epoch to cut.
+    pub epoch: u64,
+    /// The hub.
+    pub hub: Address,
+    /// Its journal directory.
+    pub journal: &'a Path,
+    /// Where to begin.
+    pub from: ReadFrom,
+    /// The time.
+    pub now: UnixSeconds,
+}
+
+/// Reads the journal into the book and takes down the ledger. Everything, the output included, is in `writer`: it shows
+/// as a whole, or the cut-off is made anew.
+///
+/// # Errors
+/// Any [`IngestError`].
+pub fn cut(
+    input: &CutOffInput<'_>,
+    book: &Book,
+    writer: &BookWriter,
+    ledger: &dyn BaseLedger,
+) -> Result<CutOff, IngestError> {
+    let settled: BTreeMap<u16, ChainCursor> =
+        book.cursors()?.into_iter().map(|row| (row.thread, row.cursor())).collect();
+    let cursors = match input.from {
+        ReadFrom::Cursor => settled.clone(),
+        ReadFrom::Oldest => oldest_cursors(input.journal)?,
+    };
+    let mut ingest = Ingest::new(book, ledger)?;
+    let ends = read_journal::<IngestError>(input.journal, &input.hub, &cursors, &mut |block| ingest.block(block))?;
+    if input.from == ReadFrom::Oldest {
+        ingest.catch_up_with_ledger()?;
+    }
+    let ingested = ingest.finish(writer)?;
+    let threads = cuts(&ends);
+    for (thread, end) in &ends {
+        writer.put_cursor(&CursorRow::new(*thread, &end.cursor))?;
+    }
+    // After the journal, so that every escrow the hub knew by then is there.
+    let facts = LedgerFacts::read(ledger, &input.hub, input.now)?;
+    Ok(CutOff {
+        epoch: input.epoch,
+        hub: input.hub,
+        at: input.now.0,
+        threads,
+        journal_root: ingested.journal_root,
+        records: ingested.records,
+        ledger: facts,
+        providers: BTreeMap::new(),
+        disputes: ingested.disputes,
+    })
+}
+
+fn cuts(ends: &BTreeMap<u16, ChainEnd>) -> Vec<ThreadCut> {
+    let cut = |(thread, end): (&u16, &ChainEnd)| ThreadCut {
+        thread: *thread,
+        sequence: end.cursor.sequence,
+        block_hash: Hash32(end.cursor.hash.0),
+        term: end.cursor.term,
+        unix_ms: end.unix_ms,
+        blocks: end.blocks,
+    };
+    ends.iter().map(cut).collect()
+}
+
+/// Refuses a journal that ends before the last epoch that the ledger closed for the hub, although this book is new: the
+/// book was lost, or the journal is another one's.
+///
+/// # Errors
+/// [`JournalError::Restored`].
+pub fn require_reaches(threads: &[ThreadCut], closed: &[JournalCursor]) -> Result<(), JournalError> {
+    for cursor in closed {
+        let reaches = threads.iter().any(|cut| cut.thread == cursor.thread && cut.sequence >= cursor.sequence);
+        if !reaches {
+            let hash = farthing_channel::record::block::BlockHash(cursor.block_hash.0);
+            return Err(JournalError::Restored { thread: cursor.thread, sequence: cursor.sequence, hash });
+        }
+    }
+    Ok(())
+}

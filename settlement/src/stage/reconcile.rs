@@ -1,0 +1,333 @@
+//! Reconciliation: what the ledger did, compared with what was proposed, to the last base unit.
+
+use std::collections::BTreeMap;
+
+use farthing_channel::id::{Address, EscrowId, Hash32};
+use farthing_channel::time::UnixSeconds;
+use farthing_ledger::limits::EVENTS_PER_READ_MAX;
+use farthing_ledger::{BaseLedger, Event, LedgerError, LoggedEvent};
+use serde::{Deserialize, Serialize};
+
+use crate::proposal::Proposal;
+
+/// Readings before giving up on a quiet moment of the ledger between its events and its balances.
+const QUIET_READINGS_MAX: u32 = 20;
+
+/// Balances just before the first submission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// The ledger's newest event then.
+    pub event: u64,
+    /// Base units by account: the hub's, and everyone's whom a leg pays.
+    pub accounts: BTreeMap<String, u64>,
+    /// Base units held by escrow.
+    pub escrows: BTreeMap<String, u64>,
+    /// Where each leg's money goes, by the account it is for.
+    pub payouts: BTreeMap<String, String>,
+}
+
+/// One account or escrow, from before to after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalanceLine {
+    /// The account or escrow.
+    pub holder: String,
+    /// Whether it is an escrow.
+    pub escrow: bool,
+    /// Before, base units.
+    pub before: u64,
+    /// What the proposal puts in.
+    pub proposal_in: u128,
+    /// What the proposal takes out.
+    pub proposal_out: u128,
+    /// What others put in meanwhile.
+    pub other_in: u128,
+    /// What others took out meanwhile.
+    pub other_out: u128,
+    /// After, as the ledger tells it.
+    pub after: u64,
+}
+
+impl BalanceLine {
+    /// Whether before plus everything in less everything out is after, exactly.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        let came = u128::from(self.before).saturating_add(self.proposal_in).saturating_add(self.other_in);
+        came == u128::from(self.after).saturating_add(self.proposal_out).saturating_add(self.other_out)
+    }
+}
+
+/// What the ledger did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciliation {
+    /// The ledger's newest event.
+    pub event: u64,
+    /// Batches, transfers and closings of the proposal found in the log.
+    pub matched: u64,
+    /// What differs, for people. Empty where everything adds up.
+    pub differences: Vec<String>,
+    /// Every account and escrow that the proposal touches.
+    pub balances: Vec<BalanceLine>,
+    /// Everything ever issued on the ledger, base units.
+    pub issued: u64,
+    /// Everything in accounts.
+    pub in_accounts: u64,
+    /// Everything held by escrows.
+    pub in_escrows: u64,
+    /// When the epoch was closed on the ledger, Unix seconds.
+    pub closed_at: u64,
+}
+
+impl Reconciliation {
+    /// Whether the ledger did exactly what was proposed, and all of its money is accounted for.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        let conserved = self.in_accounts.checked_add(self.in_escrows) == Some(self.issued);
+        conserved && self.differences.is_empty() && self.balances.iter().all(BalanceLine::adds_up)
+    }
+}
+
+/// Takes down the balances that `proposal` is going to change.
+///
+/// # Errors
+/// As the ledger's reads.
+pub fn open(ledger: &dyn BaseLedger, proposal: &Proposal, now: UnixSeconds) -> Result<Opening, LedgerError> {
+    quietly(ledger, |event| {
+        let mut opening =
+            Opening { event, accounts: BTreeMap::new(), escrows: BTreeMap::new(), payouts: BTreeMap::new() };
+        let mut participants = vec![proposal.hub];
+        participants.extend(proposal.legs.iter().flat_map(|leg| [leg.from, leg.to]));
+        for participant in participants {
+            let account = ledger.account(&participant)?;
+            let payout = account.payout_at(now);
+            opening.accounts.insert(participant.to_string(), account.balance);
+            opening.accounts.insert(payout.to_string(), ledger.account(&payout)?.balance);
+            opening.payouts.insert(participant.to_string(), payout.to_string());
+        }
+        for batch in &proposal.batches {
+            let held = ledger.escrow(&batch.escrow)?.map_or(0, |escrow| escrow.held());
+            opening.escrows.insert(batch.escrow.to_string(), held);
+        }
+        Ok(opening)
+    })
+}
+
+/// Reads with no event in between, so that balances and events tell of one moment.
+fn quietly<T>(
+    ledger: &dyn BaseLedger,
+    mut read: impl FnMut(u64) -> Result<T, LedgerError>,
+) -> Result<T, LedgerError> {
+    for _ in 0..QUIET_READINGS_MAX {
+        let event = ledger.heads()?.head;
+        let value = read(event)?;
+        if ledger.heads()?.head == event {
+            return Ok(value);
+        }
+    }
+    Err(LedgerError::Busy)
+}
+
+/// All events after `from` up to `to`.
+fn events_between(ledger: &dyn BaseLedger, from: u64, to: u64) -> Result<Vec<LoggedEvent>, LedgerError> {
+    let mut events = Vec::new();
+    let mut after = from;
+    while after < to {
+        let read = ledger.events(after, EVENTS_PER_READ_MAX)?;
+        let Some(last) = read.last() else { break };
+        after = last.cursor;
+        events.extend(read.into_iter().filter(|event| event.cursor <= to));
+    }
+    Ok(events)
+}
+
+/// Compares the ledger with the proposal and the balances before it.
+///
+/// # Errors
+/// As the ledger's reads, and [`LedgerError::NotConserved`].
+pub fn reconcile(
+    ledger: &dyn BaseLedger,
+    proposal: &Proposal,
+    opening: &Opening,
+) -> Result<Reconciliation, LedgerError> {
+    quietly(ledger, |event| {
+        let events = events_between(ledger, opening.event, event)?;
+        let mut payers = BTreeMap::new();
+        for logged in &events {
+            if let Some(id) = logged.event.escrow()
+                && let Some(escrow) = ledger.escrow(id)?
+            {
+                payers.insert(*id, escrow.payer);
+            }
+        }
+        let mut compared = Comparison::new(proposal, opening, payers);
+        events.iter().for_each(|logged| compared.take(logged));
+        let (matched, differences, movements, closed_at) = compared.finish();
+        let mut balances = Vec::new();
+        for (holder, before) in &opening.accounts {
+            let after = holder.parse().map_or(Ok(0), |account: Address| ledger.account(&account).map(|a| a.balance))?;
+            balances.push(line(holder, false, *before, after, &movements));
+        }
+        for (holder, before) in &opening.escrows {
+            let held = |id: EscrowId| ledger.escrow(&id).map(|escrow| escrow.map_or(0, |escrow| escrow.held()));
+            let after = holder.parse().map_or(Ok(0), held)?;
+            balances.push(line(holder, true, *before, after, &movements));
+        }
+        let audit = ledger.audit()?;
+        Ok(Reconciliation {
+            event,
+            matched,
+            differences,
+            balances,
+            issued: audit.issued,
+            in_accounts: audit.accounts,
+            in_escrows: audit.escrows,
+            closed_at,
+        })
+    })
+}
+
+/// What moved into and out of a holder.
+#[derive(Debug, Clone, Copy, Default)]
+struct Movement {
+    proposal_in: u128,
+    proposal_out: u128,
+    other_in: u128,
+    other_out: u128,
+}
+
+fn line(holder: &str, escrow: bool, before: u64, after: u64, movements: &BTreeMap<String, Movement>) -> BalanceLine {
+    let moved = movements.get(holder).copied().unwrap_or_default();
+    BalanceLine {
+        holder: holder.to_owned(),
+        escrow,
+        before,
+        proposal_in: moved.proposal_in,
+        proposal_out: moved.proposal_out,
+        other_in: moved.other_in,
+        other_out: moved.other_out,
+        after,
+    }
+}
+
+/// Walks the events and ticks off what was proposed.
+struct Comparison<'a> {
+    proposal: &'a Proposal,
+    id: Hash32,
+    opening: &'a Opening,
+    payers: BTreeMap<EscrowId, Address>,
+    batches_seen: Vec<bool>,
+    legs_seen: Vec<bool>,
+    closed_at: Option<u64>,
+    movements: BTreeMap<String, Movement>,
+    differences: Vec<String>,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(proposal: &'a Proposal, opening: &'a Opening, payers: BTreeMap<EscrowId, Address>) -> Self {
+        Self {
+            proposal,
+            id: proposal.id(),
+            opening,
+            payers,
+            batches_seen: vec![false; proposal.batches.len()],
+            legs_seen: vec![false; proposal.legs.len()],
+            closed_at: None,
+            movements: BTreeMap::new(),
+            differences: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, holder: &impl ToString, field: impl FnOnce(&mut Movement) -> &mut u128, amount: u64) {
+        let sum = field(self.movements.entry(holder.to_string()).or_default());
+        *sum = sum.saturating_add(u128::from(amount));
+    }
+
+    fn take(&mut self, logged: &LoggedEvent) {
+        match &logged.event {
+            Event::EscrowSettled { escrow, payee, prev_settled, total, root, .. } => {
+                let amount = total.saturating_sub(*prev_settled);
+                let place = self.proposal.batches.iter().position(|batch| {
+                    (batch.escrow, batch.prev_settled, batch.total, batch.root)
+                        == (*escrow, *prev_settled, *total, *root)
+                });
+                let ours = place.is_some();
+                tick_off(&mut self.batches_seen, place);
+                self.add(escrow, |m| if ours { &mut m.proposal_out } else { &mut m.other_out }, amount);
+                self.add(payee, |m| if ours { &mut m.proposal_in } else { &mut m.other_in }, amount);
+            }
+            Event::Transferred { proposal, leg, from, to, credited, amount, .. } => {
+                let ours = *proposal == self.id;
+                if ours {
+                    self.leg(*leg, from, to, credited, *amount);
+                }
+                self.add(from, |m| if ours { &mut m.proposal_out } else { &mut m.other_out }, *amount);
+                self.add(credited, |m| if ours { &mut m.proposal_in } else { &mut m.other_in }, *amount);
+            }
+            Event::EpochClosed(closed) if closed.hub == self.proposal.hub && closed.epoch == self.proposal.epoch => {
+                self.closed_at = Some(closed.at.0);
+            }
+            event => self.take_other(event),
+        }
+    }
+
+    fn leg(&mut self, index: u32, from: &Address, to: &Address, credited: &Address, amount: u64) {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        let proposed = self.proposal.legs.get(index);
+        if proposed.is_none_or(|leg| (leg.from, leg.to, leg.amount) != (*from, *to, amount)) {
+            self.differences.push(format!("leg {index} paid {amount} from {from} to {to}, which was not proposed"));
+        }
+        if self.opening.payouts.get(&to.to_string()).is_none_or(|payout| *payout != credited.to_string()) {
+            self.differences.push(format!("leg {index} was credited to {credited}, another payout address than before"));
+        }
+        tick_off(&mut self.legs_seen, Some(index));
+    }
+
+    /// What others did meanwhile.
+    fn take_other(&mut self, event: &Event) {
+        match event {
+            Event::Issued { account, amount, .. } => self.add(account, |m| &mut m.other_in, *amount),
+            Event::EscrowOpened { escrow, payer, deposit, .. } => {
+                self.add(payer, |m| &mut m.other_out, *deposit);
+                self.add(escrow, |m| &mut m.other_in, *deposit);
+            }
+            Event::EscrowToppedUp { escrow, amount, .. } => {
+                self.add(escrow, |m| &mut m.other_in, *amount);
+                if let Some(payer) = self.payers.get(escrow).copied() {
+                    self.add(&payer, |m| &mut m.other_out, *amount);
+                }
+            }
+            Event::EscrowFinalized { escrow, refunded, .. } => {
+                self.add(escrow, |m| &mut m.other_out, *refunded);
+                if let Some(payer) = self.payers.get(escrow).copied() {
+                    self.add(&payer, |m| &mut m.other_in, *refunded);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(mut self) -> (u64, Vec<String>, BTreeMap<String, Movement>, u64) {
+        for (batch, seen) in self.proposal.batches.iter().zip(&self.batches_seen) {
+            if !seen {
+                self.differences.push(format!("the batch of escrow {} is not in the ledger's log", batch.escrow));
+            }
+        }
+        for (index, seen) in self.legs_seen.iter().enumerate() {
+            if !seen {
+                self.differences.push(format!("leg {index} is not in the ledger's log"));
+            }
+        }
+        if self.closed_at.is_none() {
+            self.differences.push("the epoch is not closed on the ledger".to_owned());
+        }
+        let seen = self.batches_seen.iter().chain(&self.legs_seen).filter(|seen| **seen).count();
+        let matched = seen.saturating_add(usize::from(self.closed_at.is_some()));
+        let matched = u64::try_from(matched).unwrap_or(u64::MAX);
+        (matched, self.differences, self.movements, self.closed_at.unwrap_or(0))
+    }
+}
+
+fn tick_off(seen: &mut [bool], place: Option<usize>) {
+    if let Some(seen) = place.and_then(|place| seen.get_mut(place)) {
+        *seen = true;
+    }
+}
