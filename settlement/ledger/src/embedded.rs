@@ -373,6 +373,3 @@ impl BaseLedger for EmbeddedLedger {
         self.read(audit::audit)
     }
 }
-
-#[cfg(test)]
-mod tests;

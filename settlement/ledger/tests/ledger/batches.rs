@@ -1,0 +1,469 @@
+//! Collecting from an escrow: every leaf is checked.
+
+use farthing_channel::id::{EscrowId, LaneId};
+use farthing_channel::lane::Evidence;
+use farthing_channel::mandate::{MandateTerms, sign_mandates};
+use farthing_channel::time::UnixSeconds;
+use farthing_ledger::*;
+
+use crate::world::*;
+
+/// Two devices, three lanes, 60 in total.
+fn first_leaves(world: &World, escrow: EscrowId) -> LeafSet {
+    LeafSet {
+        mandates: vec![
+            world.mandate(escrow, DEVICE, 1, 100),
+            world.mandate(escrow, OTHER_DEVICE, 1, 100),
+        ],
+        channels: vec![
+            channel(
+                DEVICE,
+                1,
+                vec![
+                    world.lane(escrow, DEVICE, PROVIDER, 0, 10),
+                    world.lane(escrow, DEVICE, PROVIDER, 1, 20),
+                ],
+            ),
+            channel(
+                OTHER_DEVICE,
+                1,
+                vec![world.lane(escrow, OTHER_DEVICE, PROVIDER, 0, 30)],
+            ),
+        ],
+    }
+}
+
+fn without_evidence(mut leaves: LeafSet) -> LeafSet {
+    leaves.mandates.clear();
+    leaves
+        .channels
+        .iter_mut()
+        .flat_map(|channel| &mut channel.lanes)
+        .for_each(|lane| lane.evidence = None);
+    leaves
+}
+
+#[test]
+fn pays_what_the_leaves_sum_to_and_remembers_them() {
+    let (world, escrow) = World::funded();
+    let leaves = first_leaves(&world, escrow);
+    let batch = world.leaf_batch(escrow, 0, leaves.clone(), &[]);
+    let events = world.settle(batch.clone(), NOW).unwrap();
+    let Event::EscrowSettled {
+        prev_settled: 0,
+        total: 60,
+        channels: 2,
+        lanes: 3,
+        root,
+        ..
+    } = events[0]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!(root, batch.order.operation.root);
+    assert_eq!(
+        (world.balance(HUB), world.escrow(&escrow).settled),
+        (60, 60)
+    );
+    assert_eq!(
+        world.settle(batch, NOW),
+        Err(LedgerRefusal::WrongPrevSettled),
+        "a batch is paid once"
+    );
+    let settled = [
+        (DEVICE, 0),
+        (DEVICE, 1),
+        (OTHER_DEVICE, 0),
+        (OTHER_DEVICE, 7),
+    ]
+    .map(|(device, group)| lane_id(escrow, device, PROVIDER, group));
+    assert_eq!(
+        world.ledger.lanes_settled(&settled).unwrap(),
+        [10, 20, 30, 0]
+    );
+    let mut channels = [(DEVICE, 30), (OTHER_DEVICE, 30)].map(|(device, total)| SettledChannel {
+        device: at(device),
+        serial: 1,
+        total,
+    });
+    channels.sort_by_key(|channel| channel.device);
+    assert_eq!(world.ledger.channels_settled(&escrow).unwrap(), channels);
+
+    // The next night one lane grew: the others need no evidence, and no mandate is shown again.
+    let mandates = leaves.mandates.clone();
+    let mut next = without_evidence(leaves);
+    next.channels[1].lanes[0] = world.lane(escrow, OTHER_DEVICE, PROVIDER, 0, 45);
+    world
+        .settle(world.leaf_batch(escrow, 60, next, &mandates), NOW)
+        .unwrap();
+    assert_eq!(world.balance(HUB), 75);
+}
+
+#[test]
+fn a_lane_that_grew_needs_evidence_worth_its_claim() {
+    let (world, escrow) = World::funded();
+    let refused = |change: fn(&World, EscrowId, &mut LaneClaim)| {
+        let mut leaves = first_leaves(&world, escrow);
+        change(&world, escrow, &mut leaves.channels[1].lanes[0]);
+        world
+            .settle(world.leaf_batch(escrow, 0, leaves, &[]), NOW)
+            .unwrap_err()
+    };
+    assert_eq!(
+        refused(|_, _, lane| lane.evidence = None),
+        LedgerRefusal::EvidenceMissing
+    );
+    assert_eq!(
+        refused(|_, _, lane| lane.total = 31),
+        LedgerRefusal::EvidenceTooLow
+    );
+    assert_eq!(
+        refused(|_, _, lane| lane.total = 0),
+        LedgerRefusal::ZeroAmount
+    );
+    let by_another_device = |world: &World, escrow: EscrowId, lane: &mut LaneClaim| {
+        let id = lane_id(escrow, OTHER_DEVICE, PROVIDER, 0);
+        lane.evidence = Some(world.voucher(DEVICE, id, 30));
+    };
+    assert_eq!(refused(by_another_device), LedgerRefusal::BadEvidence);
+    let for_another_lane = |world: &World, escrow: EscrowId, lane: &mut LaneClaim| {
+        let id = lane_id(escrow, OTHER_DEVICE, OTHER_PROVIDER, 0);
+        lane.evidence = Some(world.voucher(OTHER_DEVICE, id, 30));
+    };
+    assert_eq!(refused(for_another_lane), LedgerRefusal::BadEvidence);
+    let mut less = first_leaves(&world, escrow);
+    less.channels[1].lanes[0].total = 29;
+    assert!(
+        world
+            .settle(world.leaf_batch(escrow, 0, less, &[]), NOW)
+            .is_ok(),
+        "claiming less is the payee's right"
+    );
+}
+
+#[test]
+fn what_was_settled_neither_shrinks_nor_goes_missing() {
+    let (world, escrow) = World::funded();
+    let leaves = first_leaves(&world, escrow);
+    let mandates = leaves.mandates.clone();
+    world
+        .settle(world.leaf_batch(escrow, 0, leaves.clone(), &[]), NOW)
+        .unwrap();
+    let grown = |total| world.lane(escrow, OTHER_DEVICE, PROVIDER, 0, total);
+    let mut missing = leaves.clone();
+    missing.channels[0].lanes.pop();
+    missing.channels[1].lanes[0] = grown(80);
+    assert_eq!(
+        world.settle(world.leaf_batch(escrow, 60, missing, &mandates), NOW),
+        Err(LedgerRefusal::LaneMissing)
+    );
+    let mut shrinking = leaves.clone();
+    shrinking.channels[0].lanes[0].total = 9;
+    shrinking.channels[1].lanes[0] = grown(80);
+    assert_eq!(
+        world.settle(world.leaf_batch(escrow, 60, shrinking, &mandates), NOW),
+        Err(LedgerRefusal::LaneShrinks)
+    );
+    let same = without_evidence(leaves);
+    assert_eq!(
+        world.settle(world.leaf_batch(escrow, 60, same, &mandates), NOW),
+        Err(LedgerRefusal::TotalNotAbove)
+    );
+}
+
+#[test]
+fn the_order_must_fit_its_leaves() {
+    let (world, escrow) = World::funded();
+    let refused = |change: fn(&mut SettleBatch, &mut LeafSet)| {
+        let batch = world.leaf_batch(escrow, 0, first_leaves(&world, escrow), &[]);
+        let (mut order, BatchProof::Leaves(mut leaves)) = (batch.order.operation, batch.proof)
+        else {
+            panic!()
+        };
+        change(&mut order, &mut leaves);
+        let order = world.sign(HUB, order);
+        world
+            .settle(
+                SettlementBatch {
+                    order,
+                    proof: BatchProof::Leaves(leaves),
+                },
+                NOW,
+            )
+            .unwrap_err()
+    };
+    assert_eq!(
+        refused(|order, _| order.total = 61),
+        LedgerRefusal::SumMismatch
+    );
+    assert_eq!(
+        refused(|order, _| order.total = 59),
+        LedgerRefusal::SumMismatch
+    );
+    assert_eq!(
+        refused(|order, _| order.root.0[0] ^= 1),
+        LedgerRefusal::RootMismatch
+    );
+    assert_eq!(
+        refused(|order, _| order.channels = 3),
+        LedgerRefusal::CountMismatch
+    );
+    assert_eq!(
+        refused(|order, _| order.lanes = 2),
+        LedgerRefusal::CountMismatch
+    );
+    assert_eq!(
+        refused(|order, _| order.prev_settled = 1),
+        LedgerRefusal::WrongPrevSettled
+    );
+    assert_eq!(
+        refused(|_, leaves| leaves.channels.reverse()),
+        LedgerRefusal::ChannelsOutOfOrder
+    );
+    let reverse_lanes = |_: &mut SettleBatch, leaves: &mut LeafSet| {
+        leaves
+            .channels
+            .iter_mut()
+            .for_each(|channel| channel.lanes.reverse());
+    };
+    assert_eq!(refused(reverse_lanes), LedgerRefusal::LanesOutOfOrder);
+    assert_eq!(
+        refused(|_, leaves| leaves.mandates.clear()),
+        LedgerRefusal::MandateMissing
+    );
+    assert_eq!(
+        refused(|_, leaves| leaves.mandates[0].mandates[0].limit += 1),
+        LedgerRefusal::BadMandate
+    );
+    assert_eq!(
+        refused(|_, leaves| leaves.mandates[0].escrow = EscrowId([1; 32])),
+        LedgerRefusal::BadMandate
+    );
+    let unknown = SettleBatch {
+        escrow: EscrowId([1; 32]),
+        ..world.signer_batch(escrow, 0, 1).order.operation
+    };
+    let batch = SettlementBatch {
+        order: world.sign(HUB, unknown),
+        ..world.signer_batch(escrow, 0, 1)
+    };
+    assert_eq!(world.settle(batch, NOW), Err(LedgerRefusal::UnknownEscrow));
+    let by_payer = world.signer_batch(escrow, 0, 1).order.operation;
+    let batch = SettlementBatch {
+        order: world.sign(PAYER, by_payer),
+        ..world.signer_batch(escrow, 0, 1)
+    };
+    assert_eq!(world.settle(batch, NOW), Err(LedgerRefusal::WrongSigner));
+}
+
+#[test]
+fn limits_hold_for_channel_and_escrow() {
+    let (world, escrow) = World::funded();
+    let batch = |limit: u128, total: u64| {
+        let leaves = LeafSet {
+            mandates: vec![world.mandate(escrow, DEVICE, 1, limit)],
+            channels: vec![channel(
+                DEVICE,
+                1,
+                vec![world.lane(escrow, DEVICE, PROVIDER, 0, total)],
+            )],
+        };
+        world.settle(world.leaf_batch(escrow, 0, leaves, &[]), NOW)
+    };
+    assert_eq!(batch(99, 100), Err(LedgerRefusal::MandateLimit));
+    assert_eq!(batch(1 << 90, 601), Err(LedgerRefusal::TotalAboveDeposit));
+    assert!(batch(1 << 90, 600).is_ok());
+}
+
+#[test]
+fn a_mandate_may_bind_payees_and_come_out_of_a_tree() {
+    let (world, escrow) = World::funded();
+    let terms = |device: u8| MandateTerms {
+        device: at(device),
+        limit: 100,
+        expiry: later(1000),
+        serial: 4,
+        payees: vec![at(PROVIDER)],
+    };
+    let mandates = sign_mandates(
+        &key(SIGNER),
+        &world.domain,
+        escrow,
+        &[terms(DEVICE), terms(OTHER_DEVICE)],
+    )
+    .unwrap();
+    let batch = |payee: u8| {
+        let channels = vec![channel(
+            DEVICE,
+            4,
+            vec![world.lane(escrow, DEVICE, payee, 0, 5)],
+        )];
+        let leaves = LeafSet {
+            mandates: mandates.clone(),
+            channels,
+        };
+        world.settle(world.leaf_batch(escrow, 0, leaves, &[]), NOW)
+    };
+    assert_eq!(batch(OTHER_PROVIDER), Err(LedgerRefusal::PayeeNotAllowed));
+    assert!(batch(PROVIDER).is_ok());
+}
+
+#[test]
+fn totals_grow_for_48_hours_after_a_revocation_and_then_stand() {
+    let (world, escrow) = World::funded();
+    let first = world.mandate(escrow, DEVICE, 1, 100);
+    let second = world.mandate(escrow, DEVICE, 2, 50);
+    let batch = |prev: u64, serial: u64, total: u64, now: UnixSeconds| {
+        let mandates = vec![first.clone(), second.clone()];
+        let channels = vec![channel(
+            DEVICE,
+            serial,
+            vec![world.lane(escrow, DEVICE, PROVIDER, 0, total)],
+        )];
+        world.settle(
+            world.leaf_batch(escrow, prev, LeafSet { mandates, channels }, &[]),
+            now,
+        )
+    };
+    batch(0, 1, 20, later(0)).unwrap();
+    let revoke = world.sign(
+        SIGNER,
+        RevokeMandate {
+            escrow,
+            device: at(DEVICE),
+            serial: 1,
+        },
+    );
+    world
+        .submit(&SignedOperation::RevokeMandate(revoke), later(1))
+        .unwrap();
+    batch(20, 1, 30, UnixSeconds(later(49).0 - 1)).unwrap();
+    assert_eq!(
+        batch(30, 1, 31, later(49)),
+        Err(LedgerRefusal::MandateEnded)
+    );
+    // A later revocation that reaches further does not lengthen the time of the first.
+    let revoke = world.sign(
+        SIGNER,
+        RevokeMandate {
+            escrow,
+            device: at(DEVICE),
+            serial: 7,
+        },
+    );
+    world
+        .submit(&SignedOperation::RevokeMandate(revoke), later(50))
+        .unwrap();
+    assert_eq!(
+        batch(30, 1, 31, later(51)),
+        Err(LedgerRefusal::MandateEnded)
+    );
+    batch(30, 2, 40, later(97)).unwrap();
+    assert_eq!(
+        batch(40, 2, 41, later(98)),
+        Err(LedgerRefusal::MandateEnded)
+    );
+}
+
+#[test]
+fn an_expired_mandate_stands_without_stopping_the_rest() {
+    let (world, escrow) = World::funded();
+    let expiring = MandateTerms {
+        device: at(DEVICE),
+        limit: 100,
+        expiry: later(1),
+        serial: 1,
+        payees: vec![],
+    };
+    let mandates = vec![
+        world.mandate_for(escrow, expiring),
+        world.mandate(escrow, OTHER_DEVICE, 1, 100),
+    ];
+    let batch = |prev: u64, totals: [u64; 2], now: UnixSeconds| {
+        let channels = [DEVICE, OTHER_DEVICE].into_iter().zip(totals);
+        let channels = channels.map(|(device, total)| {
+            channel(
+                device,
+                1,
+                vec![world.lane(escrow, device, PROVIDER, 0, total)],
+            )
+        });
+        let leaves = LeafSet {
+            mandates: mandates.clone(),
+            channels: channels.collect(),
+        };
+        world.settle(world.leaf_batch(escrow, prev, leaves, &[]), now)
+    };
+    batch(0, [10, 10], later(48)).unwrap();
+    assert_eq!(
+        batch(20, [11, 10], later(49)),
+        Err(LedgerRefusal::MandateEnded)
+    );
+    batch(20, [10, 15], later(49)).unwrap();
+    assert_eq!(world.balance(HUB), 25);
+}
+
+#[test]
+fn the_signers_own_proof_covers_everything() {
+    let (world, escrow) = World::funded();
+    let batch = |total: u64, evidence: Evidence| {
+        let order = world
+            .signer_batch(escrow, world.escrow(&escrow).settled, total)
+            .order;
+        world.settle(
+            SettlementBatch {
+                order,
+                proof: BatchProof::Signer(evidence),
+            },
+            NOW,
+        )
+    };
+    let lone = LaneId::of_escrow(&escrow);
+    assert_eq!(
+        batch(10, world.countersign(&escrow, 9)),
+        Err(LedgerRefusal::EvidenceTooLow)
+    );
+    assert_eq!(
+        batch(10, world.voucher(PAYER, lone, 10)),
+        Err(LedgerRefusal::BadEvidence)
+    );
+    assert_eq!(
+        batch(10, world.voucher(SIGNER, LaneId([1; 32]), 10)),
+        Err(LedgerRefusal::BadEvidence)
+    );
+    assert!(batch(10, world.countersign(&escrow, 10)).is_ok());
+    assert_eq!(world.ledger.lane_settled(&lone).unwrap(), 10);
+    let mut with_root = world.signer_batch(escrow, 10, 20);
+    with_root.order = world.sign(
+        HUB,
+        SettleBatch {
+            lanes: 1,
+            ..with_root.order.operation
+        },
+    );
+    assert_eq!(
+        world.settle(with_root, NOW),
+        Err(LedgerRefusal::LeavesNotGiven)
+    );
+}
+
+#[test]
+fn leaves_after_a_countersigned_batch_pay_only_the_difference() {
+    let (world, escrow) = World::funded();
+    world
+        .settle(world.signer_batch(escrow, 0, 50), NOW)
+        .unwrap();
+    let batch = world.leaf_batch(escrow, 50, first_leaves(&world, escrow), &[]);
+    world.settle(batch, NOW).unwrap();
+    assert_eq!(
+        (world.balance(HUB), world.escrow(&escrow).lanes_total),
+        (60, 60)
+    );
+    world
+        .settle(world.signer_batch(escrow, 60, 90), NOW)
+        .unwrap();
+    assert_eq!(
+        (world.balance(HUB), world.escrow(&escrow).lanes_total),
+        (90, 60)
+    );
+}
