@@ -1,0 +1,201 @@
+//! Follows the base ledger, with care for order: what hurts (an exit, a revocation) acts at the head, what helps (a
+//! deposit, a top-up) at finality.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use farthing_channel::id::EscrowId;
+use farthing_channel::record::{EscrowImage, EscrowState, Record};
+use farthing_ledger::{
+    BaseLedger, ChangeMark, Escrow, EscrowState as LedgerState, Event, LedgerError, LoggedEvent,
+};
+
+use crate::control::{Control, ControlError};
+use crate::session::Shared;
+
+/// Events asked for at once. What they lead to fits one journal block.
+const EVENTS_PER_STEP: usize = 512;
+
+/// Why a step did not go through. The next one tries again from the same place.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The ledger did not answer.
+    #[error("the base ledger cannot be read: {0}")]
+    Ledger(#[from] LedgerError),
+    /// The hub could not take the change.
+    #[error("a ledger event cannot be taken in: {0}")]
+    Control(#[from] ControlError),
+}
+
+/// The follower of one hub.
+#[derive(Debug)]
+pub struct Follower {
+    ledger: Arc<dyn BaseLedger>,
+    shared: Arc<Shared>,
+    control: Arc<Control>,
+    mark: Option<ChangeMark>,
+    /// Events beyond finality that were acted on already, by cursor.
+    acted_to: u64,
+}
+
+/// The escrow as a record, from how the ledger shows it.
+fn image(escrow: &Escrow) -> EscrowImage {
+    EscrowImage {
+        id: escrow.id,
+        payer: escrow.payer,
+        payee: escrow.payee,
+        token: escrow.token,
+        salt: escrow.salt,
+        authorized_signer: escrow.authorized_signer,
+        deposit: escrow.deposit,
+        settled: escrow.settled,
+        state: match escrow.state {
+            LedgerState::Open => EscrowState::Open,
+            LedgerState::CloseRequested { .. } => EscrowState::CloseRequested,
+            LedgerState::Finalized { .. } => EscrowState::Finalized,
+        },
+    }
+}
+
+impl Follower {
+    /// A follower that goes on where the journal's records of the ledger end.
+    pub fn new(ledger: Arc<dyn BaseLedger>, shared: Arc<Shared>, control: Arc<Control>) -> Self {
+        Self {
+            ledger,
+            shared,
+            control,
+            mark: None,
+            acted_to: 0,
+        }
+    }
+
+    /// Takes in everything there is. Cheap where nothing happened.
+    ///
+    /// # Errors
+    /// [`FollowError`]; what was taken in before stays.
+    pub fn catch_up(&mut self) -> Result<(), FollowError> {
+        let mark = self.ledger.mark()?;
+        if self.mark.as_ref() == Some(&mark) {
+            return Ok(());
+        }
+        let heads = self.ledger.heads()?;
+        loop {
+            let after = self.shared.table.ledger_cursor();
+            let mut events = self.ledger.events(after, EVENTS_PER_STEP)?;
+            events.retain(|logged| logged.cursor <= heads.finalized);
+            let Some(last) = events.last().map(|logged| logged.cursor) else {
+                break;
+            };
+            self.take_in(&events, Some(last))?;
+        }
+        self.act_at_head(heads.finalized, heads.head)?;
+        self.mark = Some(mark);
+        Ok(())
+    }
+
+    /// Acts on what hurts before it is final. The cursor stays, so finality brings the event again; it changes
+    /// nothing then.
+    fn act_at_head(&mut self, finalized: u64, head: u64) -> Result<(), FollowError> {
+        let mut after = finalized.max(self.acted_to);
+        while after < head {
+            let events = self.ledger.events(after, EVENTS_PER_STEP)?;
+            let Some(last) = events.last().map(|logged| logged.cursor) else {
+                break;
+            };
+            let hurting: Vec<_> = events
+                .into_iter()
+                .filter(|logged| logged.event.acts_at_head())
+                .collect();
+            self.take_in(&hurting, None)?;
+            after = last;
+            self.acted_to = last;
+        }
+        Ok(())
+    }
+
+    fn take_in(&self, events: &[LoggedEvent], cursor: Option<u64>) -> Result<(), FollowError> {
+        let account = self.shared.account;
+        let mut records = Vec::new();
+        let mut seen = BTreeSet::<EscrowId>::new();
+        for logged in events {
+            if let Some(id) = logged.event.escrow()
+                && seen.insert(*id)
+                && let Some(escrow) = self.ledger.escrow(id)?
+                && escrow.payee == account
+            {
+                records.push(Record::Escrow(image(&escrow)));
+            }
+        }
+        for logged in events {
+            match &logged.event {
+                Event::MandateRevoked {
+                    escrow,
+                    device,
+                    serial,
+                } if self.is_ours(escrow, &records) => {
+                    records.push(Record::Revoked {
+                        escrow: *escrow,
+                        device: *device,
+                        serial: *serial,
+                        at: logged.at,
+                    });
+                }
+                Event::EpochClosed(closed) if closed.hub == account => {
+                    let sequence = closed
+                        .cursors
+                        .iter()
+                        .map(|cursor| cursor.sequence)
+                        .max()
+                        .unwrap_or(0);
+                    records.push(Record::EpochClosed {
+                        epoch: closed.epoch,
+                        sequence,
+                    });
+                }
+                _ => {}
+            }
+        }
+        records.extend(cursor.map(|cursor| Record::LedgerCursor { cursor }));
+        if !records.is_empty() {
+            self.control.change(&records)?;
+        }
+        Ok(())
+    }
+
+    fn is_ours(&self, id: &EscrowId, records: &[Record]) -> bool {
+        self.shared.table.escrow(id).is_some()
+            || records
+                .iter()
+                .any(|record| matches!(record, Record::Escrow(image) if image.id == *id))
+    }
+
+    /// Follows until `stop`, looking every `interval`.
+    pub fn run(mut self, interval: Duration, stop: &AtomicBool) {
+        let mut failing = false;
+        while !stop.load(Ordering::Acquire) {
+            match self.catch_up() {
+                Ok(()) => {
+                    if failing {
+                        tracing::info!("the base ledger answers again");
+                    }
+                    failing = false;
+                    self.shared.metrics.ledger_reachable.set(1);
+                }
+                Err(error) => {
+                    if !failing {
+                        tracing::warn!(%error, "cannot follow the base ledger; trying again");
+                    }
+                    failing = true;
+                    self.shared.metrics.ledger_reachable.set(0);
+                }
+            }
+            self.shared
+                .metrics
+                .ledger_cursor
+                .set(i64::try_from(self.shared.table.ledger_cursor()).unwrap_or(i64::MAX));
+            std::thread::sleep(interval);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Start: the checkpoint, then the journal's tail, then a new term.
+
+use std::path::Path;
+
+use farthing_channel::codec::encode_to_vec;
+use farthing_channel::id::Address;
+use farthing_channel::record::block::ChainCursor;
+use farthing_channel::record::{Record, records};
+use farthing_channel::time::UnixSeconds;
+use farthing_ledger::{BaseLedger, LedgerError};
+
+use crate::checkpoint::store::{CheckpointStore, StoreError};
+use crate::journal::config::JournalConfig;
+use crate::journal::fault::JournalFault;
+use crate::journal::lock::{JournalLock, LockError};
+use crate::journal::read_error::ReadError;
+use crate::journal::reader::{JournalReader, Tail};
+use crate::journal::storage::DiskStorage;
+use crate::journal::writer::JournalWriter;
+use crate::table::Table;
+use crate::table::fold::FoldError;
+
+/// Why the hub does not start. Nothing is repaired silently: the operator decides.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// Another hub holds the journal.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The journal is damaged, or lost what the checkpoint has seen.
+    #[error("the journal cannot be recovered: {0}")]
+    Journal(#[from] ReadError),
+    /// The journal cannot be written.
+    #[error("the journal cannot be written: {0}")]
+    Write(#[from] JournalFault),
+    /// The checkpoint is damaged.
+    #[error(transparent)]
+    Checkpoint(#[from] StoreError),
+    /// A block holds something that is no record, or does not fit the state.
+    #[error("journal block {sequence} cannot be applied: {reason}")]
+    Record {
+        /// The block.
+        sequence: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The directory cannot be used.
+    #[error("the data directory: {0}")]
+    Directory(#[from] std::io::Error),
+}
+
+/// A hub's state, brought back.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The journal, ready to go on.
+    pub writer: JournalWriter<DiskStorage>,
+    /// Keeps other hubs away while it lives.
+    pub lock: JournalLock,
+    /// The checkpoint file.
+    pub checkpoint: CheckpointStore,
+    /// The new term.
+    pub term: u64,
+    /// Blocks read after the checkpoint.
+    pub tail_blocks: u64,
+    /// Whether the remains of a write that was cut short were found. It was never acknowledged.
+    pub torn_tail: bool,
+    /// The journal block that the ledger has settled and this journal does not reach: a restored backup.
+    pub behind_ledger: Option<u64>,
+}
+
+/// Brings a hub's state back into `table` and opens its journal under a new term.
+///
+/// # Errors
+/// [`RecoveryError`].
+pub fn recover(
+    data_directory: &Path,
+    hub: [u8; 20],
+    segment_bytes: u64,
+    table: &Table,
+    settled: Option<u64>,
+    now_ms: u64,
+) -> Result<Recovered, RecoveryError> {
+    let journal_directory = data_directory.join("journal");
+    let storage = DiskStorage::open(&journal_directory)?;
+    let lock = JournalLock::acquire(&journal_directory)?;
+    let checkpoint = CheckpointStore::open(&data_directory.join("checkpoint.redb"))?;
+    checkpoint.load(table)?;
+    let from = checkpoint
+        .cursor()?
+        .unwrap_or_else(|| ChainCursor::genesis(&hub, 0));
+    let mut reader = JournalReader::open(storage, hub, 0, from)?;
+    let mut tail_blocks = 0_u64;
+    while let Some(block) = reader.next_block()? {
+        apply_block(table, block.header.sequence, block.body)?;
+        tail_blocks = tail_blocks.saturating_add(1);
+    }
+    let end = *reader.end();
+    table.settle_floor();
+    let behind_ledger = settled.filter(|sequence| *sequence > end.cursor.sequence);
+    let term = end.cursor.term.max(table.term()).saturating_add(1);
+    let config = JournalConfig {
+        hub,
+        thread: 0,
+        term,
+        segment_bytes,
+    };
+    let mut writer = JournalWriter::resume_at(reader.into_storage(), config, &end)?;
+    let record = Record::Term {
+        term,
+        at: UnixSeconds(now_ms / 1000),
+        restored: behind_ledger.is_some(),
+    };
+    writer.append(&encode_to_vec(&record), 1, now_ms)?;
+    writer.sync()?;
+    apply_block(table, writer.cursor().sequence, &encode_to_vec(&record))?;
+    Ok(Recovered {
+        writer,
+        lock,
+        checkpoint,
+        term,
+        tail_blocks,
+        torn_tail: end.tail == Tail::Torn,
+        behind_ledger,
+    })
+}
+
+fn apply_block(table: &Table, sequence: u64, body: &[u8]) -> Result<(), RecoveryError> {
+    let wrong = |reason: String| RecoveryError::Record { sequence, reason };
+    for record in records(body).map_err(|error| wrong(error.to_string()))? {
+        table
+            .apply(&record)
+            .map_err(|error: FoldError| wrong(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The last block of this hub's journal that the ledger has settled: more than the hub's own disk can say.
+///
+/// # Errors
+/// As [`BaseLedger::epoch_last`].
+pub fn settled_sequence(
+    ledger: &dyn BaseLedger,
+    account: &Address,
+) -> Result<Option<u64>, LedgerError> {
+    let closed = ledger.epoch_last(account)?;
+    Ok(closed.and_then(|closed| closed.cursors.iter().map(|cursor| cursor.sequence).max()))
+}

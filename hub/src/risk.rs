@@ -1,0 +1,154 @@
+//! The risk seam: facts of a lane in, a decision out.
+//!
+//! The data plane asks a [`RiskModel`] before it merges (for the lane's limit) and when it answers (for the grant). A
+//! decision is a proposal's condition, never a correction after the fact, so a model has nothing to undo.
+//! [`HardLimits`] is the model that knows only the operator's limits.
+
+use farthing_channel::time::UnixSeconds;
+use farthing_channel::wire::{Grant, Reason};
+use serde::{Deserialize, Serialize};
+
+use crate::table::Lane;
+
+/// The operator's limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RiskLimits {
+    /// Most that any one lane may owe in all, base units.
+    pub lane_limit_base_units: u64,
+    /// What may be served beyond what is authorised, base units: the exposure per lane.
+    pub credit_window_base_units: u64,
+    /// Seconds for which a grant is good.
+    pub validity_seconds: u32,
+    /// Least milliseconds between two payments of a lane; 0 for none.
+    pub pace_ms: u32,
+    /// From this part of a mandate or deposit left, in thousandths, devices are told that it nears its end.
+    pub nearly_spent_permille: u32,
+}
+
+impl Default for RiskLimits {
+    fn default() -> Self {
+        Self {
+            lane_limit_base_units: u64::MAX,
+            credit_window_base_units: 0,
+            validity_seconds: 300,
+            pace_ms: 0,
+            nearly_spent_permille: 50,
+        }
+    }
+}
+
+/// What a model decides about a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Most the lane may owe in all, base units.
+    pub lane_limit: u64,
+    /// What may be served beyond what is authorised, base units.
+    pub credit_window: u64,
+    /// Seconds for which the grant is good.
+    pub validity_seconds: u32,
+    /// Least milliseconds between two payments; 0 for none.
+    pub pace_ms: u32,
+    /// Why, ascending.
+    pub reasons: Vec<Reason>,
+}
+
+/// Decides how far a lane is trusted.
+pub trait RiskModel: Send + Sync + std::fmt::Debug {
+    /// The decision for a lane at `now`.
+    fn decide(&self, lane: &Lane, now: UnixSeconds) -> Decision;
+
+    /// The lane's limit alone, for the hot path.
+    fn lane_limit(&self, lane: &Lane) -> u64;
+}
+
+/// The operator's limits and nothing else.
+#[derive(Debug, Clone, Copy)]
+pub struct HardLimits(pub RiskLimits);
+
+fn nearly_spent(limit: u64, spent: u64, permille: u32) -> bool {
+    let left = u128::from(limit.saturating_sub(spent));
+    left.saturating_mul(1000) < u128::from(limit).saturating_mul(u128::from(permille))
+}
+
+impl RiskModel for HardLimits {
+    fn decide(&self, lane: &Lane, now: UnixSeconds) -> Decision {
+        let limits = &self.0;
+        let channel = lane.channel();
+        let escrow = channel.escrow();
+        let mut reasons = Vec::new();
+        if nearly_spent(
+            channel.limit(),
+            channel.authorised(),
+            limits.nearly_spent_permille,
+        ) {
+            reasons.push(Reason::MandateNearlySpent);
+        }
+        if nearly_spent(
+            escrow.deposit(),
+            escrow.authorised(),
+            limits.nearly_spent_permille,
+        ) {
+            reasons.push(Reason::EscrowNearlySpent);
+        }
+        let left_seconds = channel.expiry().0.saturating_sub(now.0);
+        let mut validity_seconds = limits.validity_seconds;
+        if left_seconds < u64::from(validity_seconds) {
+            validity_seconds = u32::try_from(left_seconds).unwrap_or(validity_seconds);
+            reasons.push(Reason::MandateExpiresSoon);
+        }
+        if let Some(change) = lane
+            .tariff()
+            .entry
+            .as_ref()
+            .and_then(|entry| entry.next_change(now))
+        {
+            let until = u32::try_from(change.0.saturating_sub(now.0)).unwrap_or(u32::MAX);
+            validity_seconds = validity_seconds.min(until);
+        }
+        Decision {
+            lane_limit: limits.lane_limit_base_units,
+            credit_window: limits.credit_window_base_units,
+            validity_seconds,
+            pace_ms: limits.pace_ms,
+            reasons,
+        }
+    }
+
+    fn lane_limit(&self, _: &Lane) -> u64 {
+        self.0.lane_limit_base_units
+    }
+}
+
+/// Units that `amount` pays for on a lane, cumulative since it was opened.
+pub fn units_for(lane: &Lane, amount: u64) -> u64 {
+    let tariff = lane.tariff();
+    match &tariff.entry {
+        None => amount,
+        Some(entry) => {
+            let since = amount.saturating_sub(tariff.base_amount);
+            tariff.base_units.saturating_add(entry.units_for(since))
+        }
+    }
+}
+
+/// The grant that follows from a decision at an authorised and durable amount.
+pub fn grant(lane: &Lane, decision: &Decision, authorised: u64) -> Grant {
+    let collectible = authorised.saturating_add(decision.credit_window);
+    let channel = lane.channel();
+    let escrow = channel.escrow();
+    // Where nothing more can be authorised, what is granted now is the last of it.
+    let final_unit =
+        channel.authorised() >= channel.limit() || escrow.authorised() >= escrow.deposit();
+    Grant {
+        units: units_for(lane, collectible),
+        validity_seconds: decision.validity_seconds,
+        pace_ms: decision.pace_ms,
+        final_unit,
+        reasons: decision
+            .reasons
+            .iter()
+            .map(|reason| *reason as u16)
+            .collect(),
+    }
+}

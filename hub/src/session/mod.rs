@@ -1,0 +1,87 @@
+//! The data plane's conversation with devices and providers.
+//!
+//! datagram → decode → gate → verify → merge → journal → acknowledge and notify. One way: no step looks back. The
+//! transport calls [`DataPlane`], which owns every connection's state and answers only for what the journal has made
+//! durable.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | [`connection`] | what one connection has proven and opened |
+//! | [`attach`] | proofs of keys, mandates, opening of lanes |
+//! | [`payment`] | payments, from bytes to a changed lane |
+//! | [`request`] | receipts, queries, tariffs, closing |
+//! | [`report`] | what providers say they served |
+//! | [`outbox`] | answers that wait for the journal |
+//! | [`subscription`] | providers that are told what is authorised |
+//! | [`view`] | a lane as its device or provider sees it |
+
+mod attach;
+mod connection;
+mod outbox;
+mod payment;
+mod plane;
+mod report;
+mod request;
+mod subscription;
+mod view;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use farthing_channel::eip712::Domain;
+use farthing_channel::id::Address;
+use farthing_channel::sign::LibSecpKey;
+
+pub use plane::DataPlane;
+
+use crate::gate::SourceLimits;
+use crate::journal::commit::JournalHandle;
+use crate::observe::metrics::Metrics;
+use crate::risk::RiskModel;
+use crate::table::Table;
+
+/// What every data-plane thread shares.
+#[derive(Debug)]
+pub struct Shared {
+    /// The channel table.
+    pub table: Arc<Table>,
+    /// The journal.
+    pub journal: JournalHandle,
+    /// The ledger that proofs are good on.
+    pub domain: Domain,
+    /// The hub's key: signs receipts; its address is what devices attach to.
+    pub key: LibSecpKey,
+    /// The hub's account on the ledger, payee of every escrow.
+    pub account: Address,
+    /// SHA-256 of the certificate that devices verify.
+    pub certificate: Vec<u8>,
+    /// How far lanes are trusted.
+    pub risk: Arc<dyn RiskModel>,
+    /// What one connection may cost.
+    pub source_limits: SourceLimits,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Whether payments are accepted: false while draining and after the journal has failed.
+    pub serving: Serving,
+}
+
+/// Whether the hub accepts payments.
+#[derive(Debug, Default)]
+pub struct Serving(AtomicBool);
+
+impl Serving {
+    /// Accepts from now on.
+    pub fn start(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Accepts nothing from now on.
+    pub fn stop(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    /// Whether payments are accepted.
+    pub fn is_on(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
