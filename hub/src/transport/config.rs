@@ -21,6 +21,10 @@ pub(super) const UDP_PAYLOAD_BYTES_MAX: u16 = 1472;
 /// One handshake message buffer. A client without a certificate needs a few KiB at most.
 const CRYPTO_BUFFER_BYTES: usize = 16 * 1024;
 
+/// How long a proven address stays proven. A client that was made to prove its address may then
+/// be left unanswered for a while, and must not be turned away for having waited.
+const RETRY_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
+
 /// Connection attempts are decided on at once, so hardly anything waits undecided.
 const INCOMING_MAX: usize = 64;
 const INCOMING_BUFFER_BYTES: u64 = 16 * 1024;
@@ -137,7 +141,7 @@ impl Default for TransportLimits {
             handshakes_per_address_max: 2_048,
             attempts_per_address_per_second: 2_000,
             attempts_per_address_burst: 4_000,
-            handshake_timeout: Duration::from_secs(20),
+            handshake_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(300),
             streams_per_connection_max: 16,
             stream_receive_window_bytes: 32 * 1024,
@@ -321,6 +325,7 @@ pub(super) fn server_config(
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config
         .transport_config(Arc::new(limits.quic()?))
+        .retry_token_lifetime(RETRY_TOKEN_LIFETIME)
         .migration(true)
         .max_incoming(INCOMING_MAX)
         .incoming_buffer_size(INCOMING_BUFFER_BYTES)
