@@ -1,6 +1,6 @@
 //! What can happen to a site, in any order.
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Unstructured};
 
 /// One thing that happens.
 #[derive(Debug, Clone, Arbitrary)]
@@ -9,22 +9,22 @@ pub enum Operation {
     Voucher {
         lane: u8,
         amount: Amount,
-        flaw: Option<SignatureFlaw>,
+        flaw: Rarely<SignatureFlaw>,
     },
     /// An anchor arrives.
     Anchor {
         lane: u8,
         terms: Terms,
-        flaw: Option<SignatureFlaw>,
+        flaw: Rarely<SignatureFlaw>,
     },
     /// A preimage of an anchor that was made earlier arrives.
     Tick {
         lane: u8,
         anchor: u8,
         index: Index,
-        flaw: Option<TickFlaw>,
+        flaw: Rarely<TickFlaw>,
     },
-    /// Every payment ever sent arrives once more.
+    /// Every payment that was counted arrives once more.
     Replay,
     /// The payer deposits more.
     TopUp { by: u32 },
@@ -42,33 +42,82 @@ pub enum Operation {
     Restart { checkpoint: bool },
 }
 
+/// Present once in eight times, so that most sequences get somewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Rarely<T>(pub Option<T>);
+
+impl<'a, T: Arbitrary<'a>> Arbitrary<'a> for Rarely<T> {
+    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let present = u.ratio(1, 8)?;
+        Ok(Self(if present {
+            Some(T::arbitrary(u)?)
+        } else {
+            None
+        }))
+    }
+}
+
 /// How much a voucher says.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 pub enum Amount {
-    /// This much.
-    Total(u64),
     /// This much more than the lane's whole total.
     Above(u16),
+    /// Just what the mandate still allows, and this much more or less.
+    ToMandateLimit(i8),
+    /// Just what the deposit still allows, and this much more or less.
+    ToDeposit(i8),
+    /// This much.
+    Total(u64),
 }
 
 /// Which preimage a tick shows.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 pub enum Index {
+    /// The one after the last one accepted.
+    Next,
+    /// This many after the last one accepted.
+    Skip(u8),
+    /// As far after the last one accepted as may be, and this much more or less.
+    Furthest(i8),
     /// This one.
     At(u16),
-    /// This many after the last one accepted.
-    Next(u16),
 }
 
-/// What an anchor says; `length` is shortened to [`Terms::LENGTH_MAX`] where the chain has to be built.
+/// A number that is small more often than not.
+#[derive(Debug, Clone, Copy, Arbitrary)]
+pub enum Number {
+    Small(u8),
+    Medium(u16),
+    Any(u64),
+}
+
+impl Number {
+    /// The number, cut to `u64`.
+    #[must_use]
+    pub fn long(self) -> u64 {
+        match self {
+            Self::Small(number) => u64::from(number),
+            Self::Medium(number) => u64::from(number),
+            Self::Any(number) => number,
+        }
+    }
+
+    /// The number, its upper half dropped.
+    #[must_use]
+    pub fn short(self) -> u32 {
+        u32::try_from(self.long() & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+    }
+}
+
+/// What an anchor says; `length` is shortened to [`Terms::LENGTH_MAX`], as the chain has to be built.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 pub struct Terms {
     pub base: Amount,
-    pub base_ticks: u64,
-    pub tick_amount: u32,
-    pub ticks_per_amount: u32,
+    pub base_ticks: Number,
+    pub tick_amount: Number,
+    pub ticks_per_amount: Number,
     pub length: u16,
-    pub other_tariff: bool,
+    pub other_tariff: Rarely<()>,
 }
 
 impl Terms {

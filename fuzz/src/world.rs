@@ -54,7 +54,8 @@ struct Expected {
 pub struct World {
     site: Site,
     lanes: [Expected; LANES],
-    sent: Vec<(usize, Payment)>,
+    /// Every payment whose whole value the site has counted.
+    credited: Vec<(usize, Payment)>,
 }
 
 /// What an honest payment claims, and whether the site has no reason to refuse it but the limits.
@@ -71,10 +72,10 @@ impl World {
     pub fn happen(&mut self, operation: &Operation) {
         match *operation {
             Operation::Voucher { lane, amount, flaw } => {
-                self.voucher(usize::from(lane) % LANES, amount, flaw)
+                self.voucher(usize::from(lane) % LANES, amount, flaw.0)
             }
             Operation::Anchor { lane, terms, flaw } => {
-                self.anchor(usize::from(lane) % LANES, terms, flaw)
+                self.anchor(usize::from(lane) % LANES, terms, flaw.0)
             }
             Operation::Tick {
                 lane,
@@ -82,7 +83,12 @@ impl World {
                 index,
                 flaw,
             } => {
-                self.tick(usize::from(lane) % LANES, usize::from(anchor), index, flaw);
+                self.tick(
+                    usize::from(lane) % LANES,
+                    usize::from(anchor),
+                    index,
+                    flaw.0,
+                );
             }
             Operation::Replay => self.replay(),
             Operation::TopUp { by } => {
@@ -144,11 +150,11 @@ impl World {
         let id = *self.site.lanes[lane].lane();
         let mut signed = AnchorTerms {
             base_amount: self.amount(lane, terms.base),
-            base_ticks: terms.base_ticks,
-            tick_amount: terms.tick_amount,
-            ticks_per_amount: terms.ticks_per_amount,
+            base_ticks: terms.base_ticks.long(),
+            tick_amount: terms.tick_amount.short(),
+            ticks_per_amount: terms.ticks_per_amount.short(),
             length: terms.length.min(Terms::LENGTH_MAX),
-            tariff: if terms.other_tariff {
+            tariff: if terms.other_tariff.0.is_some() {
                 TariffHash([8; 32])
             } else {
                 self.site.tariff
@@ -187,7 +193,7 @@ impl World {
         let in_range = signed.tick_amount > 0
             && signed.ticks_per_amount > 0
             && top.fits()
-            && !terms.other_tariff;
+            && !terms.other_tariff.0.is_some();
         let genuine = self.genuine(lane, &signed.typed(&id)) == signature;
         let is_new = self.lanes[lane]
             .anchors
@@ -224,7 +230,11 @@ impl World {
         let known = anchored.accepted.unwrap_or(0);
         let index = match index {
             Index::At(index) => index,
-            Index::Next(by) => known.saturating_add(by),
+            Index::Next => known.saturating_add(1),
+            Index::Skip(by) => known.saturating_add(u16::from(by)),
+            Index::Furthest(by) => known
+                .saturating_add(TICK_GAP_MAX)
+                .saturating_add_signed(i16::from(by)),
         };
         let length = anchored.terms.length;
         let Some((mut link, _)) = anchored.chain.preimage(index) else {
@@ -265,10 +275,10 @@ impl World {
         }
     }
 
-    /// Everything arrives again. Nobody pays twice, so nothing may grow.
+    /// Everything that was counted arrives again. Nobody pays twice, so nothing may grow.
     fn replay(&mut self) {
         let before = self.site.authorised;
-        for (lane, payment) in self.sent.clone() {
+        for (lane, payment) in self.credited.clone() {
             // Refusals are as good as acceptance here: an anchor may be spent by now, a channel frozen.
             let _ = self.site.pay(lane, &payment);
         }
@@ -303,7 +313,11 @@ impl World {
                     new == raised || (new == old && !claim.owed_acceptance),
                     "a total is the greatest value proven"
                 );
-                self.sent.push((lane, payment));
+                // A tick of an anchor that the site let go may be answered as known; it was not credited, and still
+                // may be, should the anchor be shown again.
+                if new >= claim.value {
+                    self.credited.push((lane, payment));
+                }
             }
         }
         self.lanes[lane].total = Some(new);
@@ -338,12 +352,18 @@ impl World {
     }
 
     fn amount(&self, lane: usize, amount: Amount) -> u64 {
+        let total = self.site.lanes[lane].total().amount();
+        let channel = &self.site.channels[CHANNEL_OF_LANE[lane]];
+        let near = |room: u64, by: i8| {
+            total
+                .saturating_add(room)
+                .saturating_add_signed(i64::from(by))
+        };
         match amount {
+            Amount::Above(by) => total.saturating_add(u64::from(by)),
+            Amount::ToMandateLimit(by) => near(channel.limit - channel.authorised, by),
+            Amount::ToDeposit(by) => near(self.site.deposit - self.site.authorised, by),
             Amount::Total(amount) => amount,
-            Amount::Above(by) => self.site.lanes[lane]
-                .total()
-                .amount()
-                .saturating_add(u64::from(by)),
         }
     }
 
