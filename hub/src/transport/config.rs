@@ -25,8 +25,9 @@ const CRYPTO_BUFFER_BYTES: usize = 16 * 1024;
 /// be left unanswered for a while, and must not be turned away for having waited.
 const RETRY_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
 
-/// Connection attempts are decided on at once, so hardly anything waits undecided.
-const INCOMING_MAX: usize = 64;
+/// Attempts to connect that may wait for their turn: about a second's work. What comes while so
+/// many wait is dropped, and repeated by its sender.
+const INCOMING_MAX: usize = 1024;
 const INCOMING_BUFFER_BYTES: u64 = 16 * 1024;
 
 /// Room for the largest UDP payload's datagram, several times over.

@@ -22,8 +22,7 @@ use super::socket::Face;
 const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
 
-/// UDP datagrams taken in per turn (a handshake counts as many). Enough to make batches worth
-/// while, few enough that answers leave within a few milliseconds.
+/// UDP datagrams taken in per turn. Enough to make batches worth while, few enough that answers leave within a few milliseconds.
 const WORK_PER_TURN_MAX: usize = 512;
 
 /// Things told to the application about one connection per turn.
@@ -184,8 +183,8 @@ impl Driver {
     }
 
     fn sleep<A: Application>(&self, app: &A) -> Duration {
-        let waiting = self.endpoint.queued() > 0 && !self.blocked;
-        if self.readable || self.handed_over_left || waiting {
+        let waiting = self.endpoint.queued() > 0 || self.endpoint.has_waiting();
+        if self.readable || self.handed_over_left || (waiting && !self.blocked) {
             return Duration::ZERO;
         }
         let now = (self.clock)();
@@ -208,6 +207,7 @@ impl Driver {
         self.endpoint.work = 0;
         self.receive_handed_over(app);
         self.receive(app);
+        self.endpoint.decide_waiting(&mut self.batch);
         self.endpoint.expire();
         if app.next_timeout().is_some_and(|at| at <= now) {
             app.timeout(&mut Io::new(&mut self.endpoint), now);

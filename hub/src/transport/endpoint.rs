@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use quinn_proto::{ConnectionHandle, DatagramEvent};
+use quinn_proto::{ConnectionHandle, DatagramEvent, Incoming};
 
 use super::close_code;
 use super::config::{TransportError, endpoint_config};
@@ -45,8 +45,10 @@ pub(super) struct Endpoint {
     thread: u16,
     scratch: Vec<u8>,
     refusing: bool,
+    /// Attempts to connect, in the order of their arrival.
+    waiting: VecDeque<Incoming>,
     pub(super) now: Instant,
-    /// What was taken in this turn, in packets of an established connection.
+    /// UDP datagrams taken in this turn.
     pub(super) work: usize,
 }
 
@@ -82,6 +84,7 @@ impl Endpoint {
             thread,
             scratch: Vec::new(),
             refusing: false,
+            waiting: VecDeque::new(),
             now,
             work: 0,
         })
@@ -106,6 +109,7 @@ impl Endpoint {
     /// From now on new connections are refused.
     pub(super) fn refuse_new(&mut self) {
         self.refusing = true;
+        self.drop_waiting();
     }
 
     pub(super) fn close_all(&mut self, code: u32, reason: &[u8]) {
@@ -183,7 +187,10 @@ impl Endpoint {
                 self.enqueue(slot);
                 at_once.then_some(slot)
             }
-            DatagramEvent::NewConnection(incoming) => self.decide(incoming, batch),
+            DatagramEvent::NewConnection(incoming) => {
+                self.attempt(incoming, batch);
+                None
+            }
             DatagramEvent::Response(transmit) => {
                 self.answer(&transmit, batch);
                 None
@@ -361,6 +368,7 @@ fn is_armed(slots: &[Slot], deadline: &Deadline) -> bool {
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
+        self.drop_waiting();
         // The limits are shared with other threads, which may go on.
         self.close_all(close_code::SHUTDOWN, b"");
         for slot in 0..self.slots.len() {
