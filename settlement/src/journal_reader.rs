@@ -82,6 +82,26 @@ pub enum JournalError {
         /// Its hash.
         hash: BlockHash,
     },
+    /// The ledger has settled epochs of this hub that these books do not know of.
+    #[error(
+        "the ledger has closed epoch {epoch} of this hub, and these books are new: what was collected before has to be \
+         learned from the ledger. When that is what you want, go on with --confirm-restore"
+    )]
+    BooksLost {
+        /// The ledger's last epoch.
+        epoch: u64,
+    },
+    /// The journal ends before the block up to which the ledger has settled it.
+    #[error(
+        "the journal of thread {thread} ends before block {sequence}, up to which the ledger has closed an epoch: it was \
+         restored from a backup, and can be settled once it has grown past that block"
+    )]
+    Behind {
+        /// The data-plane thread.
+        thread: u16,
+        /// The block.
+        sequence: u64,
+    },
     /// Segments that were not settled yet are gone.
     #[error("the journal of thread {thread} begins with block {first}, and block {expected} was not settled yet")]
     Missing {

@@ -15,6 +15,7 @@ pub mod facts;
 pub mod ingest;
 pub mod journal_reader;
 pub mod netting;
+pub mod night;
 pub mod proposal;
 pub mod record_root;
 pub mod stage;

@@ -111,6 +111,15 @@ impl BookWriter {
         self.put(PROVIDERS, &provider.address.0, &encode(provider))
     }
 
+    /// All providers, those of this change included.
+    ///
+    /// # Errors
+    /// As [`Self::put_lanes`], and [`BookError::Damaged`].
+    pub fn providers(&self) -> Result<Vec<ProviderRow>, BookError> {
+        let table = self.transaction.open_table(PROVIDERS)?;
+        table.iter()?.map(|row| decode(row?.1.value())).collect()
+    }
+
     /// Keeps how far a thread was read.
     ///
     /// # Errors

@@ -149,17 +149,16 @@ fn cuts(ends: &BTreeMap<u16, ChainEnd>) -> Vec<ThreadCut> {
     ends.iter().map(cut).collect()
 }
 
-/// Refuses a journal that ends before the last epoch that the ledger closed for the hub, although this book is new: the
-/// book was lost, or the journal is another one's.
+/// Refuses a journal that ends before the last epoch that the ledger closed for the hub: the ledger's cursors never go
+/// back.
 ///
 /// # Errors
-/// [`JournalError::Restored`].
+/// [`JournalError::Behind`].
 pub fn require_reaches(threads: &[ThreadCut], closed: &[JournalCursor]) -> Result<(), JournalError> {
     for cursor in closed {
         let reaches = threads.iter().any(|cut| cut.thread == cursor.thread && cut.sequence >= cursor.sequence);
         if !reaches {
-            let hash = farthing_channel::record::block::BlockHash(cursor.block_hash.0);
-            return Err(JournalError::Restored { thread: cursor.thread, sequence: cursor.sequence, hash });
+            return Err(JournalError::Behind { thread: cursor.thread, sequence: cursor.sequence });
         }
     }
     Ok(())

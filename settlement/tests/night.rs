@@ -1,0 +1,290 @@
+//! Whole nights over a real journal and a real ledger.
+#![allow(clippy::unwrap_used)]
+
+mod world;
+
+use farthing_channel::record::Record;
+use farthing_channel::sign::Signer as _;
+use farthing_ledger::BaseLedger as _;
+use farthing_settlement::ingest::IngestError;
+use farthing_settlement::journal_reader::JournalError;
+use farthing_settlement::night::{NightError, Progress, RunOptions};
+use farthing_settlement::stage::Stage;
+use farthing_settlement::stage::positions::CarryReason;
+use world::{World, key};
+
+/// Runs, approves twice, and runs to the end.
+fn settle(world: &World) -> u64 {
+    let book = world.book();
+    let night = world.night(&book);
+    let options = RunOptions::default();
+    let Progress::NeedsApprovals { epoch, proposal, approvals: 0, needed: 2 } = night.run(&options).unwrap() else {
+        panic!("a proposal was expected");
+    };
+    night.approve(&world.approvers[0], Some(proposal)).unwrap();
+    assert!(matches!(night.run(&options).unwrap(), Progress::NeedsApprovals { approvals: 1, .. }));
+    night.approve(&world.approvers[1], None).unwrap();
+    assert_eq!(night.run(&options).unwrap(), Progress::Closed { epoch, proposal });
+    epoch
+}
+
+/// Two devices, two providers, vouchers, ticks and a refund.
+fn day(world: &mut World) -> Vec<world::Lane> {
+    let payer = key(4);
+    let escrow = world.escrow(&payer, 10_000);
+    let mut records = world.mandates(&payer, escrow, &[10, 11], 5_000, 1);
+    let mut lanes = Vec::new();
+    for (device, provider, group) in [(10, 0, 1), (10, 1, 2), (11, 0, 1)] {
+        let (lane, record) = world.lane(escrow, device, provider, group);
+        records.push(record);
+        lanes.push(lane);
+    }
+    world.journal.write(&records);
+    let [anchor, tick] = world.ticks(&lanes[2], 100, 23);
+    world.journal.write(&[world.voucher(&lanes[0], 1_000), world.voucher(&lanes[1], 50), anchor]);
+    world.journal.write(&[tick, world.voucher(&lanes[0], 1_500), world.report(&lanes[0], 0, 1, 200)]);
+    lanes
+}
+
+#[test]
+fn a_night_pays_exactly_what_is_proven_and_only_once() {
+    let mut world = World::new(2);
+    let lanes = day(&mut world);
+    assert_eq!(settle(&world), 1);
+    let providers: Vec<_> = world.providers.iter().map(|provider| provider.address()).collect();
+    assert_eq!(world.balance(providers[0]), 1_500 - 200 + 123);
+    assert_eq!(world.balance(providers[1]), 50);
+    assert_eq!(world.balance(world.hub.address()), 0);
+    world.ledger.audit().unwrap();
+    // Again, at once: nothing.
+    let book = world.book();
+    assert_eq!(world.night(&book).run(&RunOptions::default()).unwrap(), Progress::NothingToSettle);
+    drop(book);
+    // The next day pays the difference only, a refund of paid money counts against it.
+    world.journal.roll();
+    world.journal.write(&[world.voucher(&lanes[0], 1_600), world.report(&lanes[0], 0, 2, 250)]);
+    world.journal.write(&[world.voucher(&lanes[1], 60), world.voucher(&lanes[1], 55)]);
+    assert_eq!(settle(&world), 2);
+    assert_eq!(world.balance(providers[0]), 1_600 - 250 + 123);
+    assert_eq!(world.balance(providers[1]), 60);
+    assert_eq!(world.ledger.epoch_last(&world.hub.address()).unwrap().unwrap().epoch, 2);
+    world.ledger.audit().unwrap();
+}
+
+#[test]
+fn a_night_that_is_cut_short_anywhere_ends_the_same() {
+    let mut proposals = Vec::new();
+    for stop_after in Stage::ALL {
+        let mut world = World::new(2);
+        day(&mut world);
+        {
+            let book = world.book();
+            let night = world.night(&book);
+            let options = RunOptions { stop_after: Some(stop_after), ..RunOptions::default() };
+            night.run(&options).unwrap();
+            if stop_after > Stage::Netting {
+                night.approve(&world.approvers[0], None).unwrap();
+                night.approve(&world.approvers[1], None).unwrap();
+                night.run(&options).unwrap();
+            }
+        }
+        let book = world.book();
+        let night = world.night(&book);
+        let first = night.run(&RunOptions::default()).unwrap();
+        if matches!(first, Progress::NeedsApprovals { .. }) {
+            night.approve(&world.approvers[0], None).unwrap();
+            night.approve(&world.approvers[1], None).unwrap();
+            night.run(&RunOptions::default()).unwrap();
+        }
+        let outputs = night.outputs(1).unwrap().unwrap();
+        assert!(outputs.reconciliation.unwrap().adds_up(), "stopped after {stop_after:?}");
+        assert_eq!(world.balance(world.providers[0].address()), 1_423, "stopped after {stop_after:?}");
+        assert_eq!(world.balance(world.providers[1].address()), 50);
+        // Each world's ledger has its own genesis, so only what does not depend on it can be compared.
+        proposals.push(outputs.netting.legs.iter().map(|leg| leg.amount).collect::<Vec<_>>());
+        world.ledger.audit().unwrap();
+    }
+    assert!(proposals.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn what_was_submitted_before_a_crash_is_not_submitted_again() {
+    let mut world = World::new(2);
+    day(&mut world);
+    let second = key(5);
+    let escrow = world.escrow(&second, 500);
+    let mut records = world.mandates(&second, escrow, &[20], 5_000, 1);
+    let (lane, record) = world.lane(escrow, 20, 1, 7);
+    records.extend([record, world.voucher(&lane, 300)]);
+    world.journal.write(&records);
+    let book = world.book();
+    let night = world.night(&book);
+    night.run(&RunOptions::default()).unwrap();
+    let proposal = night.outputs(1).unwrap().unwrap().proposal;
+    night.approve(&world.approvers[0], None).unwrap();
+    night.approve(&world.approvers[1], None).unwrap();
+    let stop = RunOptions { stop_after: Some(Stage::Opening), ..RunOptions::default() };
+    night.run(&stop).unwrap();
+    // As if the run had died between two submissions: each prefix of them is on the ledger, and nothing is noted.
+    let outputs = night.outputs(1).unwrap().unwrap();
+    let approved = farthing_settlement::approval::assemble(&proposal, &outputs.approvals).unwrap();
+    let submission = farthing_settlement::submit::Submission {
+        book: &book,
+        ledger: &world.ledger,
+        hub_key: &world.hub,
+        proposal: &proposal,
+        positions: &outputs.positions,
+        now: world::NOW,
+    };
+    submission.batch(0).unwrap();
+    assert!(matches!(night.discard(), Err(NightError::AlreadySubmitted(1))));
+    submission.batch(1).unwrap();
+    submission.transfers(&approved).unwrap();
+    assert!(matches!(night.run(&RunOptions::default()).unwrap(), Progress::Closed { epoch: 1, .. }));
+    assert_eq!(world.balance(world.providers[1].address()), 350);
+    assert_eq!(world.balance(world.hub.address()), 0);
+    assert!(night.outputs(1).unwrap().unwrap().reconciliation.unwrap().adds_up());
+}
+
+#[test]
+fn false_proofs_are_disputed_and_never_paid() {
+    let mut world = World::new(1);
+    let payer = key(4);
+    let escrow = world.escrow(&payer, 10_000);
+    let mut records = world.mandates(&payer, escrow, &[10], 5_000, 1);
+    // A mandate by a stranger, for a device that then pays well.
+    records.extend(world.mandates(&key(6), escrow, &[12], 5_000, 1));
+    let (lane, record) = world.lane(escrow, 10, 0, 1);
+    let (unmandated, unmandated_record) = world.lane(escrow, 12, 0, 1);
+    records.extend([record, unmandated_record]);
+    world.journal.write(&records);
+    // A voucher that somebody else signed, above a true one.
+    let forged = world::Lane { image: lane.image, device: key(13) };
+    let [anchor, tick] = world.ticks(&lane, 0, 7);
+    let Record::Tick { lane: id, anchor: tag, index, mut link } = tick else { unreachable!() };
+    link.0[0] ^= 1;
+    let wrong_tick = Record::Tick { lane: id, anchor: tag, index, link };
+    world.journal.write(&[world.voucher(&lane, 400), world.voucher(&forged, 4_000), anchor, wrong_tick]);
+    world.journal.write(&[world.voucher(&unmandated, 900)]);
+    settle(&world);
+    assert_eq!(world.balance(world.providers[0].address()), 400);
+    let book = world.book();
+    let outputs = world.night(&book).outputs(1).unwrap().unwrap();
+    let mut reasons: Vec<_> = outputs.cut_off.disputes.iter().map(|dispute| dispute.kind.text()).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["mandate", "tick", "voucher"]);
+    let carried = outputs.positions.lanes.iter().find(|line| line.carried > 0).unwrap();
+    assert_eq!((carried.carried, carried.reason), (900, Some(CarryReason::MandateMissing)));
+}
+
+#[test]
+fn what_an_escrow_cannot_pay_waits_until_it_can() {
+    let mut world = World::new(2);
+    let payer = key(4);
+    let escrow = world.escrow(&payer, 1_000);
+    let mut records = world.mandates(&payer, escrow, &[10, 11], 900, 1);
+    let (a, open_a) = world.lane(escrow, 10, 0, 1);
+    let (b, open_b) = world.lane(escrow, 11, 1, 1);
+    records.extend([open_a, open_b, world.voucher(&a, 1_000), world.voucher(&b, 600)]);
+    world.journal.write(&records);
+    settle(&world);
+    // 900 of the first by its mandate, 600 of the second, 1000 in the escrow: shared in proportion.
+    assert_eq!(world.balance(world.providers[0].address()), 600);
+    assert_eq!(world.balance(world.providers[1].address()), 400);
+    let book = world.book();
+    let outputs = world.night(&book).outputs(1).unwrap().unwrap();
+    let carried: u64 = outputs.positions.lanes.iter().map(|line| line.carried).sum();
+    assert_eq!(carried, 600);
+}
+
+#[test]
+fn a_restored_journal_is_refused_until_confirmed_and_lowers_nothing() {
+    let mut world = World::new(2);
+    let lanes = day(&mut world);
+    settle(&world);
+    // The backup: the same site with a journal that took another way after its first block.
+    let path = world.journal.directory.clone();
+    std::fs::remove_dir_all(&path).unwrap();
+    world.journal = world::Journal::new(&path, world.hub.address());
+    let opening: Vec<_> = lanes.iter().map(|lane| Record::Lane(lane.image)).collect();
+    world.journal.write(&opening);
+    world.journal.write(&[world.voucher(&lanes[0], 1_000)]);
+    world.journal.write(&[world.voucher(&lanes[0], 1_700)]);
+    {
+        let book = world.book();
+        let refused = world.night(&book).run(&RunOptions::default());
+        let Err(NightError::Ingest(IngestError::Journal(error))) = refused else { panic!("{refused:?}") };
+        assert!(matches!(error, JournalError::Restored { sequence: 3, .. }));
+        let confirmed = RunOptions { confirm_restore: true, ..RunOptions::default() };
+        let progress = world.night(&book).run(&confirmed).unwrap();
+        assert!(matches!(progress, Progress::NeedsApprovals { epoch: 2, .. }));
+        world.night(&book).approve(&world.approvers[0], None).unwrap();
+        world.night(&book).approve(&world.approvers[1], None).unwrap();
+        world.night(&book).run(&RunOptions::default()).unwrap();
+    }
+    assert_eq!(world.balance(world.providers[0].address()), 1_700 - 200 + 123);
+    assert_eq!(world.balance(world.providers[1].address()), 50);
+}
+
+#[test]
+fn lost_books_learn_from_the_ledger_what_was_collected() {
+    let mut world = World::new(2);
+    let lanes = day(&mut world);
+    settle(&world);
+    std::fs::remove_dir_all(world.settlement()).unwrap();
+    world.journal.write(&[world.voucher(&lanes[0], 1_800)]);
+    let book = world.book();
+    let night = world.night(&book);
+    let refused = night.run(&RunOptions::default());
+    assert!(matches!(refused, Err(NightError::Ingest(IngestError::Journal(JournalError::BooksLost { epoch: 1 })))));
+    let confirmed = RunOptions { confirm_restore: true, ..RunOptions::default() };
+    assert!(matches!(night.run(&confirmed).unwrap(), Progress::NeedsApprovals { epoch: 2, .. }));
+    let outputs = night.outputs(2).unwrap().unwrap();
+    assert_eq!(outputs.proposal.collected(), 300);
+}
+
+#[test]
+fn a_lone_payer_settles_with_its_own_proof() {
+    let mut world = World::new(1);
+    let payer = key(4);
+    let escrow = world.escrow(&payer, 1_000);
+    let (mut lane, _) = world.lane(escrow, 4, 0, 1);
+    lane.image.lane = farthing_channel::id::LaneId::of_escrow(&escrow);
+    world.journal.write(&[Record::Lane(lane.image), world.voucher(&lane, 250)]);
+    settle(&world);
+    assert_eq!(world.balance(world.providers[0].address()), 250);
+    world.journal.write(&[world.voucher(&lane, 400)]);
+    assert_eq!(settle(&world), 2);
+    assert_eq!(world.balance(world.providers[0].address()), 400);
+}
+
+#[test]
+fn a_proposal_can_be_discarded_before_it_is_submitted() {
+    let mut world = World::new(2);
+    let lanes = day(&mut world);
+    {
+        let book = world.book();
+        let night = world.night(&book);
+        night.run(&RunOptions::default()).unwrap();
+        assert_eq!(night.discard().unwrap(), 1);
+    }
+    world.journal.write(&[world.voucher(&lanes[1], 75)]);
+    assert_eq!(settle(&world), 1);
+    assert_eq!(world.balance(world.providers[0].address()), 1_423);
+    assert_eq!(world.balance(world.providers[1].address()), 75);
+}
+
+#[test]
+fn strangers_do_not_approve() {
+    let mut world = World::new(2);
+    day(&mut world);
+    let book = world.book();
+    let night = world.night(&book);
+    assert!(matches!(night.approve(&world.approvers[0], None), Err(NightError::NothingProposed)));
+    night.run(&RunOptions::default()).unwrap();
+    assert!(matches!(night.approve(&key(9), None), Err(NightError::Approval(_))));
+    night.approve(&world.approvers[0], None).unwrap();
+    night.approve(&world.approvers[0], None).unwrap();
+    let progress = night.run(&RunOptions::default()).unwrap();
+    assert!(matches!(progress, Progress::NeedsApprovals { approvals: 1, .. }), "one person counts once");
+}
