@@ -74,7 +74,7 @@ pub struct TransportCounters {
     /// Frames accepted from the application.
     pub frames_out: Counter,
     /// Streams reset for a frame that was too long, or for too many that were never completed.
-    pub streams_reset_too_long: Counter,
+    pub streams_reset_framing: Counter,
     /// Streams reset because their reader was too slow.
     pub streams_reset_slow: Counter,
 }

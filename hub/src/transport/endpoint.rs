@@ -223,7 +223,7 @@ impl Endpoint {
             Delivery::Datagram { .. } => counters.datagrams_in.add(1),
             Delivery::Frame { .. } => counters.frames_in.add(1),
             Delivery::StreamFinished { broken: true, .. } => {
-                counters.streams_reset_too_long.add(1);
+                counters.streams_reset_framing.add(1);
             }
             Delivery::StreamFinished { .. } | Delivery::Opened(_) | Delivery::Closed => {}
         }

@@ -82,7 +82,7 @@ async fn a_frame_that_is_too_long_costs_its_stream_only() {
     );
     echo_datagram(&connection, b"still served").await;
     echo_frames(&connection, &[b"on other streams too".to_vec()]).await;
-    assert_eq!(server.sum(|counters| &counters.streams_reset_too_long), 1);
+    assert_eq!(server.sum(|counters| &counters.streams_reset_framing), 1);
     assert!(server.seen().contains(&Seen::StreamFinished));
 }
 
@@ -101,7 +101,7 @@ async fn frames_that_are_begun_and_never_completed_are_bounded() {
             streams.push((send, receive));
         }
     }
-    until(|| server.sum(|counters| &counters.streams_reset_too_long) == 1).await;
+    until(|| server.sum(|counters| &counters.streams_reset_framing) == 1).await;
     echo_frames(&connection, &[b"still served".to_vec()]).await;
     assert_eq!(server.sum(|counters| &counters.frames_in), 1);
 }
