@@ -240,7 +240,7 @@ pub fn climb(level: Level, count: u32, leaf: SumNode, proof: &SumProof) -> Optio
     while width > 1 {
         node = if place & 1 == 1 {
             level.node(siblings.next()?, &node)?
-        } else if place < width - 1 {
+        } else if place.saturating_add(1) < width {
             level.node(&node, siblings.next()?)?
         } else {
             level.node(&node, &SumNode::padding())?

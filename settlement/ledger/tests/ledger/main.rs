@@ -1,9 +1,12 @@
 //! The embedded ledger from outside: rules, refusals, storage, and a model beside it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod batches;
 mod escrows;
+mod mandates;
 mod model;
 mod participants;
+mod random_operations;
 mod storage;
 mod vectors;
 mod world;

@@ -1,17 +1,15 @@
-//! Random operations against a plain model of the rules.
+//! The rules of the ledger once more, plainly, in memory; and operations to try on both.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use farthing_channel::id::{EscrowId, Hash32};
-use farthing_channel::time::UnixSeconds;
-use farthing_ledger::*;
+use farthing_channel::id::EscrowId;
 use proptest::prelude::*;
 
 use crate::world::*;
 
 /// What somebody tries. Small numbers, so that operations meet each other.
 #[derive(Debug, Clone)]
-enum Attempt {
+pub(crate) enum Attempt {
     Issue {
         reference: u8,
         to: usize,
@@ -61,14 +59,16 @@ enum Attempt {
     },
 }
 
-const PAYERS: [u8; 2] = [PAYER, OTHER_PAYER];
-const PARTICIPANTS: [u8; 3] = [HUB, PROVIDER, OTHER_PROVIDER];
+pub(crate) const PAYERS: [u8; 2] = [PAYER, OTHER_PAYER];
+pub(crate) const PARTICIPANTS: [u8; 3] = [HUB, PROVIDER, OTHER_PROVIDER];
 
-fn attempts() -> impl Strategy<Value = Attempt> {
-    let (escrow, counter, amount) = (0..3_usize, 1..4_u64, 0..60_u64);
+pub(crate) fn attempts() -> impl Strategy<Value = Attempt> {
+    // What is added to the counter of the payer's last operation: mostly the right thing.
+    let counter = prop_oneof![6 => Just(1_u64), 1 => Just(0), 1 => Just(2)];
+    let (escrow, amount) = (0..4_usize, 0..60_u64);
     prop_oneof![
         3 => (0..6_u8, 0..5_usize, 0..300_u64).prop_map(|(reference, to, amount)| Attempt::Issue { reference, to, amount }),
-        3 => (0..2_usize, 0..2_u8, 0..120_u64).prop_map(|(payer, salt, deposit)| Attempt::Open { payer, salt, deposit }),
+        3 => (0..2_usize, 0..2_u8, 0..400_u64).prop_map(|(payer, salt, deposit)| Attempt::Open { payer, salt, deposit }),
         2 => (escrow.clone(), counter.clone(), amount.clone())
             .prop_map(|(escrow, counter, amount)| Attempt::TopUp { escrow, counter, amount }),
         1 => (escrow.clone(), counter.clone()).prop_map(|(escrow, counter)| Attempt::RequestClose { escrow, counter }),
@@ -85,28 +85,28 @@ fn attempts() -> impl Strategy<Value = Attempt> {
 }
 
 #[derive(Debug, Clone, Default)]
-struct ModelEscrow {
-    payer: u8,
-    deposit: u64,
-    settled: u64,
-    lane: u64,
-    counter: u64,
+pub(crate) struct ModelEscrow {
+    pub(crate) payer: u8,
+    pub(crate) deposit: u64,
+    pub(crate) settled: u64,
+    pub(crate) lane: u64,
+    pub(crate) counter: u64,
     /// Seconds of the request, and batches left.
-    exit: Option<(u64, u8)>,
-    finalized: bool,
+    pub(crate) exit: Option<(u64, u8)>,
+    pub(crate) finalized: bool,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Model {
-    balances: BTreeMap<u8, u64>,
-    escrows: BTreeMap<EscrowId, ModelEscrow>,
-    references: BTreeSet<u8>,
-    proposals: BTreeSet<u8>,
-    issued: u64,
+pub(crate) struct Model {
+    pub(crate) balances: BTreeMap<u8, u64>,
+    pub(crate) escrows: BTreeMap<EscrowId, ModelEscrow>,
+    pub(crate) references: BTreeSet<u8>,
+    pub(crate) proposals: BTreeSet<u8>,
+    pub(crate) issued: u64,
 }
 
 impl Model {
-    fn balance(&self, seed: u8) -> u64 {
+    pub(crate) fn balance(&self, seed: u8) -> u64 {
         self.balances.get(&seed).copied().unwrap_or(0)
     }
 
@@ -146,7 +146,7 @@ impl Model {
     }
 
     /// The state after `attempt` on escrow `id`; `None` where it is refused.
-    fn after(mut self, attempt: &Attempt, id: &EscrowId, now: u64) -> Option<Self> {
+    pub(crate) fn after(mut self, attempt: &Attempt, id: &EscrowId, now: u64) -> Option<Self> {
         match *attempt {
             Attempt::Issue {
                 reference,
@@ -220,212 +220,5 @@ impl Model {
             Attempt::Replay { .. } | Attempt::Wait { .. } => {}
         }
         Some(self)
-    }
-}
-
-struct Run {
-    world: World,
-    model: Model,
-    ids: Vec<EscrowId>,
-    sent: Vec<SignedOperation>,
-    now: u64,
-}
-
-impl Run {
-    fn id(&self, attempt: &Attempt) -> EscrowId {
-        match *attempt {
-            Attempt::Open { payer, salt, .. } => self
-                .world
-                .terms(PAYERS[payer], salt)
-                .id(&self.world.domain.contract(), self.world.domain.chain_id()),
-            Attempt::TopUp { escrow, .. }
-            | Attempt::RequestClose { escrow, .. }
-            | Attempt::Withdraw { escrow, .. }
-            | Attempt::Close { escrow }
-            | Attempt::Settle { escrow, .. }
-            | Attempt::SettleLane { escrow, .. } => {
-                self.ids.get(escrow).copied().unwrap_or(EscrowId([9; 32]))
-            }
-            _ => EscrowId::ZERO,
-        }
-    }
-
-    /// The signed operation an attempt stands for.
-    fn operation(&self, attempt: &Attempt, escrow: EscrowId) -> SignedOperation {
-        let world = &self.world;
-        let known = self.model.escrows.get(&escrow).cloned().unwrap_or_default();
-        let payer = if known.payer == 0 { PAYER } else { known.payer };
-        match *attempt {
-            Attempt::Issue {
-                reference,
-                to,
-                amount,
-            } => {
-                let account = at([PAYERS.as_slice(), &PARTICIPANTS].concat()[to]);
-                SignedOperation::Issue(world.approve(Issue {
-                    reference: Hash32([reference; 32]),
-                    account,
-                    amount,
-                }))
-            }
-            Attempt::Open {
-                payer,
-                salt,
-                deposit,
-            } => {
-                let operation = OpenEscrow {
-                    terms: world.terms(PAYERS[payer], salt),
-                    deposit: u128::from(deposit),
-                };
-                SignedOperation::OpenEscrow(world.sign(PAYERS[payer], operation))
-            }
-            Attempt::TopUp {
-                counter, amount, ..
-            } => SignedOperation::TopUp(world.sign(
-                payer,
-                TopUp {
-                    escrow,
-                    counter,
-                    amount: u128::from(amount),
-                },
-            )),
-            Attempt::RequestClose { counter, .. } => {
-                SignedOperation::RequestClose(world.sign(payer, RequestClose { escrow, counter }))
-            }
-            Attempt::Withdraw { counter, .. } => {
-                SignedOperation::Withdraw(world.sign(payer, Withdraw { escrow, counter }))
-            }
-            Attempt::Close { .. } => {
-                let close = world.sign(
-                    HUB,
-                    CloseEscrow {
-                        escrow,
-                        total: known.settled,
-                    },
-                );
-                SignedOperation::CloseEscrow {
-                    close,
-                    voucher: None,
-                }
-            }
-            Attempt::Settle { prev, increase, .. } => {
-                let prev = prev.unwrap_or(known.settled);
-                SignedOperation::SettleBatch(Box::new(world.signer_batch(
-                    escrow,
-                    prev,
-                    prev + increase,
-                )))
-            }
-            Attempt::SettleLane { increase, .. } => {
-                let claim = world.lane(escrow, DEVICE, PROVIDER, 0, known.lane + increase);
-                let leaves = LeafSet {
-                    mandates: vec![world.mandate(escrow, DEVICE, 1, 1 << 70)],
-                    channels: vec![channel(DEVICE, 1, vec![claim])],
-                };
-                SignedOperation::SettleBatch(Box::new(world.leaf_batch(
-                    escrow,
-                    known.settled,
-                    leaves,
-                    &[],
-                )))
-            }
-            Attempt::Transfer {
-                proposal,
-                from,
-                to,
-                amount,
-            } => {
-                let legs = vec![Leg {
-                    from: at(PARTICIPANTS[from]),
-                    to: at(PARTICIPANTS[to]),
-                    amount,
-                }];
-                let batch = TransferBatch {
-                    proposal: Hash32([proposal; 32]),
-                    epoch: 1,
-                    legs,
-                };
-                SignedOperation::TransferBatch(world.approve(batch))
-            }
-            Attempt::Replay { .. } | Attempt::Wait { .. } => unreachable!("handled before"),
-        }
-    }
-
-    fn step(&mut self, attempt: &Attempt) {
-        match *attempt {
-            Attempt::Wait { hours } => {
-                self.now += hours * HOUR;
-                return;
-            }
-            Attempt::Replay { back } => {
-                // Whatever was carried out once is refused for good.
-                let place = self.sent.len().checked_sub(back + 1);
-                if let Some(operation) = place.and_then(|place| self.sent.get(place)) {
-                    assert!(
-                        self.world.submit(operation, UnixSeconds(self.now)).is_err(),
-                        "replayed: {operation:?}"
-                    );
-                }
-                return;
-            }
-            _ => {}
-        }
-        let id = self.id(attempt);
-        let operation = self.operation(attempt, id);
-        let result = self.world.submit(&operation, UnixSeconds(self.now));
-        let expected = self.model.clone().after(attempt, &id, self.now);
-        assert_eq!(
-            result.is_ok(),
-            expected.is_some(),
-            "{attempt:?}: {result:?}"
-        );
-        if let Some(after) = expected {
-            self.model = after;
-            self.sent.push(operation);
-            if matches!(attempt, Attempt::Open { .. }) {
-                self.ids.push(id);
-            }
-        }
-    }
-
-    fn compare(&self) {
-        let audit = self.world.ledger.audit().unwrap();
-        assert_eq!(audit.issued, self.model.issued);
-        for seed in [PAYERS.as_slice(), &PARTICIPANTS].concat() {
-            assert_eq!(
-                self.world.balance(seed),
-                self.model.balance(seed),
-                "account {seed}"
-            );
-        }
-        for (id, expected) in &self.model.escrows {
-            let escrow = self.world.escrow(id);
-            assert_eq!(
-                (escrow.deposit, escrow.settled),
-                (expected.deposit, expected.settled)
-            );
-            assert_eq!(escrow.state == EscrowState::Finalized, expected.finalized);
-            assert_eq!(
-                self.world
-                    .ledger
-                    .lane_settled(&lane_id(*id, DEVICE, PROVIDER, 0))
-                    .unwrap(),
-                expected.lane
-            );
-        }
-    }
-}
-
-proptest! {
-    // Every operation is committed to a real file, so a few long runs do.
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 200, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_order_of_operations_agrees_with_the_model(attempts in prop::collection::vec(attempts(), 1..50)) {
-        let mut run = Run { world: World::new(), model: Model::default(), ids: vec![], sent: vec![], now: NOW.0 };
-        for attempt in &attempts {
-            run.step(attempt);
-        }
-        run.compare();
     }
 }
