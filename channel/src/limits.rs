@@ -13,6 +13,10 @@ pub const ANCHORS_PER_LANE_MAX: usize = 4;
 /// Lanes of one channel. A device pays a handful of services, not thousands.
 pub const LANES_PER_CHANNEL_MAX: usize = 64;
 
+/// Lanes offered in one attach, so that their views fit into the one frame of its reply. A device with more attaches
+/// again with the others.
+pub const LANES_PER_ATTACH_MAX: usize = 12;
+
 /// Payees a mandate may name.
 pub const PAYEES_PER_MANDATE_MAX: usize = 32;
 
