@@ -156,7 +156,8 @@ impl DeviceChain {
     fn open_span(&mut self, span: usize, top: u16) -> Option<u16> {
         let mut link = *self.coarse.get(span)?;
         self.fine.zeroize_links();
-        let bottom = top.saturating_sub(1) / CHECKPOINT_SPACING * CHECKPOINT_SPACING;
+        let bottom =
+            (top.saturating_sub(1) / CHECKPOINT_SPACING).saturating_mul(CHECKPOINT_SPACING);
         let mut index = top;
         let mut hashes: u16 = 0;
         self.fine.push(link);
