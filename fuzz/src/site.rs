@@ -22,7 +22,7 @@ pub const LANES: usize = CHANNEL_OF_LANE.len();
 /// Number of channels.
 pub const CHANNELS: usize = 2;
 /// When both mandates expire.
-pub const EXPIRY: UnixSeconds = UnixSeconds(2_000);
+pub const EXPIRY: UnixSeconds = UnixSeconds(1_100);
 /// The deposit and each mandate's limit at the start.
 pub const DEPOSIT: u64 = 1_000_000;
 pub const LIMIT: u64 = 700_000;

@@ -193,7 +193,7 @@ impl World {
         let in_range = signed.tick_amount > 0
             && signed.ticks_per_amount > 0
             && top.fits()
-            && !terms.other_tariff.0.is_some();
+            && terms.other_tariff.0.is_none();
         let genuine = self.genuine(lane, &signed.typed(&id)) == signature;
         let is_new = self.lanes[lane]
             .anchors

@@ -9,6 +9,7 @@ mod freestanding;
 pub(crate) mod fuzz;
 mod source;
 mod tests;
+mod unsafe_code;
 mod vectors;
 
 use std::process::ExitCode;
@@ -40,8 +41,13 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "arrows",
-        about: "who may depend on whom, and what forbids unsafe code",
+        about: "who may depend on whom",
         run: arrows::run,
+    },
+    Step {
+        name: "unsafe",
+        about: "unsafe code is forbidden, or audited",
+        run: unsafe_code::run,
     },
     Step {
         name: "deny",

@@ -78,14 +78,7 @@ const ABSENT: &[Absent] = &[
     },
 ];
 
-/// Crate roots where even a lint's exception for unsafe code is out of the question.
-const UNSAFE_FORBIDDEN: &[&str] = &[
-    "channel/src/lib.rs",
-    "settlement/src/lib.rs",
-    "settlement/ledger/src/lib.rs",
-];
-
-/// Checks all three tables.
+/// Checks both tables.
 pub(super) fn run(workspace: &Workspace) -> Result<String, Failure> {
     let mut broken = Vec::new();
     for member in members(workspace)? {
@@ -116,13 +109,6 @@ pub(super) fn run(workspace: &Workspace) -> Result<String, Failure> {
                     rule.package, rule.reason
                 ));
             }
-        }
-    }
-    for file in UNSAFE_FORBIDDEN {
-        let text = std::fs::read_to_string(workspace.root().join(file))
-            .map_err(|error| Failure::new(format!("cannot read {file}: {error}")))?;
-        if !forbids_unsafe(&text) {
-            broken.push(format!("{file} does not say #![forbid(unsafe_code)]"));
         }
     }
     if broken.is_empty() {
@@ -166,16 +152,6 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-fn forbids_unsafe(text: &str) -> bool {
-    let attributes = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.starts_with("#![forbid("));
-    attributes
-        .into_iter()
-        .any(|line| line.contains("unsafe_code"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,15 +162,5 @@ mod tests {
         assert!(matches("mio", "mio"));
         assert!(!matches("mio", "mio-extras"));
         assert!(!matches("time", "time-core"));
-    }
-
-    #[test]
-    fn only_the_attribute_of_the_crate_counts() {
-        assert!(forbids_unsafe(
-            "//! Text.\n#![no_std]\n#![forbid(unsafe_code)]\n"
-        ));
-        assert!(!forbids_unsafe(
-            "// #![forbid(unsafe_code)]\n#![deny(unsafe_code)]"
-        ));
     }
 }

@@ -49,7 +49,9 @@ pub(super) fn smoke(workspace: &Workspace) -> Result<String, Failure> {
             std::fs::remove_dir_all(&scratch)?;
         }
         std::fs::create_dir_all(&scratch)?;
-        process::run(fuzzer.arg("-verbosity=0").arg(&scratch).arg(&seeds))
+        eprintln!("{target}");
+        // libFuzzer has much to tell; it matters when something is found, and is shown then.
+        process::quietly(fuzzer.arg("-verbosity=0").arg(&scratch).arg(&seeds))
             .map_err(|failure| found(target, failure))?;
     }
     Ok(format!("{} targets, {SMOKE_RUNS} runs each", TARGETS.len()))
