@@ -1,5 +1,8 @@
 //! The rules against golden vectors that foreign implementations made: `tests/vectors/NAME.py` prints `NAME.json`.
-#![allow(clippy::unwrap_used, reason = "a vector that cannot be read fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a vector that cannot be read fails its test"
+)]
 
 mod chains;
 mod document;
