@@ -15,6 +15,9 @@ pub mod fold;
 pub mod row;
 pub mod store;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

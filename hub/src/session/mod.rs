@@ -26,7 +26,7 @@ mod subscription;
 mod view;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use farthing_channel::eip712::Domain;
 use farthing_channel::id::Address;
@@ -53,7 +53,7 @@ pub struct Shared {
     pub key: LibSecpKey,
     /// The hub's account on the ledger, payee of every escrow.
     pub account: Address,
-    /// SHA-256 of the certificate that devices verify.
+    /// The certificate that devices verify, DER.
     pub certificate: Vec<u8>,
     /// How far lanes are trusted.
     pub risk: Arc<dyn RiskModel>,
@@ -63,6 +63,24 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Whether payments are accepted: false while draining and after the journal has failed.
     pub serving: Serving,
+    /// When the data plane last went round.
+    pub heartbeat: Heartbeat,
+}
+
+/// When the data plane last went round, in Unix milliseconds.
+#[derive(Debug, Default)]
+pub struct Heartbeat(AtomicU64);
+
+impl Heartbeat {
+    /// It goes round now.
+    pub fn beat(&self, unix_ms: u64) {
+        self.0.store(unix_ms, Ordering::Relaxed);
+    }
+
+    /// When it last did.
+    pub fn last_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Whether the hub accepts payments.

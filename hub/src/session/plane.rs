@@ -21,6 +21,9 @@ use crate::transport::{Application, ConnectionId, Io, StreamId, Unsent};
 /// A connection that has proven no key by then is closed.
 const ATTACH_DEADLINE: Duration = Duration::from_secs(60);
 
+/// How often an idle plane shows that it lives.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Pause before a provider is told the next part of many news.
 const NOTICES_PAUSE: Duration = Duration::from_millis(2);
 
@@ -41,6 +44,8 @@ pub struct DataPlane {
     /// Connections that have to prove a key, by when; oldest first.
     unproven: std::collections::VecDeque<(Instant, ConnectionId)>,
     next_sweep: Option<Instant>,
+    /// When the heartbeat is due, so that an idle plane shows that it lives.
+    next_beat: Option<Instant>,
     /// When notices that found no room in their turn are told.
     next_notices: Option<Instant>,
     /// Answers of this turn for one recipient, put into as few datagrams as possible.
@@ -61,6 +66,7 @@ impl DataPlane {
             unproven: std::collections::VecDeque::new(),
             next_sweep: None,
             next_notices: None,
+            next_beat: Some(crate::clock::now()),
             answers: HashMap::new(),
         }
     }
@@ -261,6 +267,14 @@ impl DataPlane {
         }
     }
 
+    /// Reads the hub's clock and shows that the plane lives.
+    fn beat(&mut self, now: Instant) {
+        let unix_ms = crate::clock::unix_milliseconds();
+        self.unix = UnixSeconds(unix_ms / 1000);
+        self.shared.heartbeat.beat(unix_ms);
+        self.next_beat = Some(now + HEARTBEAT_INTERVAL);
+    }
+
     /// After the journal has failed nothing is accepted or acknowledged any more.
     fn fail_stop(&mut self) {
         if self.shared.serving.is_on() {
@@ -446,16 +460,16 @@ impl Application for DataPlane {
         self.subscriptions.remove_connection(connection);
     }
 
-    fn batch_end(&mut self, io: &mut Io<'_>, _now: Instant) {
-        self.unix = UnixSeconds(crate::clock::unix_seconds());
+    fn batch_end(&mut self, io: &mut Io<'_>, now: Instant) {
+        self.beat(now);
         if !self.outbox.submit() {
             self.fail_stop();
         }
         self.release(io);
     }
 
-    fn woken(&mut self, io: &mut Io<'_>, _now: Instant) {
-        self.unix = UnixSeconds(crate::clock::unix_seconds());
+    fn woken(&mut self, io: &mut Io<'_>, now: Instant) {
+        self.beat(now);
         if self.shared.journal.fault().is_some() || !self.outbox.submit() {
             self.fail_stop();
         }
@@ -463,13 +477,16 @@ impl Application for DataPlane {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        [self.next_sweep, self.next_notices]
+        [self.next_sweep, self.next_notices, self.next_beat]
             .into_iter()
             .flatten()
             .min()
     }
 
     fn timeout(&mut self, io: &mut Io<'_>, now: Instant) {
+        if self.next_beat.is_none_or(|due| due <= now) {
+            self.beat(now);
+        }
         if self.next_notices.is_some_and(|due| due <= now) {
             self.release(io);
         }

@@ -19,6 +19,9 @@ pub mod escrow;
 pub mod fold;
 pub mod lane;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

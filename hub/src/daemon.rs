@@ -1,0 +1,271 @@
+//! Puts the hub together, runs it, and takes it apart again in the right order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use farthing_channel::id::{Address, Hash32};
+use farthing_channel::sign::Signer as _;
+use farthing_ledger::{BaseLedger, EmbeddedLedger};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::checkpoint::Checkpointer;
+use crate::clock;
+use crate::config::material::pin_of;
+use crate::config::{Config, LedgerConfig};
+use crate::control::Control;
+use crate::follower::Follower;
+use crate::journal::commit::{CommitThread, Hooks};
+use crate::journal::lock::JournalLock;
+use crate::observe::metrics::Metrics;
+use crate::recovery::{self, Recovered};
+use crate::risk::HardLimits;
+use crate::session::{DataPlane, Heartbeat, Serving, Shared};
+use crate::table::Table;
+use crate::transport::{Driver, Fabric, WakeHandle};
+
+/// How often gauges that are read off the table are brought up to date.
+const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What stays the same while a hub runs, for those who show it.
+#[derive(Debug, Clone)]
+pub struct HubFacts {
+    /// The hub's address, to which devices attach.
+    pub hub: Address,
+    /// Its account on the ledger.
+    pub account: Address,
+    /// SHA-256 of its certificate.
+    pub pin: Hash32,
+    /// Where devices reach it.
+    pub quic: SocketAddr,
+    /// Where metrics and health are read.
+    pub http: SocketAddr,
+    /// Unix time of its start, seconds.
+    pub started: u64,
+    /// The journal block that the ledger has settled and this hub's journal does not reach, where there is one: the hub
+    /// runs from a restored backup.
+    pub behind_ledger: Option<u64>,
+}
+
+/// Everything of a hub that runs beside the data plane.
+struct Running {
+    shared: Arc<Shared>,
+    commit: CommitThread,
+    stop: Arc<AtomicBool>,
+    data_plane: JoinHandle<std::io::Result<()>>,
+    wake: WakeHandle,
+    background: Vec<JoinHandle<()>>,
+    checkpointer: JoinHandle<()>,
+    checkpointer_stop: Arc<AtomicBool>,
+    _lock: JournalLock,
+}
+
+/// Runs a hub until it is told to stop.
+///
+/// # Errors
+/// Whatever keeps it from starting, and a data plane that ends by itself.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    if config.data_plane_threads != 1 {
+        bail!("[data_plane] threads = {}: this version runs one data-plane thread", config.data_plane_threads);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    // Bound before anything else, so that a taken address is found before state is touched.
+    let http = runtime
+        .block_on(tokio::net::TcpListener::bind(config.listen.http))
+        .with_context(|| format!("cannot listen on {} for HTTP", config.listen.http))?;
+    let (running, facts, control) = start(&config, http.local_addr()?)?;
+    tracing::info!(hub = %facts.hub, quic = %facts.quic, http = %facts.http, term = running.shared.table.term(), "serving");
+    let outcome = runtime.block_on(serve(&config, &running, facts, control, http));
+    let stopped = running.stop();
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome.and(stopped)
+}
+
+/// Brings the state back and starts every thread.
+fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts, Arc<Control>)> {
+    let key = config.load_key()?;
+    let identity = config.load_identity()?;
+    let certificate = identity.certificate_chain.first().context("the certificate file is empty")?.to_vec();
+    let hub = key.address();
+    let account = config.hub.account.unwrap_or(hub);
+    let LedgerConfig::Embedded { path, poll_interval } = &config.ledger;
+    let ledger: Arc<dyn BaseLedger> =
+        Arc::new(EmbeddedLedger::open(path).with_context(|| format!("cannot open the ledger {}", path.display()))?);
+    let domain = ledger.identity()?.domain();
+
+    let table = Arc::new(Table::default());
+    let settled = recovery::settled_sequence(&*ledger, &account)?;
+    let begun = clock::now();
+    let recovered = recovery::recover(
+        &config.hub.data_dir,
+        hub.0,
+        config.journal.segment_bytes,
+        &table,
+        settled,
+        clock::unix_milliseconds(),
+    )?;
+    report_recovery(&recovered, &table, begun.elapsed());
+
+    let pin = pin_of(&certificate);
+    let fabric = Fabric::new(identity, config.transport.clone(), 1)?;
+    let mut driver = Driver::bind(config.listen.quic, &fabric, 0, clock::now)
+        .with_context(|| format!("cannot listen on {} for QUIC", config.listen.quic))?;
+    let quic = driver.local_addr();
+    let wake = driver.waker();
+    let notify = wake.clone();
+    let hooks = Hooks { now_ms: Box::new(clock::unix_milliseconds), notify: Arc::new(move || notify.wake()) };
+    let commit = CommitThread::start(recovered.writer, hooks)?;
+    let shared = Arc::new(Shared {
+        table,
+        journal: commit.handle(),
+        domain,
+        key,
+        account,
+        certificate,
+        risk: Arc::new(HardLimits(config.risk)),
+        source_limits: config.source,
+        metrics: Metrics::new(fabric)?,
+        serving: Serving::default(),
+        heartbeat: Heartbeat::default(),
+    });
+    let control = Arc::new(Control::new(Arc::clone(&shared)));
+    let started = clock::unix_seconds();
+    describe(&shared, started, recovered.behind_ledger);
+
+    let mut follower = Follower::new(ledger, Arc::clone(&shared), Arc::clone(&control));
+    follower.catch_up().context("cannot take in the base ledger's events")?;
+    let checkpointer =
+        Checkpointer::new(recovered.checkpoint, Arc::clone(&shared), config.hub.data_dir.join("journal"), hub.0);
+
+    shared.serving.start();
+    let stop = Arc::new(AtomicBool::new(false));
+    let checkpointer_stop = Arc::new(AtomicBool::new(false));
+    let plane_stop = Arc::clone(&stop);
+    let mut plane = DataPlane::new(Arc::clone(&shared));
+    let data_plane = spawn("data-plane-0", move || driver.run(&mut plane, &plane_stop))?;
+    let follower_stop = Arc::clone(&stop);
+    let interval = *poll_interval;
+    let background = vec![spawn("ledger-follower", move || follower.run(interval, &follower_stop))?];
+    let checkpoint_interval = config.journal.checkpoint_interval;
+    let stop_checkpoints = Arc::clone(&checkpointer_stop);
+    let checkpointer = spawn("checkpointer", move || checkpointer.run(checkpoint_interval, &stop_checkpoints))?;
+    let facts =
+        HubFacts { hub, account, pin, quic, http, started, behind_ledger: recovered.behind_ledger };
+    let running = Running {
+        shared,
+        commit,
+        stop,
+        data_plane,
+        wake,
+        background,
+        checkpointer,
+        checkpointer_stop,
+        _lock: recovered.lock,
+    };
+    Ok((running, facts, control))
+}
+
+fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> std::io::Result<JoinHandle<T>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+fn report_recovery(recovered: &Recovered, table: &Table, took: Duration) {
+    let (escrows, channels, lanes) = table.counts();
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(escrows, channels, lanes, tail_blocks = recovered.tail_blocks, took_ms, "state recovered");
+    if recovered.torn_tail {
+        tracing::warn!("the remains of a write that was cut short were removed; it had never been acknowledged");
+    }
+    if let Some(sequence) = recovered.behind_ledger {
+        tracing::error!(
+            settled_sequence = sequence,
+            "restored backup: the ledger has settled journal blocks that this journal does not have; payments are \
+             merged, but settlement refuses this journal until its restore is confirmed"
+        );
+    }
+}
+
+fn describe(shared: &Shared, started: u64, behind_ledger: Option<u64>) {
+    let metrics = &shared.metrics;
+    metrics.start_time_seconds.set(i64::try_from(started).unwrap_or(i64::MAX));
+    metrics.restored.set(i64::from(behind_ledger.is_some()));
+    metrics.term.set(i64::try_from(shared.table.term()).unwrap_or(i64::MAX));
+}
+
+/// The control plane, until a signal comes or the data plane ends.
+async fn serve(
+    config: &Config,
+    running: &Running,
+    facts: HubFacts,
+    control: Arc<Control>,
+    http: tokio::net::TcpListener,
+) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let facts = Arc::new(facts);
+    let observed = crate::observe::http::serve(http, Arc::clone(&running.shared), Arc::clone(&facts));
+    let administered = crate::admin::serve(&config.listen.admin, Arc::clone(&running.shared), control, facts);
+    tokio::select! {
+        _ = interrupt.recv() => tracing::info!("interrupted: draining"),
+        _ = terminate.recv() => tracing::info!("told to stop: draining"),
+        outcome = observed => outcome.context("the HTTP server ended")?,
+        outcome = administered => outcome.context("the admin socket ended")?,
+        outcome = watch(running) => outcome?,
+    }
+    Ok(())
+}
+
+/// Keeps the gauges fresh; ends when the data plane has.
+async fn watch(running: &Running) -> anyhow::Result<()> {
+    loop {
+        running.refresh_gauges();
+        if running.data_plane.is_finished() {
+            bail!("the data plane has ended by itself");
+        }
+        tokio::time::sleep(GAUGE_INTERVAL).await;
+    }
+}
+
+impl Running {
+    fn refresh_gauges(&self) {
+        let metrics = &self.shared.metrics;
+        let journal = &self.shared.journal;
+        let (escrows, channels, lanes) = self.shared.table.counts();
+        let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        metrics.escrows.set(gauge(escrows));
+        metrics.channels.set(gauge(channels));
+        metrics.lanes.set(gauge(lanes));
+        metrics.journal_durable_sequence.set(i64::try_from(journal.durable_sequence().0).unwrap_or(i64::MAX));
+        metrics.journal_failed.set(i64::from(journal.fault().is_some()));
+        metrics.journal_short_of_space.set(i64::from(journal.is_short_of_space()));
+        metrics.serving.set(i64::from(self.shared.serving.is_on()));
+    }
+
+    /// Drains: no new payments, what was taken is made durable and acknowledged, connections are closed, a last
+    /// checkpoint is made.
+    fn stop(self) -> anyhow::Result<()> {
+        self.stop.store(true, Ordering::Release);
+        self.wake.wake();
+        let ended = self.data_plane.join();
+        for thread in self.background {
+            if thread.join().is_err() {
+                tracing::error!("a background thread had panicked");
+            }
+        }
+        let journal = self.commit.stop();
+        self.checkpointer_stop.store(true, Ordering::Release);
+        if self.checkpointer.join().is_err() {
+            tracing::error!("the checkpointer had panicked");
+        }
+        match ended {
+            Ok(outcome) => outcome.context("the data plane failed")?,
+            Err(_) => bail!("the data plane panicked"),
+        }
+        journal.context("the journal had failed")?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
