@@ -33,6 +33,8 @@ pub mod close_code {
     pub const IDLE: u32 = 6;
     /// Too many connections or handshakes from this address, or on this hub.
     pub const CROWDED: u32 = 7;
+    /// Too many frames were begun on the connection's streams and not completed.
+    pub const FRAMES_INCOMPLETE: u32 = 8;
 }
 
 #[cfg(test)]

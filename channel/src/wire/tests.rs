@@ -190,6 +190,7 @@ fn application_error_codes_have_one_meaning_each() {
         close_code::PROTOCOL,
         close_code::IDLE,
         close_code::CROWDED,
+        close_code::FRAMES_INCOMPLETE,
     ];
     codes.sort_unstable();
     assert!(codes.windows(2).all(|pair| pair[0] < pair[1]));

@@ -51,17 +51,4 @@ pub use fabric::Fabric;
 pub use io::{Io, Unsent};
 pub use streams::FRAME_BYTES_MAX;
 
-/// The numbers of the application errors that the transport itself closes connections or resets
-/// streams with. Append-only: a client may act on them.
-pub mod close_code {
-    /// The hub is being stopped; come back later.
-    pub const SHUTDOWN: u32 = 1;
-    /// A frame was longer than [`FRAME_BYTES_MAX`](super::FRAME_BYTES_MAX).
-    pub const FRAME_TOO_LONG: u32 = 2;
-    /// The peer did not read what it asked for, and too much of it was waiting.
-    pub const SLOW_READER: u32 = 3;
-    /// The handshake was not completed in time.
-    pub const HANDSHAKE_TIMEOUT: u32 = 4;
-    /// Too many frames were begun on the connection's streams and not completed.
-    pub const FRAMES_INCOMPLETE: u32 = 5;
-}
+pub use farthing_channel::wire::close_code;

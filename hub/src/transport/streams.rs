@@ -9,7 +9,7 @@ use super::close_code;
 use super::io::Unsent;
 
 /// The largest payload of a frame on a stream, in bytes.
-pub const FRAME_BYTES_MAX: usize = 16 * 1024;
+pub use farthing_channel::limits::FRAME_BYTES_MAX;
 
 /// A frame's length comes first, as a big-endian `u16`.
 pub(super) const FRAME_HEADER_BYTES: usize = 2;
@@ -21,7 +21,6 @@ const INCOMPLETE_BYTES_MAX: usize = 4 * (FRAME_HEADER_BYTES + FRAME_BYTES_MAX);
 /// How much of a stream is taken at once.
 const READ_BYTES_MAX: usize = 4096;
 
-const _: () = assert!(FRAME_BYTES_MAX <= u16::MAX as usize);
 
 /// The announced length exceeds [`FRAME_BYTES_MAX`].
 #[derive(Debug, PartialEq, Eq)]
