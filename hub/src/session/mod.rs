@@ -6,6 +6,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
+//! | [`application`] | what the transport tells |
 //! | [`connection`] | what one connection has proven and opened |
 //! | [`attach`] | proofs of keys, mandates, opening of lanes |
 //! | [`payment`] | payments, from bytes to a changed lane |
@@ -13,8 +14,11 @@
 //! | [`report`] | what providers say they served |
 //! | [`outbox`] | answers that wait for the journal |
 //! | [`subscription`] | providers that are told what is authorised |
+//! | [`answers`] | messages packed into datagrams |
 //! | [`view`] | a lane as its device or provider sees it |
 
+mod answers;
+mod application;
 mod attach;
 mod connection;
 mod outbox;
