@@ -5,6 +5,9 @@ use farthing_channel::eip712::{
 };
 use farthing_channel::limits;
 use farthing_channel::refusal::{Blame, Refusal};
+use farthing_channel::wire::close_code;
+
+use crate::{list, text, vectors};
 
 fn document() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../PROTOCOL.md")).unwrap()
@@ -90,5 +93,41 @@ fn the_limits_are_quoted_exactly() {
         let row = rows(&document, |first| first == name);
         assert_eq!(row.len(), 1, "{name}");
         assert_eq!(row[0][1], value.to_string(), "{name}");
+    }
+}
+
+#[test]
+fn the_application_errors_are_listed() {
+    let document = document();
+    let start = document.find("Application error codes").unwrap();
+    let end = start + document[start..].find("\n## ").unwrap();
+    let listed: Vec<u32> = rows(&document[start..end], |first| first.parse::<u32>().is_ok())
+        .iter()
+        .map(|cells| cells[0].parse().unwrap())
+        .collect();
+    let expected = [
+        0,
+        close_code::SHUTDOWN,
+        close_code::FRAME_TOO_LONG,
+        close_code::SLOW_READER,
+        close_code::HANDSHAKE_TIMEOUT,
+        close_code::PROTOCOL,
+        close_code::IDLE,
+        close_code::CROWDED,
+        close_code::FRAMES_INCOMPLETE,
+    ];
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn every_message_and_record_is_in_the_cddl() {
+    let document = document();
+    let (wire, disk) = document.split_once("\n# On disk").unwrap();
+    for (part, file, name) in [(wire, "wire", "messages"), (disk, "records", "records")] {
+        for entry in list(&vectors(file), name) {
+            let shown = text(entry, "diagnostic");
+            let (code, _) = shown.split_once(", {").unwrap();
+            assert!(part.contains(&format!("= {code}, {{")), "{shown}");
+        }
     }
 }
