@@ -1,7 +1,7 @@
 //! The base ledger in one redb file.
 //!
 //! Hub and settlement share the file without a server: each call opens it for a moment under redb's own lock and waits
-//! its turn for at most ten seconds. Commits are two-phase and durable before a call returns. The ledger checks every
+//! its turn for at most half a minute. Commits are two-phase and durable before a call returns. The ledger checks every
 //! leaf of a batch itself, so whatever it has carried out is final at once.
 
 mod account_rules;
@@ -212,6 +212,12 @@ impl BaseLedger for EmbeddedLedger {
             }
             SignedOperation::RegisterAccount(approved) => {
                 check_approvals(identity, approved)?;
+                let wanted = &approved.operation;
+                if wanted.kind.is_participant()
+                    && identity.approvers.binary_search(&wanted.account).is_ok()
+                {
+                    return Err(LedgerRefusal::ApproverAsParticipant.into());
+                }
                 self.change(now, |books| {
                     account_rules::register(books, &approved.operation)
                 })

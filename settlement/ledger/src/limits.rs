@@ -40,8 +40,12 @@ pub const EVENTS_PER_READ_MAX: usize = 10_000;
 /// Pause between two attempts to open a ledger file that another process holds.
 pub(crate) const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
-/// Attempts before giving up: with the pause, ten seconds. The longest legitimate holder commits a batch of leaves.
-pub(crate) const BUSY_ATTEMPTS: u32 = 2_000;
+/// Attempts before giving up: with the pause, half a minute. The longest legitimate holder commits a batch of a million
+/// new leaves, which takes about twenty seconds.
+pub(crate) const BUSY_ATTEMPTS: u32 = 6_000;
+
+/// Fewest channels of a batch that are worth a thread of their own: some 10 ms of signatures.
+pub(crate) const CLAIMS_PER_WORKER_MIN: usize = 256;
 
 /// Page cache of the ledger file while it is open, in bytes.
 pub(crate) const CACHE_BYTES: usize = 32 * 1024 * 1024;

@@ -105,6 +105,8 @@ refusals! {
     NotAParticipant = 42, "account is not registered as hub or provider";
     /// Only a provider names a payout address.
     NotAProvider = 43, "account is not registered as a provider";
+    /// An approver would approve the movements of its own money.
+    ApproverAsParticipant = 44, "an approver cannot be a hub or provider";
     // 50-59: the batch.
     /// `prev_settled` is not what is settled.
     WrongPrevSettled = 50, "prevSettled is not what is settled";

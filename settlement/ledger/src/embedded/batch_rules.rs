@@ -5,6 +5,9 @@
 //! depends on the books and makes the change.
 
 use std::collections::HashMap;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::thread;
 
 use farthing_channel::eip712::Domain;
 use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId};
@@ -20,7 +23,7 @@ use super::signatures::check_signer;
 use crate::batch::{BatchProof, ChannelClaim, LaneClaim, LeafSet, SettlementBatch};
 use crate::error::LedgerError;
 use crate::escrow::{Escrow, EscrowState};
-use crate::limits::{MANDATE_END_GRACE_SECONDS, WITHDRAW_GRACE_SECONDS};
+use crate::limits::{CLAIMS_PER_WORKER_MIN, MANDATE_END_GRACE_SECONDS, WITHDRAW_GRACE_SECONDS};
 use crate::operation::SettleBatch;
 use crate::refusal::LedgerRefusal;
 use crate::tree::{BatchTree, LaneLeaf};
@@ -128,10 +131,28 @@ fn prove_channels(
     if !claims.is_sorted_by(|a, b| a.device < b.device) {
         return Err(LedgerRefusal::ChannelsOutOfOrder);
     }
-    claims
-        .iter()
-        .map(|claim| prove_channel(domain, escrow, claim))
-        .collect()
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = claims.len().div_ceil(workers).max(CLAIMS_PER_WORKER_MIN);
+    let prove = |claims: &[ChannelClaim]| -> Result<Vec<_>, LedgerRefusal> {
+        claims
+            .iter()
+            .map(|claim| prove_channel(domain, escrow, claim))
+            .collect()
+    };
+    if claims.len() <= share {
+        return prove(claims);
+    }
+    thread::scope(|scope| {
+        let parts: Vec<_> = claims
+            .chunks(share)
+            .map(|part| scope.spawn(move || prove(part)))
+            .collect();
+        let mut proven = Vec::with_capacity(claims.len());
+        for part in parts {
+            proven.extend(part.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        Ok(proven)
+    })
 }
 
 fn prove_channel(

@@ -30,7 +30,7 @@ fn builder() -> Builder {
     builder
 }
 
-/// Opens with `open` until nobody else holds the file, for at most ten seconds.
+/// Opens with `open` until nobody else holds the file, for at most half a minute.
 fn patiently<T>(mut open: impl FnMut() -> Result<T, DatabaseError>) -> Result<T, LedgerError> {
     for _ in 0..BUSY_ATTEMPTS {
         match open() {

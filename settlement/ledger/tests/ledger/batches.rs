@@ -1,7 +1,10 @@
 //! Collecting from an escrow: every leaf is checked.
 
-use farthing_channel::id::{EscrowId, LaneId};
-use farthing_channel::lane::Evidence;
+use farthing_channel::eip712::Voucher;
+use farthing_channel::id::{ChannelId, EscrowId, LaneId, RatingGroup};
+use farthing_channel::lane::{Evidence, SignedVoucher};
+use farthing_channel::mandate::{MandateTerms, sign_mandates};
+use farthing_channel::sign::{LibSecpKey, Signer as _, sign_typed};
 use farthing_ledger::*;
 
 use crate::world::*;
@@ -317,4 +320,70 @@ fn leaves_after_a_countersigned_batch_pay_only_the_difference() {
         (world.balance(HUB), world.escrow(&escrow).lanes_total),
         (90, 60)
     );
+}
+
+#[test]
+fn one_bad_leaf_among_many_refuses_the_batch() {
+    let (world, escrow) = World::funded();
+    let device = |number: u16| {
+        let mut secret = [0xd0; 32];
+        secret[..2].copy_from_slice(&number.to_be_bytes());
+        LibSecpKey::from_bytes(secret).unwrap()
+    };
+    let keys: Vec<_> = (0..600).map(device).collect();
+    let terms = |key: &LibSecpKey| MandateTerms {
+        device: key.address(),
+        limit: 1,
+        expiry: later(9),
+        serial: 1,
+        payees: vec![],
+    };
+    let terms: Vec<_> = keys.iter().map(terms).collect();
+    let mandates = sign_mandates(&key(SIGNER), &world.domain, escrow, &terms).unwrap();
+    let claim = |key: &LibSecpKey| {
+        let lane = LaneId::derive(
+            &ChannelId::derive(&escrow, &key.address()),
+            &at(PROVIDER),
+            RatingGroup(0),
+        );
+        let typed = Voucher {
+            lane,
+            cumulative_amount: 1,
+        };
+        let signature = sign_typed(key, &world.domain, &typed).unwrap().into();
+        let evidence = Some(Evidence::Voucher(SignedVoucher {
+            amount: 1,
+            signature,
+        }));
+        let lane = LaneClaim {
+            payee: at(PROVIDER),
+            rating_group: RatingGroup(0),
+            total: 1,
+            evidence,
+        };
+        ChannelClaim {
+            device: key.address(),
+            serial: 1,
+            lanes: vec![lane],
+        }
+    };
+    let leaves = LeafSet {
+        mandates,
+        channels: keys.iter().map(claim).collect(),
+    };
+    for bad in [0, 255, 256, 599] {
+        let mut leaves = leaves.clone();
+        leaves.channels.sort_by_key(|channel| channel.device);
+        leaves.channels[bad].lanes[0].evidence = leaves.channels[bad ^ 1].lanes[0].evidence;
+        let batch = world.leaf_batch(escrow, 0, leaves, &[]);
+        assert_eq!(
+            world.settle(batch, NOW),
+            Err(LedgerRefusal::BadEvidence),
+            "{bad}"
+        );
+    }
+    world
+        .settle(world.leaf_batch(escrow, 0, leaves, &[]), NOW)
+        .unwrap();
+    assert_eq!(world.balance(HUB), 600);
 }

@@ -268,6 +268,10 @@ fn registration_counts_up_and_never_frees_a_participant() {
         (account.label.as_str(), account.kind, account.registrations),
         ("Rent a bike", provider, 2)
     );
+    assert_eq!(
+        register(APPROVER_1, provider, "Me", 1),
+        Err(LedgerRefusal::ApproverAsParticipant)
+    );
     // Known from the genesis, so this is its second registration.
     assert_eq!(
         register(PROVIDER, provider, "Grid", 1),
