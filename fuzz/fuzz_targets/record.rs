@@ -4,7 +4,7 @@
 
 use farthing_channel::codec::encode_into;
 use farthing_channel::record::block::{
-    BLOCK_MAGIC, BlockHeader, ChainCursor, decode_block, encode_block,
+    BLOCK_END_MARK, BLOCK_MAGIC, BlockHeader, ChainCursor, decode_block, encode_block,
 };
 use farthing_channel::record::records;
 use farthing_channel::record::segment::{
@@ -70,11 +70,10 @@ fn segment(bytes: &[u8]) {
 
 /// Writes two blocks. A cut write of the second one is a torn tail and no damage; a flipped bit in the first is damage.
 fn crash(steer: [u8; 8], body: &[u8]) {
-    if body
-        .windows(BLOCK_MAGIC.len())
-        .any(|four| four == BLOCK_MAGIC)
-    {
-        // A body that holds blocks of its own would be judged by them; no record of ours can hold one.
+    // Marks inside a body mislead the judge to the safe side: it may take a cut write for damage and stop the hub, where
+    // nobody loses anything. By chance that takes the four bytes at the very end of the last sector written.
+    let holds = |mark: [u8; 4]| body.windows(mark.len()).any(|four| four == mark);
+    if holds(BLOCK_MAGIC) || holds(BLOCK_END_MARK) {
         return;
     }
     let genesis = ChainCursor::genesis(&HUB, 0);

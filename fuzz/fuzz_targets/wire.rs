@@ -1,7 +1,7 @@
 //! Bytes from a stranger, read as every message there is.
 //!
 //! What decodes has exactly one encoding, the bytes it came from; nothing panics; nothing allocates much more than it
-//! was given (libFuzzer's `-malloc_limit_mb` watches that).
+//! was given (the command that runs it bounds its memory).
 
 #![no_main]
 

@@ -23,6 +23,10 @@ const LONG_SECONDS_DEFAULT: u32 = 300;
 /// Inputs longer than this only repeat what shorter ones do; the wire's largest message is shorter.
 const INPUT_BYTES_MAX: u32 = 4_096;
 
+/// A message of a few bytes that announces millions of elements must not get room for them: past this, an allocation
+/// fails and ends the run. libFuzzer itself needs a small part of it.
+const ADDRESS_SPACE_KIB_MAX: u32 = 1_048_576;
+
 /// What cargo-fuzz passes for `--sanitizer none`: coverage counters and compared values for libFuzzer, and checks on.
 const FLAGS: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -140,7 +144,12 @@ fn fuzzer(
 ) -> Result<Command, Failure> {
     let artifacts = workspace.root().join("fuzz/artifacts").join(target);
     std::fs::create_dir_all(&artifacts)?;
-    let mut command = Command::new(programs.join(target));
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        &format!("ulimit -v {ADDRESS_SPACE_KIB_MAX} && exec \"$0\" \"$@\""),
+    ]);
+    command.arg(programs.join(target));
     command
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .arg(format!("-max_len={INPUT_BYTES_MAX}"));
