@@ -1,0 +1,208 @@
+//! The folder of an epoch: statement, tables, proposal and proofs, written so that a reader never sees half a file.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use farthing_channel::codec::{decode_exact, encode_to_vec};
+use farthing_channel::id::Address;
+use serde::Serialize;
+
+use crate::book::{Book, BookError};
+use crate::night::EpochOutputs;
+use crate::proofs::{PROOFS_VERSION, ProofBundle};
+use crate::proposal::Proposal;
+use crate::statement::{CsvError, Statement, lanes_csv, legs_csv, positions_csv, render};
+use crate::text::TokenFormat;
+use crate::verify::VerifyError;
+
+/// The files of an epoch's folder.
+#[derive(Debug)]
+pub struct FileNames;
+
+impl FileNames {
+    /// Who owes whom.
+    pub const POSITIONS: &'static str = "positions.csv";
+    /// The transfers.
+    pub const LEGS: &'static str = "legs.csv";
+    /// Every lane.
+    pub const LANES: &'static str = "lanes.csv";
+    /// The statement.
+    pub const STATEMENT: &'static str = "statement.html";
+    /// The statement's data.
+    pub const STATEMENT_JSON: &'static str = "statement.json";
+    /// The proposal.
+    pub const PROPOSAL: &'static str = "proposal.json";
+    /// The proofs.
+    pub const PROOFS: &'static str = "proofs.cbor";
+}
+
+/// Why a folder could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The disk said no.
+    #[error("cannot write {path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The book.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// A table.
+    #[error(transparent)]
+    Csv(#[from] CsvError),
+    /// JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+/// The folder of an epoch within the settlement directory.
+#[must_use]
+pub fn epoch_folder(settlement: &Path, epoch: u64) -> PathBuf {
+    settlement.join(format!("epoch-{epoch}"))
+}
+
+/// Writes every file of the epoch to `folder`.
+///
+/// # Errors
+/// Any [`ExportError`].
+pub fn write_folder(
+    folder: &Path,
+    book: &Book,
+    outputs: &EpochOutputs,
+    approvers: &[Address],
+    token: &TokenFormat,
+) -> Result<(), ExportError> {
+    let failed = |error| ExportError::Io { path: folder.to_owned(), error };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let statement = Statement::of(outputs);
+    let bundle = ProofBundle::gather(book, outputs, approvers)?;
+    let files = [
+        (FileNames::POSITIONS, positions_csv(outputs)?),
+        (FileNames::LEGS, legs_csv(outputs)?),
+        (FileNames::LANES, lanes_csv(outputs)?),
+        (FileNames::STATEMENT, render(&statement, token).into_bytes()),
+        (FileNames::STATEMENT_JSON, serde_json::to_vec_pretty(&statement)?),
+        (FileNames::PROPOSAL, serde_json::to_vec_pretty(&ProposalView::of(&outputs.proposal))?),
+        (FileNames::PROOFS, encode_to_vec(&bundle)),
+    ];
+    for (name, bytes) in files {
+        write_whole(&folder.join(name), &bytes)?;
+    }
+    Ok(())
+}
+
+/// Writes a file beside its place and moves it there once it is on disk.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+    let failed = |error| ExportError::Io { path: path.to_owned(), error };
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    let mut file = std::fs::File::create(&beside).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
+    std::fs::rename(&beside, path).map_err(failed)
+}
+
+/// Reads the proofs of a folder.
+///
+/// # Errors
+/// [`VerifyError`].
+pub fn read_bundle(folder: &Path) -> Result<ProofBundle, VerifyError> {
+    let path = folder.join(FileNames::PROOFS);
+    let bytes = std::fs::read(&path).map_err(|error| VerifyError::Io { path: path.clone(), error })?;
+    match decode_exact::<ProofBundle>(&bytes) {
+        Ok(bundle) if bundle.version == PROOFS_VERSION => Ok(bundle),
+        _ => Err(VerifyError::NotProofs(path)),
+    }
+}
+
+/// A batch for people and programs.
+#[derive(Debug, Serialize)]
+struct BatchView {
+    escrow: String,
+    prev_settled: u64,
+    total: u64,
+    amount: u64,
+    root: String,
+    channels: u32,
+    lanes: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct LegView {
+    leg: usize,
+    from: String,
+    to: String,
+    amount: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct CursorView {
+    thread: u16,
+    sequence: u64,
+    block_hash: String,
+}
+
+/// A proposal for people and programs. What is hashed and signed is its CBOR and typed data, not this.
+#[derive(Debug, Serialize)]
+pub struct ProposalView {
+    id: String,
+    hub: String,
+    chain_id: u64,
+    contract: String,
+    epoch: u64,
+    cut_off: String,
+    positions: String,
+    netting: String,
+    journal_root: String,
+    collected: u128,
+    paid: u128,
+    batches: Vec<BatchView>,
+    legs: Vec<LegView>,
+    cursors: Vec<CursorView>,
+}
+
+impl ProposalView {
+    /// The view of a proposal.
+    #[must_use]
+    pub fn of(proposal: &Proposal) -> Self {
+        let batch = |batch: &farthing_ledger::SettleBatch| BatchView {
+            escrow: batch.escrow.to_string(),
+            prev_settled: batch.prev_settled,
+            total: batch.total,
+            amount: batch.total.saturating_sub(batch.prev_settled),
+            root: batch.root.to_string(),
+            channels: batch.channels,
+            lanes: batch.lanes,
+        };
+        let leg = |(leg, transfer): (usize, &farthing_ledger::Leg)| LegView {
+            leg,
+            from: transfer.from.to_string(),
+            to: transfer.to.to_string(),
+            amount: transfer.amount,
+        };
+        let cursor = |cursor: &farthing_ledger::JournalCursor| CursorView {
+            thread: cursor.thread,
+            sequence: cursor.sequence,
+            block_hash: cursor.block_hash.to_string(),
+        };
+        Self {
+            id: proposal.id().to_string(),
+            hub: proposal.hub.to_string(),
+            chain_id: proposal.chain_id,
+            contract: proposal.contract.to_string(),
+            epoch: proposal.epoch,
+            cut_off: proposal.cut_off.to_string(),
+            positions: proposal.positions.to_string(),
+            netting: proposal.netting.to_string(),
+            journal_root: proposal.journal_root.to_string(),
+            collected: proposal.collected(),
+            paid: proposal.paid(),
+            batches: proposal.batches.iter().map(batch).collect(),
+            legs: proposal.legs.iter().enumerate().map(leg).collect(),
+            cursors: proposal.cursors.iter().map(cursor).collect(),
+        }
+    }
+}
