@@ -1,0 +1,106 @@
+//! The command line: arguments to calls of the library, results to text or JSON.
+
+use clap::{Args, Parser, Subcommand};
+
+mod clock;
+mod escrow;
+mod key_file;
+mod ledger;
+mod mandate;
+mod night;
+pub(crate) mod output;
+mod report;
+mod site;
+
+/// Settles a Farthing hub: embedded ledger, escrows, mandates, the nightly run and its statements.
+#[derive(Debug, Parser)]
+#[command(name = "farthing-settle", version, about)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// The site: DIR/ledger.redb, DIR/hub/journal and DIR/settlement.
+    #[arg(long, global = true, default_value = ".", env = "FARTHING_SITE", value_name = "DIR")]
+    pub(crate) site: std::path::PathBuf,
+    /// The embedded ledger's file, where it is not the site's.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ledger: Option<std::path::PathBuf>,
+    /// The hub's journal directory, where it is not the site's.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) journal: Option<std::path::PathBuf>,
+    /// The settlement directory, where it is not the site's.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) settlement: Option<std::path::PathBuf>,
+    /// The hub's secret key, which signs batches; by default DIR/hub/hub.key.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) hub_key: Option<std::path::PathBuf>,
+    /// The hub's account, where its key is not at hand.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(crate) hub: Option<farthing_channel::id::Address>,
+    /// Digits after the point of an amount in tokens.
+    #[arg(long, global = true, default_value_t = 6, value_name = "DIGITS")]
+    pub(crate) decimals: u8,
+    /// The token's name in print.
+    #[arg(long, global = true, default_value = "", value_name = "NAME")]
+    pub(crate) symbol: String,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Secret keys in files.
+    #[command(subcommand)]
+    Key(key_file::KeyCommand),
+    /// The embedded base ledger.
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+    /// Deposits in favour of the hub.
+    #[command(subcommand)]
+    Escrow(escrow::EscrowCommand),
+    /// Permissions for devices to spend from an escrow.
+    #[command(subcommand)]
+    Mandate(mandate::MandateCommand),
+    /// The nightly run.
+    #[command(subcommand)]
+    Night(night::NightCommand),
+    /// Write an epoch's statement and print its figures.
+    Statement(report::EpochArguments),
+    /// Take a transfer apart, down to each signed proof.
+    Explain(report::ExplainArguments),
+    /// Check an epoch's folder without hub and ledger.
+    Verify(report::VerifyArguments),
+    /// Write an epoch's folder somewhere else.
+    Export(report::ExportArguments),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It did what it was asked.
+    Done,
+    /// It looked, and what it looked at does not hold.
+    DoesNotHold,
+}
+
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
+    let common = &arguments.common;
+    match arguments.command {
+        Command::Key(command) => key_file::run(common, &command),
+        Command::Ledger(command) => ledger::run(common, &command),
+        Command::Escrow(command) => escrow::run(common, &command),
+        Command::Mandate(command) => mandate::run(common, &command),
+        Command::Night(command) => night::run(common, &command),
+        Command::Statement(arguments) => report::statement(common, &arguments),
+        Command::Explain(arguments) => report::explain_leg(common, &arguments),
+        Command::Verify(arguments) => report::verify(common, &arguments),
+        Command::Export(arguments) => report::export(common, &arguments),
+    }
+}

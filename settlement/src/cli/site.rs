@@ -1,0 +1,87 @@
+//! Where a site's files are.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow, bail};
+use farthing_channel::id::Address;
+use farthing_channel::sign::{LibSecpKey, Signer as _};
+use farthing_ledger::{AccountKind, BaseLedger as _, EmbeddedLedger};
+use farthing_settlement::book::Book;
+use farthing_settlement::night::book_path;
+use farthing_settlement::text::TokenFormat;
+
+use super::Common;
+use super::key_file::load;
+
+impl Common {
+    pub(super) fn ledger_path(&self) -> PathBuf {
+        self.ledger.clone().unwrap_or_else(|| self.site.join("ledger.redb"))
+    }
+
+    pub(super) fn settlement_path(&self) -> PathBuf {
+        self.settlement.clone().unwrap_or_else(|| self.site.join("settlement"))
+    }
+
+    /// The journal: what was named, or the site's, or that of a hub whose data directory has its default name.
+    pub(super) fn journal_path(&self) -> PathBuf {
+        if let Some(path) = &self.journal {
+            return path.clone();
+        }
+        let usual = self.site.join("hub").join("journal");
+        let in_data = self.site.join("hub").join("data").join("journal");
+        if !usual.is_dir() && in_data.is_dir() { in_data } else { usual }
+    }
+
+    pub(super) fn open_ledger(&self) -> anyhow::Result<EmbeddedLedger> {
+        let path = self.ledger_path();
+        EmbeddedLedger::open(&path).with_context(|| format!("cannot open the ledger {}", path.display()))
+    }
+
+    pub(super) fn open_book(&self) -> anyhow::Result<Book> {
+        Ok(Book::open(&book_path(&self.settlement_path()))?)
+    }
+
+    /// The hub's key, where there is one.
+    pub(super) fn load_hub_key(&self) -> anyhow::Result<Option<LibSecpKey>> {
+        match &self.hub_key {
+            Some(path) => load(path).map(Some),
+            None => {
+                let usual = self.site.join("hub").join("hub.key");
+                if usual.is_file() { load(&usual).map(Some) } else { Ok(None) }
+            }
+        }
+    }
+
+    /// The hub: named, or its key's address, or the ledger's only one.
+    pub(super) fn hub_account(&self, ledger: &EmbeddedLedger) -> anyhow::Result<Address> {
+        if let Some(hub) = self.hub {
+            return Ok(hub);
+        }
+        if let Some(key) = self.load_hub_key()? {
+            return Ok(key.address());
+        }
+        let hubs: Vec<_> =
+            ledger.accounts()?.into_iter().filter(|account| account.kind == AccountKind::Hub).collect();
+        match hubs.as_slice() {
+            [only] => Ok(only.address),
+            [] => bail!("the ledger knows no hub"),
+            _ => Err(anyhow!("the ledger knows {} hubs; name one with --hub", hubs.len())),
+        }
+    }
+
+    pub(super) fn token(&self) -> TokenFormat {
+        TokenFormat { decimals: self.decimals, symbol: self.symbol.clone() }
+    }
+
+    /// Reads an amount: base units, or tokens where it has a point.
+    pub(super) fn amount(&self, text: &str) -> anyhow::Result<u128> {
+        self.token().parse(text).ok_or_else(|| {
+            anyhow!("{text} is no amount: base units as a whole number, or tokens with up to {} decimals", self.decimals)
+        })
+    }
+
+    /// As [`Self::amount`], for what the ledger keeps in 64 bits.
+    pub(super) fn amount64(&self, text: &str) -> anyhow::Result<u64> {
+        u64::try_from(self.amount(text)?).with_context(|| format!("{text} is more than the ledger holds"))
+    }
+}
