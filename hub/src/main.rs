@@ -1,0 +1,32 @@
+//! The binary: reads the command line, starts the log, runs the hub.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use farthing_hub::cli::args::{Cli, Command};
+use farthing_hub::cli::failure::Failure;
+use farthing_hub::{cli, daemon};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Run => run(&cli),
+        _ => cli::execute(&cli),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report(cli.json);
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), Failure> {
+    let config = cli::load(cli)?;
+    cli::logging::start(&config.log)?;
+    daemon::run(config).map_err(|error| Failure::Failed {
+        code: "run".to_owned(),
+        message: format!("{error:#}"),
+    })
+}
