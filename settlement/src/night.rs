@@ -516,5 +516,3 @@ pub fn book_path(settlement: &Path) -> PathBuf {
     settlement.join("book.redb")
 }
 
-#[cfg(test)]
-mod tests;

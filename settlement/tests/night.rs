@@ -11,6 +11,11 @@ use farthing_settlement::journal_reader::JournalError;
 use farthing_settlement::night::{NightError, Progress, RunOptions};
 use farthing_settlement::stage::Stage;
 use farthing_settlement::stage::positions::CarryReason;
+use farthing_settlement::explain::explain;
+use farthing_settlement::export::{FileNames, epoch_folder, write_folder};
+use farthing_settlement::proofs::ProofBundle;
+use farthing_settlement::text::TokenFormat;
+use farthing_settlement::verify::verify_folder;
 use world::{World, key};
 
 /// Runs, approves twice, and runs to the end.
@@ -212,6 +217,14 @@ fn a_restored_journal_is_refused_until_confirmed_and_lowers_nothing() {
     world.journal.write(&[world.voucher(&lanes[0], 1_700)]);
     {
         let book = world.book();
+        let confirmed = RunOptions { confirm_restore: true, ..RunOptions::default() };
+        let refused = world.night(&book).run(&confirmed);
+        let Err(NightError::Ingest(IngestError::Journal(error))) = refused else { panic!("{refused:?}") };
+        assert!(matches!(error, JournalError::Behind { sequence: 3, .. }), "the ledger's cursors never go back");
+    }
+    world.journal.write(&[world.voucher(&lanes[0], 1_650)]);
+    {
+        let book = world.book();
         let refused = world.night(&book).run(&RunOptions::default());
         let Err(NightError::Ingest(IngestError::Journal(error))) = refused else { panic!("{refused:?}") };
         assert!(matches!(error, JournalError::Restored { sequence: 3, .. }));
@@ -287,4 +300,103 @@ fn strangers_do_not_approve() {
     night.approve(&world.approvers[0], None).unwrap();
     let progress = night.run(&RunOptions::default()).unwrap();
     assert!(matches!(progress, Progress::NeedsApprovals { approvals: 1, .. }), "one person counts once");
+}
+
+#[test]
+fn an_epochs_folder_verifies_alone_and_shows_every_change() {
+    let mut world = World::new(2);
+    day(&mut world);
+    settle(&world);
+    let book = world.book();
+    let outputs = world.night(&book).outputs(1).unwrap().unwrap();
+    let approvers = world.ledger.identity().unwrap().approvers;
+    let folder = epoch_folder(&world.settlement(), 1);
+    let token = TokenFormat { decimals: 6, symbol: "EUR".into() };
+    write_folder(&folder, &book, &outputs, &approvers, &token).unwrap();
+    let verification = verify_folder(&folder).unwrap();
+    assert!(verification.holds, "{verification:#?}");
+    assert_eq!(verification.proposal, outputs.proposal.id().to_string());
+    let page = std::fs::read_to_string(folder.join(FileNames::STATEMENT)).unwrap();
+    assert!(page.contains("Settled and reconciled") && page.contains("0.001423"));
+    // A table that says something else, and proofs with a voucher of another lane.
+    let legs = folder.join(FileNames::LEGS);
+    let text = std::fs::read_to_string(&legs).unwrap();
+    std::fs::write(&legs, text.replace("1423", "1424")).unwrap();
+    assert!(!verify_folder(&folder).unwrap().holds);
+    std::fs::write(&legs, text).unwrap();
+    let mut bundle = ProofBundle::gather(&book, &outputs, &approvers).unwrap();
+    let [first, second, ..] = bundle.lanes.as_mut_slice() else { panic!("three lanes were settled") };
+    std::mem::swap(&mut first.evidence, &mut second.evidence);
+    std::fs::write(folder.join(FileNames::PROOFS), farthing_channel::codec::encode_to_vec(&bundle)).unwrap();
+    let verification = verify_folder(&folder).unwrap();
+    assert!(!verification.holds);
+    assert!(verification.checks.iter().any(|check| !check.holds && check.what.contains("proven by its device")));
+}
+
+#[test]
+fn a_leg_is_explained_down_to_its_signatures() {
+    let mut world = World::new(2);
+    day(&mut world);
+    settle(&world);
+    let book = world.book();
+    let outputs = world.night(&book).outputs(1).unwrap().unwrap();
+    let approvers = world.ledger.identity().unwrap().approvers;
+    let bundle = ProofBundle::gather(&book, &outputs, &approvers).unwrap();
+    let explanation = explain(&outputs, &bundle, 0).unwrap();
+    assert_eq!(explanation.amount, 1_423);
+    assert_eq!(explanation.lanes_collected, 1_423);
+    assert_eq!(explanation.lanes.len(), 2);
+    for lane in &explanation.lanes {
+        assert!(lane.proof.as_ref().unwrap().holds(), "{lane:?}");
+        assert!(lane.mandate.as_ref().unwrap().holds(), "{lane:?}");
+        assert_eq!(lane.in_tree, Some(true));
+    }
+    assert!(explanation.lanes.iter().any(|lane| lane.tick.as_ref().is_some_and(|tick| tick.leads_to_root)));
+    assert!(explain(&outputs, &bundle, 99).is_none());
+}
+
+#[test]
+fn a_participant_may_pay_and_be_paid() {
+    let mut world = World::new(2);
+    day(&mut world);
+    // A second payer pays the hub itself and both providers.
+    let payer = key(7);
+    let escrow = world.escrow(&payer, 1_000);
+    let mut records = world.mandates(&payer, escrow, &[30], 1_000, 1);
+    let (mut to_hub, _) = world.lane(escrow, 30, 0, 9);
+    to_hub.image.payee = world.hub.address();
+    let channel = farthing_channel::id::ChannelId::derive(&escrow, &to_hub.image.device);
+    let group = farthing_channel::id::RatingGroup(9);
+    to_hub.image.lane = farthing_channel::id::LaneId::derive(&channel, &world.hub.address(), group);
+    let (to_provider, opened) = world.lane(escrow, 30, 1, 9);
+    records.extend([Record::Lane(to_hub.image), opened]);
+    records.extend([world.voucher(&to_hub, 300), world.voucher(&to_provider, 11)]);
+    world.journal.write(&records);
+    settle(&world);
+    assert_eq!(world.balance(world.hub.address()), 300, "what the hub earned stays on its account");
+    assert_eq!(world.balance(world.providers[1].address()), 61);
+    world.ledger.audit().unwrap();
+}
+
+#[test]
+fn a_raised_mandate_lets_a_channel_go_on() {
+    let mut world = World::new(1);
+    let payer = key(4);
+    let escrow = world.escrow(&payer, 10_000);
+    let (lane, opened) = world.lane(escrow, 10, 0, 1);
+    let mut records = world.mandates(&payer, escrow, &[10], 100, 1);
+    records.extend([opened, world.voucher(&lane, 150)]);
+    world.journal.write(&records);
+    settle(&world);
+    assert_eq!(world.balance(world.providers[0].address()), 100);
+    world.journal.write(&world.mandates(&payer, escrow, &[10], 1_000, 2));
+    settle(&world);
+    assert_eq!(world.balance(world.providers[0].address()), 150);
+    // A device that rests keeps its place in the tree under the mandate the ledger remembers.
+    let (other, opened) = world.lane(escrow, 11, 0, 1);
+    let mut records = world.mandates(&payer, escrow, &[10, 11], 2_000, 3);
+    records.extend([opened, world.voucher(&other, 5)]);
+    world.journal.write(&records);
+    settle(&world);
+    assert_eq!(world.balance(world.providers[0].address()), 155);
 }

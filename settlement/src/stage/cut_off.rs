@@ -156,7 +156,11 @@ fn cuts(ends: &BTreeMap<u16, ChainEnd>) -> Vec<ThreadCut> {
 /// [`JournalError::Behind`].
 pub fn require_reaches(threads: &[ThreadCut], closed: &[JournalCursor]) -> Result<(), JournalError> {
     for cursor in closed {
-        let reaches = threads.iter().any(|cut| cut.thread == cursor.thread && cut.sequence >= cursor.sequence);
+        let reaches = threads.iter().any(|cut| {
+            cut.thread == cursor.thread
+                && (cut.sequence > cursor.sequence
+                    || (cut.sequence == cursor.sequence && cut.block_hash == cursor.block_hash))
+        });
         if !reaches {
             return Err(JournalError::Behind { thread: cursor.thread, sequence: cursor.sequence });
         }
