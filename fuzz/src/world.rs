@@ -45,7 +45,7 @@ impl Anchored {
 struct Expected {
     total: Option<Value>,
     anchors: Vec<Anchored>,
-    /// The anchor accepted last.
+    /// The anchor accepted last, where the site is bound to hold it: not when a forgotten one was shown again.
     newest: Option<usize>,
 }
 
@@ -204,17 +204,16 @@ impl World {
             value: anchored.value(0),
             owed_acceptance: is_new && top > total,
         });
-        if self.pay(lane, payment, claim) && genuine && is_new {
+        if self.pay(lane, payment, claim) && genuine {
             let expected = &mut self.lanes[lane];
-            if expected.anchors.len() < ANCHORS_REMEMBERED {
-                expected.newest = Some(expected.anchors.len());
+            expected.newest = (is_new && expected.anchors.len() < ANCHORS_REMEMBERED)
+                .then_some(expected.anchors.len());
+            if expected.newest.is_some() {
+                let accepted = Some(0);
                 expected.anchors.push(Anchored {
-                    accepted: Some(0),
+                    accepted,
                     ..anchored
                 });
-            } else {
-                // A device that forgets its newest chain no longer knows what the site would have to accept.
-                expected.newest = None;
             }
         }
     }
@@ -281,6 +280,10 @@ impl World {
         for (lane, payment) in self.credited.clone() {
             // Refusals are as good as acceptance here: an anchor may be spent by now, a channel frozen.
             let _ = self.site.pay(lane, &payment);
+        }
+        // An anchor that the site had let go may be back now, in the place of another one.
+        for expected in &mut self.lanes {
+            expected.newest = None;
         }
         assert_eq!(
             self.site.authorised, before,
