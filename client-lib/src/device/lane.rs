@@ -188,6 +188,15 @@ impl Lane {
         self.device.owner.enqueue(slot, key);
     }
 
+    /// Waits until the hub was asked how the lane stands: once in the lane's life here, not for each connection.
+    ///
+    /// # Errors
+    /// As [`Device::attached`].
+    pub async fn attached(&self) -> Result<(), ClientError> {
+        let mut waiter = self.waiter()?;
+        within(self.deadline, waiter.resumed()).await
+    }
+
     /// Waits until everything wanted so far is durable.
     ///
     /// # Errors
@@ -287,6 +296,7 @@ impl Lane {
     /// # Errors
     /// As there.
     pub async fn receipt(&self) -> Result<SignedReceipt, ClientError> {
+        self.attached().await?;
         self.device
             .with_deadline(self.deadline)
             .receipt(self.id())
@@ -298,6 +308,7 @@ impl Lane {
     /// # Errors
     /// As there.
     pub async fn query(&self) -> Result<LaneView, ClientError> {
+        self.attached().await?;
         self.device
             .with_deadline(self.deadline)
             .query(self.id())

@@ -264,6 +264,12 @@ impl Device {
     pub async fn shutdown(self) -> Result<(), ClientError> {
         let settled = self.settle().await;
         self.owner.stop();
+        // Whoever starts next on the same state must find it written.
+        within(self.deadline, async {
+            self.owner.stopped().await;
+            Ok(())
+        })
+        .await?;
         settled
     }
 }

@@ -64,7 +64,7 @@ impl Lane {
 
     async fn terms_of(&self, tariff: &Tariff) -> Result<TariffTerms, ClientError> {
         if self.tariff_terms().is_none() {
-            self.device.attached().await?;
+            self.attached().await?;
         }
         self.known_terms(tariff)
     }

@@ -39,9 +39,7 @@ impl Active<'_> {
                 let Some(slot) = state.lanes.get_mut(usize::from(key.slot)) else {
                     return;
                 };
-                if !slot.wallet.acknowledge(authorised, anchor.zip(index)) {
-                    tracing::warn!(lane = %slot.wallet.lane(), authorised, "the hub acknowledges more than was signed");
-                }
+                let honest = slot.wallet.acknowledge(authorised, anchor.zip(index));
                 if let Some(grant) = grant {
                     slot.publish_grant(grant);
                 }
@@ -51,6 +49,15 @@ impl Active<'_> {
                 slot.sending.attempts = 0;
                 slot.sending.first_sent = None;
                 slot.publish_progress();
+                if slot.wallet.needs_proof() {
+                    self.session.enqueue(slot, key);
+                }
+                if !honest {
+                    // A payment of an earlier life of this device came late, or the hub is wrong: its proofs will tell.
+                    tracing::warn!(lane = %slot.wallet.lane(), authorised, "the hub acknowledges more than is known to be signed");
+                    drop(state);
+                    self.reattach(key, &channel);
+                }
             }
             Answer::Refused { lane, refusal, .. } => {
                 match lane.and_then(|lane| self.lane(&lane)) {
@@ -100,14 +107,23 @@ impl Active<'_> {
                 self.at(due, Timer::Lane(key));
             }
             Reaction::Reattach => {
-                if let Some(handle) = slot.handle.take() {
-                    self.handles.remove(&handle);
-                }
-                let resend = self.session.connector.config().resend;
-                let due = now + resend.delay(0, crate::backoff::random());
                 drop(state);
-                self.at(due, Timer::Attach(key.channel));
+                self.reattach(key, channel);
             }
         }
+    }
+
+    /// Asks the hub soon how the lane stands. Until then nothing is sent on it.
+    fn reattach(&mut self, key: LaneKey, channel: &Channel) {
+        let mut state = channel.state();
+        if let Some(slot) = state.lanes.get_mut(usize::from(key.slot))
+            && let Some(handle) = slot.handle.take()
+        {
+            self.handles.remove(&handle);
+        }
+        drop(state);
+        let resend = self.session.connector.config().resend;
+        let due = clock::now() + resend.delay(0, crate::backoff::random());
+        self.at(due, Timer::Attach(key.channel));
     }
 }

@@ -164,6 +164,15 @@ impl Session {
         self.wake.notify_one();
     }
 
+    /// Waits until the task has written what is to be paid, and ended.
+    pub(crate) async fn stopped(&self) {
+        let mut link = self.link.subscribe();
+        // The sender lives as long as this, so there is no other end to wait for.
+        let _ = link
+            .wait_for(|link| matches!(link, LinkState::Stopped))
+            .await;
+    }
+
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }

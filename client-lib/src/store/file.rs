@@ -3,10 +3,14 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use farthing_channel::id::LaneId;
 
 use super::{LaneRecord, StateStore, StoreError};
+
+/// Makes the names of files being written differ, so that two writers never share one.
+static WRITES: AtomicU64 = AtomicU64::new(0);
 
 /// Records as files `LANE.json` in one directory. A record is written beside the old one, synced, renamed over it,
 /// and the directory is synced: after a power cut there is the old record or the new one, whole.
@@ -35,14 +39,19 @@ impl FileStore {
 
     fn write_beside(&self, record: &LaneRecord) -> Result<(), StoreError> {
         let path = self.path(&record.lane);
-        let beside = path.with_extension("json.new");
-        let written = File::create(&beside).and_then(|mut file| {
+        let write = WRITES.fetch_add(1, Ordering::Relaxed);
+        let beside = path.with_extension(format!("{}-{write}.new", std::process::id()));
+        let written = File::create_new(&beside).and_then(|mut file| {
             file.write_all(record.to_json().as_bytes())?;
             file.sync_all()
         });
         written
             .and_then(|()| fs::rename(&beside, &path))
-            .map_err(|error| io_error(&path, &error))
+            .map_err(|error| {
+                // Best effort: what stays is a file that nobody reads.
+                let _ = fs::remove_file(&beside);
+                io_error(&path, &error)
+            })
     }
 }
 

@@ -155,24 +155,19 @@ impl Wallet {
         ceil(&want.total(self.price())?.max(self.proven))
     }
 
-    /// Raises the wanted total by `more`. What was named outright and what is proven are raised with it, so that
-    /// "so much more" always is.
+    /// Raises the wanted total by `more`, and returns it; `None`, and nothing changes, past 64 bits.
     pub(crate) fn add(&mut self, more: Want) -> Option<Total> {
         let price = self.price();
-        let mut added = self.added.plus(more, price)?;
-        if self.floor > 0 {
-            // From here on the floor is part of the base: a later sum starts from it.
-            let want = self.want()?;
-            let asked = self.base.plus(self.added, price)?;
-            if asked != want {
-                self.base = want;
-                added = more.normal(price)?;
-            }
-            self.floor = 0;
-        }
-        // The whole sum must fit before anything changes that a caller relies on.
-        self.base.plus(added, price)?.total(price)?;
-        self.added = added;
+        let want = self.want()?;
+        let asked = self.base.plus(self.added, price)?;
+        // Where a total was named outright that is above the sum, the sum goes on from there.
+        let (base, added) = if asked == want {
+            (self.base, self.added.plus(more, price)?)
+        } else {
+            (want, more.normal(price)?)
+        };
+        base.plus(added, price)?.total(price)?;
+        (self.base, self.added, self.floor) = (base, added, 0);
         Some(self.wanted())
     }
 
@@ -230,7 +225,26 @@ impl Wallet {
             self.acknowledged = total;
             self.strikes = 0;
         }
+        self.doubt_fraction(authorised, anchor.map(|(tag, _)| tag));
         honest
+    }
+
+    /// An acknowledgement tells whole base units, and the fraction by the index of the hub's newest anchor. Where
+    /// that is not the chain in use (an older anchor came late), a fraction could never be acknowledged: a new anchor
+    /// with the exact total as its base becomes the newest, and settles it.
+    fn doubt_fraction(&mut self, authorised: u64, newest: Option<u64>) {
+        if self.newest != Newest::Chain
+            || self.acknowledged >= self.proven
+            || authorised < self.proven.amount()
+        {
+            return;
+        }
+        if let Some(chain) = &self.chain
+            && chain.held.is_some()
+            && newest != Some(chain.anchor.terms.tag())
+        {
+            self.prove_anew = true;
+        }
     }
 
     /// Takes a refusal and says what to do.
