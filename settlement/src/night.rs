@@ -2,90 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
-use farthing_channel::codec::{decode_exact, encode_to_vec};
+use farthing_channel::codec::decode_exact;
 use farthing_channel::id::{Address, Hash32};
 use farthing_channel::sign::{LibSecpKey, Signer};
 use farthing_channel::time::UnixSeconds;
-use farthing_ledger::{BaseLedger, LedgerError};
+use farthing_ledger::BaseLedger;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::approval::{self, ApprovalError};
-use crate::book::{ApprovalRow, Book, BookError};
-use crate::ingest::IngestError;
-use crate::journal_reader::JournalError;
-use crate::netting::{Greedy, Netting, NettingError, net};
-use crate::proposal::{Inputs, Proposal, ProposalError, propose};
+use crate::book::{ApprovalRow, Book};
+use crate::netting::Netting;
+use crate::proposal::Proposal;
 use crate::stage::Stage;
-use crate::stage::cut_off::{CutOff, CutOffInput, ReadFrom, cut, require_reaches};
-use crate::stage::positions::{Cover, LaneFacts, MandateFacts, PositionError, Positions, plan};
-use crate::stage::reconcile::{Opening, Reconciliation, open, reconcile};
-use crate::submit::{Submission, SubmitError};
+use crate::stage::cut_off::CutOff;
+use crate::stage::positions::Positions;
+use crate::stage::reconcile::Reconciliation;
 
+mod error;
 mod record;
+mod stages;
 
+pub use error::NightError;
 pub use record::{EpochRecord, Submissions};
-
-/// Why the night stopped. Whatever was done stays, and the next run goes on from there.
-#[derive(Debug, thiserror::Error)]
-pub enum NightError {
-    /// Journal, ledger or book while reading.
-    #[error(transparent)]
-    Ingest(#[from] IngestError),
-    /// The book.
-    #[error(transparent)]
-    Book(#[from] BookError),
-    /// The ledger.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// Positions.
-    #[error(transparent)]
-    Positions(#[from] PositionError),
-    /// Netting.
-    #[error(transparent)]
-    Netting(#[from] NettingError),
-    /// The proposal.
-    #[error(transparent)]
-    Proposal(#[from] ProposalError),
-    /// An approval.
-    #[error(transparent)]
-    Approval(#[from] ApprovalError),
-    /// A submission.
-    #[error(transparent)]
-    Submit(#[from] SubmitError),
-    /// A stage's output cannot be read back.
-    #[error("the output of stage {0} cannot be read back")]
-    Output(&'static str),
-    /// The hub's key is needed to submit batches.
-    #[error("batches are signed with the hub's key; name its file with --hub-key")]
-    HubKeyMissing,
-    /// There is no proposal to approve.
-    #[error("there is no proposal to approve; run the night first")]
-    NothingProposed,
-    /// The epoch has been submitted in part and cannot be taken back.
-    #[error("epoch {0} is on the ledger in part already; run the night again to finish it")]
-    AlreadySubmitted(u64),
-    /// The ledger does not add up to the proposal.
-    #[error("epoch {epoch} does not reconcile: {differences}")]
-    NotReconciled {
-        /// The epoch.
-        epoch: u64,
-        /// What differs.
-        differences: String,
-    },
-    /// A night was cut short after its batches, and its book is gone.
-    #[error(
-        "the ledger shows batches of epoch {0}, which was never closed, and these books do not know of it: \
-         restore the settlement directory of that night"
-    )]
-    HalfSettled(u64),
-}
-
-impl From<JournalError> for NightError {
-    fn from(error: JournalError) -> Self {
-        Self::Ingest(error.into())
-    }
-}
 
 /// Where a night stands after a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -224,169 +163,6 @@ impl Night<'_> {
         Ok(Progress::Closed { epoch, proposal: id })
     }
 
-    /// The output of `stage` as it is kept, or made now and kept.
-    fn kept_or<T, E>(
-        &self,
-        epoch: u64,
-        stage: Stage,
-        make: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, NightError>
-    where
-        T: Serialize + DeserializeOwned,
-        NightError: From<E>,
-    {
-        if let Some(kept) = self.kept(epoch, stage)? {
-            return Ok(kept);
-        }
-        let made = make()?;
-        let writer = self.book.write()?;
-        writer.put_stage(epoch, stage, &to_json(&made, stage)?)?;
-        writer.commit()?;
-        Ok(made)
-    }
-
-    fn kept<T: DeserializeOwned>(&self, epoch: u64, stage: Stage) -> Result<Option<T>, NightError> {
-        let Some((_, bytes)) = self.book.stage(epoch, stage)? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(|_| NightError::Output(stage.name()))
-    }
-
-    /// The hash of a kept output.
-    fn hash(&self, epoch: u64, stage: Stage) -> Result<Hash32, NightError> {
-        let (hash, _) = self.book.stage(epoch, stage)?.ok_or(NightError::Output(stage.name()))?;
-        Ok(hash)
-    }
-
-    fn cut_off(&self, epoch: u64, options: &RunOptions) -> Result<CutOff, NightError> {
-        if let Some(kept) = self.kept(epoch, Stage::CutOff)? {
-            return Ok(kept);
-        }
-        let from = if options.confirm_restore { ReadFrom::Oldest } else { ReadFrom::Cursor };
-        let closed = self.ledger.epoch_last(&self.hub)?;
-        let books_are_new = self.book.cursors()?.is_empty();
-        let input = CutOffInput { epoch, hub: self.hub, journal: &self.journal, from, now: self.now };
-        let writer = self.book.write()?;
-        let mut cut_off = cut(&input, self.book, &writer, self.ledger)?;
-        if let Some(closed) = &closed
-            && (books_are_new || from == ReadFrom::Oldest)
-        {
-            require_reaches(&cut_off.threads, &closed.cursors)?;
-            if books_are_new && from == ReadFrom::Cursor {
-                // The ledger has settled from this journal before, so what was collected has to be learned from it.
-                return Err(JournalError::BooksLost { epoch: closed.epoch }.into());
-            }
-        }
-        if from == ReadFrom::Oldest {
-            self.require_no_half_settled_epoch(epoch)?;
-        }
-        let providers = writer.providers()?;
-        cut_off.providers = providers.into_iter().map(|row| (row.address.to_string(), row.name)).collect();
-        writer.put_stage(epoch, Stage::CutOff, &to_json(&cut_off, Stage::CutOff)?)?;
-        writer.commit()?;
-        Ok(cut_off)
-    }
-
-    /// Books that catch up with the ledger must not take an unfinished night's batches for a finished one's.
-    fn require_no_half_settled_epoch(&self, epoch: u64) -> Result<(), NightError> {
-        let head = self.ledger.heads()?.head;
-        let mut after = 0;
-        while after < head {
-            let events = self.ledger.events(after, farthing_ledger::limits::EVENTS_PER_READ_MAX)?;
-            let Some(last) = events.last() else { break };
-            after = last.cursor;
-            let half = events.iter().any(|logged| match &logged.event {
-                farthing_ledger::Event::EscrowSettled { payee, epoch: of, .. } => *payee == self.hub && *of >= epoch,
-                _ => false,
-            });
-            if half {
-                return Err(NightError::HalfSettled(epoch));
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes back an epoch in which nothing happened, so that a quiet night makes no empty epoch.
-    fn discard_unproposed(&self, epoch: u64) -> Result<(), NightError> {
-        let writer = self.book.write()?;
-        writer.discard_epoch(epoch)?;
-        Ok(writer.commit()?)
-    }
-
-    fn positions(&self, cut_off: &CutOff) -> Result<Positions, NightError> {
-        self.kept_or(cut_off.epoch, Stage::Positions, || {
-            let lanes = self.lane_facts()?;
-            let now = UnixSeconds(cut_off.at);
-            plan(cut_off.epoch, &cut_off.hub, &cut_off.ledger, now, &lanes).map_err(NightError::from)
-        })
-    }
-
-    /// The book's lanes as positions need them.
-    fn lane_facts(&self) -> Result<Vec<LaneFacts>, NightError> {
-        let mut lanes = Vec::new();
-        self.book.each_lane(|row| {
-            let proof = row.to_proof();
-            let image = row.image;
-            let authorised = proof.total().amount();
-            if authorised == 0 && row.collected == 0 {
-                return Ok(());
-            }
-            let facts = |row: &crate::book::MandateRow| MandateFacts {
-                serial: row.terms.serial,
-                limit: row.terms.limit,
-                expiry: row.terms.expiry.0,
-                allows_payee: row.terms.allows(&image.payee),
-            };
-            let newest = self.book.mandate(&image.escrow, &image.device)?;
-            let settled_under = match row.settled_serial {
-                Some(serial) => self.book.mandate_with_serial(&image.escrow, &image.device, serial)?,
-                None => None,
-            };
-            lanes.push(LaneFacts {
-                lane: image.lane,
-                escrow: image.escrow,
-                device: image.device,
-                payee: image.payee,
-                rating_group: image.rating_group.0,
-                authorised,
-                credited: proof.credited(),
-                collected: row.collected,
-                cover: match &newest {
-                    _ if proof.is_lone() => Cover::Lone,
-                    Some(mandate) => Cover::Mandate(facts(mandate)),
-                    None => Cover::Nothing,
-                },
-                settled_under: settled_under.as_ref().map(facts),
-            });
-            Ok(())
-        })?;
-        Ok(lanes)
-    }
-
-    fn netting(&self, positions: &Positions) -> Result<Netting, NightError> {
-        self.kept_or(positions.epoch, Stage::Netting, || net(&positions.positions, &Greedy))
-    }
-
-    fn proposal(
-        &self,
-        cut_off: &CutOff,
-        positions: &Positions,
-        netting: &Netting,
-    ) -> Result<Proposal, NightError> {
-        let epoch = cut_off.epoch;
-        if let Some((_, bytes)) = self.book.stage(epoch, Stage::Proposal)? {
-            return decode_exact(&bytes).map_err(|_| NightError::Output(Stage::Proposal.name()));
-        }
-        let inputs = Inputs {
-            cut_off: self.hash(epoch, Stage::CutOff)?,
-            positions: self.hash(epoch, Stage::Positions)?,
-            netting: self.hash(epoch, Stage::Netting)?,
-        };
-        let proposal = propose(cut_off, positions, netting, inputs)?;
-        let writer = self.book.write()?;
-        writer.put_stage(epoch, Stage::Proposal, &encode_to_vec(&proposal))?;
-        writer.commit()?;
-        Ok(proposal)
-    }
-
     /// The approvals of the proposal, each checked again.
     fn checked_approvals(&self, epoch: u64, proposal: &Proposal) -> Result<Vec<ApprovalRow>, NightError> {
         let approvers = self.ledger.identity()?.approvers;
@@ -435,44 +211,6 @@ impl Night<'_> {
         }
         self.discard_unproposed(epoch)?;
         Ok(epoch)
-    }
-
-    fn opening(&self, epoch: u64, proposal: &Proposal) -> Result<Opening, NightError> {
-        self.kept_or(epoch, Stage::Opening, || open(self.ledger, proposal, self.now))
-    }
-
-    fn submission<'b>(
-        &'b self,
-        proposal: &'b Proposal,
-        positions: &'b Positions,
-    ) -> Result<Submission<'b, LibSecpKey>, NightError> {
-        Ok(self.submission_by(proposal, positions, self.hub_key.ok_or(NightError::HubKeyMissing)?))
-    }
-
-    fn submission_by<'b>(
-        &'b self,
-        proposal: &'b Proposal,
-        positions: &'b Positions,
-        hub_key: &'b LibSecpKey,
-    ) -> Submission<'b, LibSecpKey> {
-        Submission { book: self.book, ledger: self.ledger, hub_key, proposal, positions, now: self.now }
-    }
-
-    fn reconciliation(
-        &self,
-        epoch: u64,
-        proposal: &Proposal,
-        opening: &Opening,
-    ) -> Result<Reconciliation, NightError> {
-        self.kept_or(epoch, Stage::Reconciliation, || {
-            let reconciliation = reconcile(self.ledger, proposal, opening)?;
-            // Only what adds up is kept: anything else is looked at again by the next run.
-            if reconciliation.adds_up() {
-                Ok(reconciliation)
-            } else {
-                Err(NightError::NotReconciled { epoch, differences: record::differences(&reconciliation) })
-            }
-        })
     }
 
     /// Everything known of `epoch`; `None` before it has a proposal.

@@ -5,25 +5,24 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use farthing_channel::codec::decode_exact;
-use farthing_channel::id::{Address, EscrowId, Hash32};
-use farthing_channel::sign::{LibSecp, verify_typed};
+use farthing_channel::id::{Address, Hash32};
 use farthing_ledger::limits::APPROVALS_REQUIRED;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::approval;
-use crate::evidence::{LaneKeys, worth};
 use crate::export::{FileNames, read_bundle};
-use crate::facts::EscrowFacts;
 use crate::netting::{Greedy, Netting, net};
 use crate::night::EpochOutputs;
 use crate::proofs::ProofBundle;
 use crate::proposal::{Inputs, Proposal, propose};
 use crate::stage::cut_off::CutOff;
-use crate::stage::positions::{Cover, LaneLine, MandateFacts, Positions};
+use crate::stage::positions::Positions;
 use crate::stage::reconcile::Reconciliation;
 use crate::stage::{Stage, content_hash};
 use crate::statement::{lanes_csv, legs_csv, positions_csv};
+
+mod cover;
 
 /// Why a folder cannot even be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +75,8 @@ pub fn verify_folder(folder: &Path) -> Result<Verification, VerifyError> {
         return Ok(Verification { epoch: 0, proposal: String::new(), holds: false, checks: checks.0 });
     };
     chain_of_stages(&bundle, &outputs, &mut checks);
-    lanes(&bundle, &outputs, &mut checks);
-    mandates(&bundle, &outputs, &mut checks);
+    cover::lanes(&bundle, &outputs, &mut checks);
+    cover::mandates(&bundle, &outputs, &mut checks);
     approvals(&bundle, &outputs, &mut checks);
     reconciliation(&outputs, &mut checks);
     tables(folder, &outputs, &mut checks)?;
@@ -172,88 +171,6 @@ fn sums_agree(outputs: &EpochOutputs) -> bool {
     owed.retain(|(debtor, creditor), _| debtor != creditor);
     let stated = positions.positions.iter().map(|position| ((position.debtor, position.creditor), position.amount));
     lanes == draws && draws == outputs.proposal.collected() && lines && owed == stated.collect()
-}
-
-/// The key that a lane's proofs must be by.
-fn payer_of(line: &LaneLine, escrow: &EscrowFacts) -> Address {
-    if line.cover == Cover::Lone { escrow.signer } else { line.device }
-}
-
-fn lanes(bundle: &ProofBundle, outputs: &EpochOutputs, checks: &mut Checks) {
-    let mut checked = 0_u64;
-    let mut wrong = Vec::new();
-    let domain = outputs.proposal.domain();
-    for line in outputs.positions.lanes.iter().filter(|line| line.total() > 0) {
-        checked += 1;
-        match lane(bundle, outputs, line, &domain) {
-            Ok(()) => {}
-            Err(reason) => wrong.push(format!("{}: {reason}", line.lane)),
-        }
-    }
-    let outcome = if wrong.is_empty() { Ok(format!("{checked} lanes")) } else { Err(wrong.join("; ")) };
-    checks.add("every lane's total is proven by its device", outcome);
-}
-
-fn lane(
-    bundle: &ProofBundle,
-    outputs: &EpochOutputs,
-    line: &LaneLine,
-    domain: &farthing_channel::eip712::Domain,
-) -> Result<(), String> {
-    let proof = bundle.lane(&line.lane).ok_or("no proof is given")?;
-    let escrow = outputs.cut_off.ledger.escrow(&line.escrow).ok_or("its escrow is unknown")?;
-    let keys = LaneKeys { domain, payer: payer_of(line, escrow) };
-    let total = worth(&keys, &LibSecp, &line.lane, &proof.evidence).map_err(|refusal| refusal.to_string())?;
-    if total.amount() < line.total() {
-        return Err(format!("proven {}, settled {}", total.amount(), line.total()));
-    }
-    let Some(report) = &proof.report else {
-        return if line.credited == 0 { Ok(()) } else { Err("no report shows the refund".to_owned()) };
-    };
-    let signature = report.signature.check().map_err(|error| error.to_string())?;
-    verify_typed(&LibSecp, domain, &report.typed(), &signature, &line.payee).map_err(|error| error.to_string())
-}
-
-fn mandates(bundle: &ProofBundle, outputs: &EpochOutputs, checks: &mut Checks) {
-    let mut wrong = Vec::new();
-    for given in &bundle.mandates {
-        if let Err(reason) = mandate(given, outputs) {
-            wrong.push(reason);
-        }
-    }
-    let mut totals: BTreeMap<(EscrowId, Address), (u128, MandateFacts)> = BTreeMap::new();
-    for line in outputs.positions.lanes.iter().filter(|line| line.collect > 0) {
-        let Cover::Mandate(facts) = line.cover else { continue };
-        let stated = bundle.mandate(&line.escrow, &line.device, facts.serial);
-        let terms = stated.and_then(|(bundle, place)| bundle.mandates.get(place));
-        match terms {
-            Some(terms) if terms.limit == facts.limit && terms.allows(&line.payee) => {}
-            Some(_) => wrong.push(format!("{}: its mandate says otherwise", line.lane)),
-            None => wrong.push(format!("{}: its mandate is not given", line.lane)),
-        }
-        totals.entry((line.escrow, line.device)).or_insert((0, facts));
-    }
-    for line in &outputs.positions.lanes {
-        if let Some((total, _)) = totals.get_mut(&(line.escrow, line.device)) {
-            *total = total.saturating_add(line.total().into());
-        }
-    }
-    for ((_, device), (total, facts)) in &totals {
-        if *total > facts.limit {
-            wrong.push(format!("{device} pays {total}, above its limit of {}", facts.limit));
-        }
-    }
-    let outcome = if wrong.is_empty() { Ok(format!("{} channels", totals.len())) } else { Err(wrong.join("; ")) };
-    checks.add("every channel stays within a mandate of its payer", outcome);
-}
-
-fn mandate(
-    given: &farthing_channel::mandate::MandateBundle,
-    outputs: &EpochOutputs,
-) -> Result<(), String> {
-    let escrow = outputs.cut_off.ledger.escrow(&given.escrow).ok_or("mandates of an unknown escrow")?;
-    let verified = given.clone().verify(&LibSecp, &outputs.proposal.domain(), &escrow.signer);
-    verified.map(drop).map_err(|refusal| format!("mandates under {}: {refusal}", given.escrow))
 }
 
 fn approvals(bundle: &ProofBundle, outputs: &EpochOutputs, checks: &mut Checks) {

@@ -75,7 +75,7 @@ impl Night<'_> {
             closed_at: reconciliation.closed_at,
         };
         let writer = self.book.write()?;
-        writer.settle_lanes(settled_lanes(positions).into_iter().map(|(lane, total, serial)| (lane, total, serial)))?;
+        writer.settle_lanes(settled_lanes(positions).into_iter())?;
         writer.put_stage(proposal.epoch, Stage::Close, &to_json(&record, Stage::Close)?)?;
         writer.commit()?;
         Ok(record)

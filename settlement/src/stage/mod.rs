@@ -3,7 +3,9 @@
 
 use farthing_channel::id::{Hash32, keccak256};
 
+mod comparison;
 pub mod cut_off;
+mod lane_line;
 pub mod positions;
 pub mod reconcile;
 

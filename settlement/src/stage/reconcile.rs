@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use farthing_channel::id::{Address, EscrowId, Hash32};
+use farthing_channel::id::{Address, EscrowId};
 use farthing_channel::time::UnixSeconds;
 use farthing_ledger::limits::EVENTS_PER_READ_MAX;
-use farthing_ledger::{BaseLedger, Event, LedgerError, LoggedEvent};
+use farthing_ledger::{BaseLedger, LedgerError, LoggedEvent};
 use serde::{Deserialize, Serialize};
 
+use super::comparison::{Comparison, Movement};
 use crate::proposal::Proposal;
 
 /// Readings before giving up on a quiet moment of the ledger between its events and its balances.
@@ -185,15 +186,6 @@ pub fn reconcile(
     })
 }
 
-/// What moved into and out of a holder.
-#[derive(Debug, Clone, Copy, Default)]
-struct Movement {
-    proposal_in: u128,
-    proposal_out: u128,
-    other_in: u128,
-    other_out: u128,
-}
-
 fn line(holder: &str, escrow: bool, before: u64, after: u64, movements: &BTreeMap<String, Movement>) -> BalanceLine {
     let moved = movements.get(holder).copied().unwrap_or_default();
     BalanceLine {
@@ -205,129 +197,5 @@ fn line(holder: &str, escrow: bool, before: u64, after: u64, movements: &BTreeMa
         other_in: moved.other_in,
         other_out: moved.other_out,
         after,
-    }
-}
-
-/// Walks the events and ticks off what was proposed.
-struct Comparison<'a> {
-    proposal: &'a Proposal,
-    id: Hash32,
-    opening: &'a Opening,
-    payers: BTreeMap<EscrowId, Address>,
-    batches_seen: Vec<bool>,
-    legs_seen: Vec<bool>,
-    closed_at: Option<u64>,
-    movements: BTreeMap<String, Movement>,
-    differences: Vec<String>,
-}
-
-impl<'a> Comparison<'a> {
-    fn new(proposal: &'a Proposal, opening: &'a Opening, payers: BTreeMap<EscrowId, Address>) -> Self {
-        Self {
-            proposal,
-            id: proposal.id(),
-            opening,
-            payers,
-            batches_seen: vec![false; proposal.batches.len()],
-            legs_seen: vec![false; proposal.legs.len()],
-            closed_at: None,
-            movements: BTreeMap::new(),
-            differences: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, holder: &impl ToString, field: impl FnOnce(&mut Movement) -> &mut u128, amount: u64) {
-        let sum = field(self.movements.entry(holder.to_string()).or_default());
-        *sum = sum.saturating_add(u128::from(amount));
-    }
-
-    fn take(&mut self, logged: &LoggedEvent) {
-        match &logged.event {
-            Event::EscrowSettled { escrow, payee, prev_settled, total, root, .. } => {
-                let amount = total.saturating_sub(*prev_settled);
-                let place = self.proposal.batches.iter().position(|batch| {
-                    (batch.escrow, batch.prev_settled, batch.total, batch.root)
-                        == (*escrow, *prev_settled, *total, *root)
-                });
-                let ours = place.is_some();
-                tick_off(&mut self.batches_seen, place);
-                self.add(escrow, |m| if ours { &mut m.proposal_out } else { &mut m.other_out }, amount);
-                self.add(payee, |m| if ours { &mut m.proposal_in } else { &mut m.other_in }, amount);
-            }
-            Event::Transferred { proposal, leg, from, to, credited, amount, .. } => {
-                let ours = *proposal == self.id;
-                if ours {
-                    self.leg(*leg, from, to, credited, *amount);
-                }
-                self.add(from, |m| if ours { &mut m.proposal_out } else { &mut m.other_out }, *amount);
-                self.add(credited, |m| if ours { &mut m.proposal_in } else { &mut m.other_in }, *amount);
-            }
-            Event::EpochClosed(closed) if closed.hub == self.proposal.hub && closed.epoch == self.proposal.epoch => {
-                self.closed_at = Some(closed.at.0);
-            }
-            event => self.take_other(event),
-        }
-    }
-
-    fn leg(&mut self, index: u32, from: &Address, to: &Address, credited: &Address, amount: u64) {
-        let index = usize::try_from(index).unwrap_or(usize::MAX);
-        let proposed = self.proposal.legs.get(index);
-        if proposed.is_none_or(|leg| (leg.from, leg.to, leg.amount) != (*from, *to, amount)) {
-            self.differences.push(format!("leg {index} paid {amount} from {from} to {to}, which was not proposed"));
-        }
-        if self.opening.payouts.get(&to.to_string()).is_none_or(|payout| *payout != credited.to_string()) {
-            self.differences.push(format!("leg {index} was credited to {credited}, another payout address than before"));
-        }
-        tick_off(&mut self.legs_seen, Some(index));
-    }
-
-    /// What others did meanwhile.
-    fn take_other(&mut self, event: &Event) {
-        match event {
-            Event::Issued { account, amount, .. } => self.add(account, |m| &mut m.other_in, *amount),
-            Event::EscrowOpened { escrow, payer, deposit, .. } => {
-                self.add(payer, |m| &mut m.other_out, *deposit);
-                self.add(escrow, |m| &mut m.other_in, *deposit);
-            }
-            Event::EscrowToppedUp { escrow, amount, .. } => {
-                self.add(escrow, |m| &mut m.other_in, *amount);
-                if let Some(payer) = self.payers.get(escrow).copied() {
-                    self.add(&payer, |m| &mut m.other_out, *amount);
-                }
-            }
-            Event::EscrowFinalized { escrow, refunded, .. } => {
-                self.add(escrow, |m| &mut m.other_out, *refunded);
-                if let Some(payer) = self.payers.get(escrow).copied() {
-                    self.add(&payer, |m| &mut m.other_in, *refunded);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn finish(mut self) -> (u64, Vec<String>, BTreeMap<String, Movement>, u64) {
-        for (batch, seen) in self.proposal.batches.iter().zip(&self.batches_seen) {
-            if !seen {
-                self.differences.push(format!("the batch of escrow {} is not in the ledger's log", batch.escrow));
-            }
-        }
-        for (index, seen) in self.legs_seen.iter().enumerate() {
-            if !seen {
-                self.differences.push(format!("leg {index} is not in the ledger's log"));
-            }
-        }
-        if self.closed_at.is_none() {
-            self.differences.push("the epoch is not closed on the ledger".to_owned());
-        }
-        let seen = self.batches_seen.iter().chain(&self.legs_seen).filter(|seen| **seen).count();
-        let matched = seen.saturating_add(usize::from(self.closed_at.is_some()));
-        let matched = u64::try_from(matched).unwrap_or(u64::MAX);
-        (matched, self.differences, self.movements, self.closed_at.unwrap_or(0))
-    }
-}
-
-fn tick_off(seen: &mut [bool], place: Option<usize>) {
-    if let Some(seen) = place.and_then(|place| seen.get_mut(place)) {
-        *seen = true;
     }
 }

@@ -1,3 +1,4 @@
+use farthing_channel::id::LaneId;
 use proptest::prelude::*;
 
 use super::*;
@@ -76,7 +77,8 @@ fn a_refund_of_collected_money_waits_for_later_payments() {
 
 #[test]
 fn each_rule_holds_back_with_its_own_name() {
-    let cases: [(CarryReason, fn(&mut EscrowFacts, &mut LaneFacts)); 9] = [
+    type Spoil = fn(&mut EscrowFacts, &mut LaneFacts);
+    let cases: [(CarryReason, Spoil); 9] = [
         (CarryReason::EscrowUnknown, |_, lane| lane.escrow = EscrowId([7; 32])),
         (CarryReason::EscrowFinalized, |escrow, _| escrow.standing = EscrowStanding::Finalized),
         (CarryReason::ExitOver, |escrow, _| escrow.standing = EscrowStanding::ExitOver),
@@ -116,10 +118,13 @@ fn books_that_differ_from_the_ledger_stop_the_night() {
     assert!(matches!(planned, Err(PositionError::BooksDiffer { ours: 30, ledgers: 40, .. })));
 }
 
+/// Escrow, device, payee, authorised, credited, collected, limit.
+type Row = (u8, u8, u8, u64, u64, u64, u128);
+
 fn lanes() -> impl Strategy<Value = Vec<LaneFacts>> {
     let one = (1_u8..4, 1_u8..5, 1_u8..6, 0_u64..500, 0_u64..200, 0_u64..300, 0_u128..900);
     prop::collection::vec(one, 0..40).prop_map(|rows| {
-        let lane_of = |(number, row): (usize, (u8, u8, u8, u64, u64, u64, u128))| {
+        let lane_of = |(number, row): (usize, Row)| {
             let (escrow, device, payee, authorised, credited, collected, limit) = row;
             // A payer may be a payee too: 0x41.. are the escrows' payers.
             let payee = if payee == 5 { Address([0x41; 20]) } else { Address([payee; 20]) };

@@ -1,0 +1,73 @@
+//! Why a night stops.
+
+use farthing_ledger::LedgerError;
+
+use crate::approval::ApprovalError;
+use crate::book::BookError;
+use crate::ingest::IngestError;
+use crate::journal_reader::JournalError;
+use crate::netting::NettingError;
+use crate::proposal::ProposalError;
+use crate::stage::positions::PositionError;
+use crate::submit::SubmitError;
+
+/// Why the night stopped. Whatever was done stays, and the next run goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum NightError {
+    /// Journal, ledger or book while reading.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// The book.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Positions.
+    #[error(transparent)]
+    Positions(#[from] PositionError),
+    /// Netting.
+    #[error(transparent)]
+    Netting(#[from] NettingError),
+    /// The proposal.
+    #[error(transparent)]
+    Proposal(#[from] ProposalError),
+    /// An approval.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
+    /// A submission.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// A stage's output cannot be read back.
+    #[error("the output of stage {0} cannot be read back")]
+    Output(&'static str),
+    /// The hub's key is needed to submit batches.
+    #[error("batches are signed with the hub's key; name its file with --hub-key")]
+    HubKeyMissing,
+    /// There is no proposal to approve.
+    #[error("there is no proposal to approve; run the night first")]
+    NothingProposed,
+    /// The epoch has been submitted in part and cannot be taken back.
+    #[error("epoch {0} is on the ledger in part already; run the night again to finish it")]
+    AlreadySubmitted(u64),
+    /// The ledger does not add up to the proposal.
+    #[error("epoch {epoch} does not reconcile: {differences}")]
+    NotReconciled {
+        /// The epoch.
+        epoch: u64,
+        /// What differs.
+        differences: String,
+    },
+    /// A night was cut short after its batches, and its book is gone.
+    #[error(
+        "the ledger shows batches of epoch {0}, which was never closed, and these books do not know of it: \
+         restore the settlement directory of that night"
+    )]
+    HalfSettled(u64),
+}
+
+impl From<JournalError> for NightError {
+    fn from(error: JournalError) -> Self {
+        Self::Ingest(error.into())
+    }
+}

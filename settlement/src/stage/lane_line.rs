@@ -1,0 +1,168 @@
+//! Lanes as they enter the night, and the line each gets in it.
+
+use farthing_channel::id::{Address, EscrowId, LaneId};
+use serde::{Deserialize, Serialize};
+
+/// A lane's mandate, as far as positions need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MandateFacts {
+    /// Its serial.
+    pub serial: u64,
+    /// Most the channel may owe, base units.
+    pub limit: u128,
+    /// From this second on nothing new is accepted.
+    pub expiry: u64,
+    /// Whether it allows the lane's payee.
+    pub allows_payee: bool,
+}
+
+/// How a lane's money is covered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cover {
+    /// The device holds a mandate.
+    Mandate(MandateFacts),
+    /// No valid mandate is known.
+    Nothing,
+    /// A lone payer pays on the escrow itself.
+    Lone,
+}
+
+/// A lane as it enters the night.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneFacts {
+    /// The lane.
+    pub lane: LaneId,
+    /// The escrow it draws on.
+    pub escrow: EscrowId,
+    /// The device that pays.
+    pub device: Address,
+    /// Whom it pays.
+    pub payee: Address,
+    /// For which service.
+    pub rating_group: u32,
+    /// Proven total, whole base units.
+    pub authorised: u64,
+    /// Refunds, base units.
+    pub credited: u64,
+    /// Collected in earlier epochs, base units.
+    pub collected: u64,
+    /// How it is covered.
+    pub cover: Cover,
+    /// The mandate under which its channel was last settled; the ledger remembers it.
+    pub settled_under: Option<MandateFacts>,
+}
+
+/// Why growth waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CarryReason {
+    /// The ledger does not know the escrow, or not as this hub's.
+    EscrowUnknown,
+    /// The escrow is final.
+    EscrowFinalized,
+    /// The payer's exit leaves no further batch.
+    ExitOver,
+    /// The payee is not registered as a participant on the ledger.
+    PayeeNotRegistered,
+    /// No valid mandate is known for the device.
+    MandateMissing,
+    /// The mandate does not allow the payee.
+    PayeeNotAllowed,
+    /// The mandate ended more than 48 hours ago.
+    MandateEnded,
+    /// The mandate's limit is reached.
+    MandateLimit,
+    /// The escrow's deposit is exhausted.
+    EscrowShort,
+}
+
+impl CarryReason {
+    /// For people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::EscrowUnknown => "escrow unknown to the ledger",
+            Self::EscrowFinalized => "escrow is finalised",
+            Self::ExitOver => "payer's exit leaves no further batch",
+            Self::PayeeNotRegistered => "payee is not registered on the ledger",
+            Self::MandateMissing => "no valid mandate",
+            Self::PayeeNotAllowed => "mandate does not allow this payee",
+            Self::MandateEnded => "mandate ended more than 48 hours ago",
+            Self::MandateLimit => "mandate limit reached",
+            Self::EscrowShort => "escrow deposit exhausted",
+        }
+    }
+}
+
+/// One lane's line of the epoch. Amounts are base units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneLine {
+    /// The lane.
+    #[serde(with = "crate::text")]
+    pub lane: LaneId,
+    /// The escrow it draws on.
+    #[serde(with = "crate::text")]
+    pub escrow: EscrowId,
+    /// The device that pays.
+    #[serde(with = "crate::text")]
+    pub device: Address,
+    /// Whom it pays.
+    #[serde(with = "crate::text")]
+    pub payee: Address,
+    /// For which service.
+    pub rating_group: u32,
+    /// Proven total.
+    pub authorised: u64,
+    /// Refunds that count: never above what is authorised.
+    pub credited: u64,
+    /// Collected in earlier epochs.
+    pub collected_before: u64,
+    /// Collected in this one.
+    pub collect: u64,
+    /// What waits.
+    pub carried: u64,
+    /// Why it waits.
+    pub reason: Option<CarryReason>,
+    /// Collected before a refund made it too much; later payments use it up first.
+    pub overpaid: u64,
+    /// How it is covered.
+    pub cover: Cover,
+    /// The mandate under which its channel was last settled.
+    pub settled_under: Option<MandateFacts>,
+}
+
+impl LaneLine {
+    /// The lane's total after this epoch: the leaf in the escrow's tree.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.collected_before.saturating_add(self.collect)
+    }
+}
+
+/// What one escrow is asked for. Amounts are base units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draw {
+    /// The escrow.
+    #[serde(with = "crate::text")]
+    pub escrow: EscrowId,
+    /// Who funds it.
+    #[serde(with = "crate::text")]
+    pub payer: Address,
+    /// Collected before.
+    pub settled_before: u64,
+    /// Collected after.
+    pub settled_after: u64,
+    /// Its deposit.
+    pub deposit: u64,
+    /// Lanes that grow.
+    pub lanes: u64,
+}
+
+impl Draw {
+    /// What it collects.
+    #[must_use]
+    pub fn amount(&self) -> u64 {
+        self.settled_after.saturating_sub(self.settled_before)
+    }
+}
