@@ -1,0 +1,29 @@
+//! Fleets of simulated devices over real connections: load, replay of recorded use, and a whole night of the site.
+//!
+//! Nothing here knows the hub from inside. A site is made of the real binaries, driven by their command lines; devices
+//! are those of the SDK; every figure is taken where a device or an accountant would take it.
+//!
+//! | module | does |
+//! | --- | --- |
+//! | [`site`] | a whole site in a folder: ledger, hub, providers, escrows, mandates, and its processes |
+//! | [`fleet`] | simulated devices: keys from a seed, connections, payments, what was acknowledged |
+//! | [`trace`] | reads what devices used, and bills it |
+//! | [`load`] | an open loop at a chosen rate, with latencies |
+//! | [`open`] | many channels at once, and how long a hub with them takes to start |
+//! | [`replay`] | bills a recorded trace |
+//! | [`demo`] | a day with a power cut and its night |
+//! | [`crash`] | many power cuts |
+//! | [`report`] | histograms, tables, progress, JSON |
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod crash;
+pub mod demo;
+pub mod fleet;
+pub mod load;
+pub mod open;
+pub mod replay;
+pub mod report;
+pub mod site;
+pub mod trace;

@@ -1,0 +1,57 @@
+//! `farthing-loadtest`: see the library.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use farthing_loadtest::{crash, demo, load, open, replay};
+use tracing_subscriber::EnvFilter;
+
+/// Simulated fleets for a Farthing hub: load, replay of recorded use, power cuts, and a whole night of a site.
+///
+/// Without --hub a command sets up a site of its own from farthing-hub and farthing-settle, which must lie beside this
+/// program or in the folder that FARTHING_BIN_DIR names. Set RUST_LOG=debug to hear what devices do.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Load(load::LoadArgs),
+    Open(open::OpenArgs),
+    Replay(replay::ReplayArgs),
+    Demo(demo::DemoArgs),
+    Crash(crash::CrashArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // On a worker, where blocking for a moment moves the other tasks elsewhere.
+    runtime.block_on(async {
+        let task = tokio::spawn(async move {
+            match command {
+                Command::Load(args) => load::run(&args).await.map(drop),
+                Command::Open(args) => open::run(&args).await.map(drop),
+                Command::Replay(args) => replay::run(&args).await.map(drop),
+                Command::Demo(args) => demo::run(&args).await.map(drop),
+                Command::Crash(args) => crash::run(&args).await.map(drop),
+            }
+        });
+        task.await?
+    })
+}
