@@ -117,8 +117,8 @@ impl Source {
     }
 
     fn line(&self, span: &Range<usize>) -> Place {
-        let start = self.text.floor_char_boundary(span.start);
-        let end = self.text.floor_char_boundary(span.end.max(start));
+        let start = character_start(&self.text, span.start);
+        let end = character_start(&self.text, span.end.max(start));
         let (before, after) = self.text.split_at(start);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line_end = after.find('\n').map_or(self.text.len(), |at| start + at);
@@ -137,6 +137,14 @@ impl Source {
                 .collect(),
         }
     }
+}
+
+/// The start of the character that byte `at` belongs to, or the end of the text.
+fn character_start(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or_default()
 }
 
 fn one_line(message: &str) -> String {
