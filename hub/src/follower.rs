@@ -54,7 +54,7 @@ fn image(escrow: &Escrow) -> EscrowImage {
         state: match escrow.state {
             LedgerState::Open => EscrowState::Open,
             LedgerState::CloseRequested { .. } => EscrowState::CloseRequested,
-            LedgerState::Finalized { .. } => EscrowState::Finalized,
+            LedgerState::Finalized => EscrowState::Finalized,
         },
     }
 }

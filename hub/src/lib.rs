@@ -5,9 +5,13 @@
 //! from which [`recovery`] starts again. [`control`] makes every change that is not a payment, for the operator
 //! ([`admin`], [`cli`]) and for the base ledger ([`follower`]). [`daemon`] puts it together.
 
+pub mod admin;
 pub mod checkpoint;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod follower;
 pub mod gate;
 pub mod journal;

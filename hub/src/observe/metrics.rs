@@ -85,6 +85,11 @@ impl Metrics {
         self.refusals.with_label_values(&[refusal.name()]).inc();
     }
 
+    /// Connections open now.
+    pub fn connections_open(&self) -> u64 {
+        self.transport.connections_open()
+    }
+
     /// The exposition text.
     pub fn render(&self) -> String {
         self.transport.refresh();

@@ -143,6 +143,11 @@ impl TransportMetrics {
         })
     }
 
+    /// Connections open now, over all threads.
+    pub(super) fn connections_open(&self) -> u64 {
+        self.fabric.counters().map(TransportCounters::connections_open).sum()
+    }
+
     /// Brings the metrics up to what the threads have counted.
     pub(super) fn refresh(&self) {
         let sum = |read: Read| {

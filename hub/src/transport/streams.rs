@@ -21,7 +21,6 @@ const INCOMPLETE_BYTES_MAX: usize = 4 * (FRAME_HEADER_BYTES + FRAME_BYTES_MAX);
 /// How much of a stream is taken at once.
 const READ_BYTES_MAX: usize = 4096;
 
-
 /// The announced length exceeds [`FRAME_BYTES_MAX`].
 #[derive(Debug, PartialEq, Eq)]
 struct FrameTooLong;
