@@ -1,132 +1,22 @@
+mod memory_hub;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use farthing_channel::admission::ChannelStatus;
 use farthing_channel::codec::encode_to_vec;
-use farthing_channel::eip712::Domain;
-use farthing_channel::id::{Address, ChannelId, EscrowId, Hash32, RatingGroup};
-use farthing_channel::mandate::{MandateBundle, MandateTerms, sign_mandate};
+use farthing_channel::id::{Address, ChannelId, EscrowId, Hash32};
+use farthing_channel::mandate::{MandateTerms, sign_mandate};
 use farthing_channel::record::{EscrowImage, EscrowState, Record};
-use farthing_channel::refusal::Refusal;
-use farthing_channel::sign::{LibSecp, LibSecpKey, Signer as _};
+use farthing_channel::sign::{LibSecpKey, Signer as _};
 use farthing_channel::tariff::{Price, Tariff, Unit};
 use farthing_channel::time::UnixSeconds;
 
 use super::client::{AdminClient, ClientError};
 use super::encoded::{HexBytes, Text};
-use super::hub::AdministeredHub;
 use super::protocol::*;
 use super::server::AdminSocket;
-use crate::control::{ControlError, ImportOutcome};
-use crate::table::Table;
-
-/// A hub whose disk never fails: changes are applied at once.
-#[derive(Debug, Default)]
-struct MemoryHub {
-    table: Table,
-}
-
-fn domain() -> Domain {
-    Domain::new(7, Address([9; 20]))
-}
-
-impl MemoryHub {
-    fn change(&self, record: &Record) -> Result<(), ControlError> {
-        Ok(self.table.apply(record)?)
-    }
-}
-
-impl AdministeredHub for MemoryHub {
-    fn table(&self) -> &Table {
-        &self.table
-    }
-
-    fn status(&self) -> Status {
-        let (escrows, channels, lanes) = self.table.counts();
-        let count = |value: usize| u64::try_from(value).unwrap();
-        Status {
-            version: "0".into(),
-            hub: Text(Address::ZERO),
-            account: Text(Address::ZERO),
-            certificate_pin: String::new(),
-            quic: String::new(),
-            http: String::new(),
-            chain_id: domain().chain_id(),
-            contract: Text(domain().contract()),
-            serving: true,
-            faults: Vec::new(),
-            term: 1,
-            restored: false,
-            started: 0,
-            uptime_seconds: 0,
-            escrows: count(escrows),
-            channels: count(channels),
-            lanes: count(lanes),
-            providers: 0,
-            connections: 0,
-            // More than 64 bits: sums must survive the wire.
-            deposit_base_units: u128::MAX,
-            authorised_base_units: 0,
-            settled_base_units: 0,
-            journal_sequence: 0,
-            journal_records: 0,
-            journal_bytes: 0,
-            ledger_cursor: 0,
-            epoch_closed: 0,
-            epoch_sequence: 0,
-        }
-    }
-
-    fn import_mandates(&self, bundle: MandateBundle) -> Result<ImportOutcome, ControlError> {
-        let escrow = self
-            .table
-            .escrow(&bundle.escrow)
-            .ok_or(Refusal::UnknownEscrow)?;
-        let verified = bundle
-            .verify(&LibSecp, &domain(), &escrow.signer())?
-            .into_inner();
-        let accepted = verified.mandates.len();
-        self.change(&Record::Mandates(verified))?;
-        Ok(ImportOutcome { accepted, known: 0 })
-    }
-
-    fn set_status(&self, channel: ChannelId, status: ChannelStatus) -> Result<(), ControlError> {
-        self.change(&Record::Status {
-            channel,
-            status: status as u8,
-        })
-    }
-
-    fn set_provider(
-        &self,
-        address: Address,
-        name: String,
-        active: bool,
-    ) -> Result<(), ControlError> {
-        self.change(&Record::Provider {
-            address,
-            name,
-            active,
-        })
-    }
-
-    fn set_tariff(
-        &self,
-        payee: Address,
-        rating_group: RatingGroup,
-        tariff: &Tariff,
-    ) -> Result<(), ControlError> {
-        if self.table.directory.provider(&payee).is_none() {
-            return Err(Refusal::UnknownPayee.into());
-        }
-        self.change(&Record::Tariff {
-            payee,
-            rating_group,
-            tariff: tariff.to_cbor().into(),
-        })
-    }
-}
+use memory_hub::{MemoryHub, domain};
 
 fn payer() -> LibSecpKey {
     LibSecpKey::from_bytes([3; 32]).unwrap()
