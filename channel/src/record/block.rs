@@ -347,4 +347,4 @@ impl fmt::Display for ChainBreak {
 impl core::error::Error for ChainBreak {}
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
-"""Builds the golden journal block and segment header from zlib and hashlib alone.
-
-Run it and compare with the constants in src/record/block/tests.rs and src/record/segment/tests.rs.
-"""
+"""Golden journal block and segment header, built from zlib and hashlib alone. Prints block.json."""
 import hashlib
+import json
 import struct
 import zlib
 
@@ -17,7 +15,10 @@ head += struct.pack(">I", zlib.crc32(head + body))
 segment = struct.pack(">4sBBH20sQ", b"FSEG", 1, 0, thread, hub, sequence) + genesis
 segment += struct.pack(">I", zlib.crc32(segment))
 
-print("genesis", genesis.hex())
-print("block  ", (head + body + b"KBLF").hex())
-print("hash   ", hashlib.sha256(head + body).hexdigest())
-print("segment", segment.hex())
+vectors = {
+    "genesis": genesis,
+    "block": head + body + b"KBLF",
+    "hash": hashlib.sha256(head + body).digest(),
+    "segment": segment,
+}
+print(json.dumps({name: value.hex() for name, value in vectors.items()}, indent=1))

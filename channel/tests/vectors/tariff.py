@@ -1,14 +1,13 @@
 """Golden vectors of tariffs: encodings, hashes, charges and affordable units.
 
 An independent second implementation: cbor2 in canonical mode for the encoding, hashlib for the hash and
-fractions.Fraction for the money. Writes tariff.json beside itself.
+fractions.Fraction for the money. Prints tariff.json.
 
-    python3 -m venv venv && venv/bin/pip install cbor2 && venv/bin/python tariff.py
+    python3 -m venv venv && venv/bin/pip install cbor2 && venv/bin/python tariff.py > tariff.json
 """
 
 import hashlib
 import json
-import pathlib
 from fractions import Fraction
 
 import cbor2
@@ -124,6 +123,5 @@ def as_text(number):
 
 if __name__ == "__main__":
     vectors = [vector(name, terms) for name, terms in TARIFFS.items()]
-    output = pathlib.Path(__file__).with_suffix(".json")
     lines = ",\n".join(json.dumps(v) for v in vectors)
-    output.write_text(f"[\n{lines}\n]\n")
+    print(f"[\n{lines}\n]")

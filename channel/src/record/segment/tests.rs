@@ -6,9 +6,6 @@ use proptest::prelude::*;
 use super::super::block::{BlockHeader, encode_block};
 use super::*;
 
-/// Printed by `tests/vectors/block.py`.
-const GOLDEN_SEGMENT: &str = "465345470100000311111111111111111111111111111111111111110000000000000001b6bd91445e3b73d4c97a6f5cf5bca67768df9a19caad1871bf9e4c67f50b704a26e17cd5";
-
 fn header() -> SegmentHeader {
     let genesis = ChainCursor::genesis(&[0x11; 20], 3);
     SegmentHeader {
@@ -21,7 +18,10 @@ fn header() -> SegmentHeader {
 
 #[test]
 fn golden_vector() {
-    assert_eq!(hex::encode(header().encode()), GOLDEN_SEGMENT);
+    assert_eq!(
+        hex::encode(header().encode()),
+        crate::record::block::tests::vector("segment")
+    );
     assert_eq!(SegmentHeader::decode(&header().encode()), Ok(header()));
     assert_eq!(header().cursor(), ChainCursor::genesis(&[0x11; 20], 3));
 }
