@@ -2,7 +2,17 @@
 //!
 //! | module | does |
 //! | --- | --- |
+//! | [`night`] | runs the stages, and goes on where a run was cut short |
+//! | [`stage`] | cut-off, positions, reconciliation |
 //! | [`netting`] | positions to legs |
+//! | [`proposal`], [`approval`], [`submit`] | what is proposed, who signs it, how it reaches the ledger |
+//! | [`journal_reader`], [`ingest`], [`evidence`], [`dispute`] | reads the journal and proves every lane again |
+//! | [`facts`] | what the ledger said at the cut-off |
+//! | [`book`] | settlement's own book |
+//! | [`statement`], [`export`], [`proofs`] | the folder of an epoch |
+//! | [`explain`], [`verify`] | from a transfer down to its signatures, and all of it offline |
+//!
+//! Rules are pure functions; journal, ledger, book and folders are touched at the edges only.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

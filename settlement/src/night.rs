@@ -127,7 +127,7 @@ impl Night<'_> {
         }
         let positions = self.positions(&cut_off)?;
         if positions.draws.is_empty() && cut_off.records == 0 && cut_off.disputes.is_empty() {
-            self.discard_unproposed(epoch)?;
+            self.discard_quiet(epoch)?;
             return Ok(Progress::NothingToSettle);
         }
         if stop(Stage::Positions) {
@@ -209,7 +209,7 @@ impl Night<'_> {
         if submission.anything_submitted()? {
             return Err(NightError::AlreadySubmitted(epoch));
         }
-        self.discard_unproposed(epoch)?;
+        self.discard_epoch(&outputs.cut_off)?;
         Ok(epoch)
     }
 

@@ -141,15 +141,21 @@ impl ChannelPlan<'_> {
     }
 }
 
+/// The lines of one escrow; positions are sorted by escrow, device and lane.
+fn lines_of<'a>(lines: &'a [LaneLine], escrow: &farthing_channel::id::EscrowId) -> &'a [LaneLine] {
+    let first = lines.partition_point(|line| line.escrow < *escrow);
+    let end = lines.partition_point(|line| line.escrow <= *escrow);
+    lines.get(first..end).unwrap_or_default()
+}
+
 /// The channels of an escrow's tree: every lane that was ever settled, and every new one. `None` where a lane that must
 /// be in the tree has no mandate.
 #[must_use]
 pub fn channel_plans<'a>(lines: &'a [LaneLine], draw: &Draw) -> Option<Vec<ChannelPlan<'a>>> {
-    let mut of_escrow: Vec<&LaneLine> = lines
+    let of_escrow: Vec<&LaneLine> = lines_of(lines, &draw.escrow)
         .iter()
-        .filter(|line| line.escrow == draw.escrow && line.cover != Cover::Lone && line.total() > 0)
+        .filter(|line| line.cover != Cover::Lone && line.total() > 0)
         .collect();
-    of_escrow.sort_by_key(|line| (line.device, line.lane));
     of_escrow.chunk_by(|a, b| a.device == b.device).map(channel_plan).collect()
 }
 
@@ -261,7 +267,7 @@ fn batch(cut_off: &CutOff, positions: &Positions, draw: &Draw) -> Result<SettleB
 /// Whether the escrow's money is a lone payer's own.
 #[must_use]
 pub fn is_lone(positions: &Positions, draw: &Draw) -> bool {
-    positions.lanes.iter().any(|line| line.escrow == draw.escrow && line.cover == Cover::Lone && line.collect > 0)
+    lines_of(&positions.lanes, &draw.escrow).iter().any(|line| line.cover == Cover::Lone && line.collect > 0)
 }
 
 #[cfg(test)]

@@ -279,7 +279,12 @@ fn a_proposal_can_be_discarded_before_it_is_submitted() {
         let book = world.book();
         let night = world.night(&book);
         night.run(&RunOptions::default()).unwrap();
+        let first = night.outputs(1).unwrap().unwrap().cut_off;
         assert_eq!(night.discard().unwrap(), 1);
+        night.run(&RunOptions::default()).unwrap();
+        let again = night.outputs(1).unwrap().unwrap().cut_off;
+        assert_eq!((again.journal_root, again.records), (first.journal_root, first.records));
+        night.discard().unwrap();
     }
     world.journal.write(&[world.voucher(&lanes[1], 75)]);
     assert_eq!(settle(&world), 1);

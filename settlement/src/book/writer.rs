@@ -128,6 +128,15 @@ impl BookWriter {
         self.put(CURSORS, &cursor.thread.to_be_bytes(), &encode(cursor))
     }
 
+    /// Forgets that a thread was ever read.
+    ///
+    /// # Errors
+    /// As [`Self::put_lanes`].
+    pub fn remove_cursor(&self, thread: u16) -> Result<(), BookError> {
+        self.transaction.open_table(CURSORS)?.remove(thread.to_be_bytes().as_slice())?;
+        Ok(())
+    }
+
     /// Keeps a stage's output and returns its hash.
     ///
     /// # Errors

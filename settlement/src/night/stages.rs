@@ -8,11 +8,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Night, NightError, RunOptions, record, to_json};
+use crate::book::CursorRow;
 use crate::journal_reader::JournalError;
 use crate::netting::{Greedy, Netting, net};
 use crate::proposal::{Inputs, Proposal, propose};
 use crate::stage::Stage;
-use crate::stage::cut_off::{CutOff, CutOffInput, ReadFrom, cut, require_reaches};
+use crate::stage::cut_off::{CutOff, CutOffInput, ReadFrom, ThreadStart, cut, require_reaches};
 use crate::stage::positions::{Cover, LaneFacts, MandateFacts, Positions, plan};
 use crate::stage::reconcile::{Opening, Reconciliation, open, reconcile};
 use crate::submit::Submission;
@@ -98,8 +99,23 @@ impl Night<'_> {
         Ok(())
     }
 
+    /// Takes back an epoch's stages and approvals, and its place in the journal: its records are read again, so that the
+    /// next cut-off covers them too. The lanes keep what they have proven, which can only be the same again.
+    pub(super) fn discard_epoch(&self, cut_off: &CutOff) -> Result<(), NightError> {
+        let writer = self.book.write()?;
+        writer.discard_epoch(cut_off.epoch)?;
+        for cut in &cut_off.threads {
+            writer.remove_cursor(cut.thread)?;
+        }
+        for start in &cut_off.begins {
+            let ThreadStart { thread, term, sequence, block_hash } = *start;
+            writer.put_cursor(&CursorRow { thread, term, sequence, hash: block_hash })?;
+        }
+        Ok(writer.commit()?)
+    }
+
     /// Takes back an epoch in which nothing happened, so that a quiet night makes no empty epoch.
-    pub(super) fn discard_unproposed(&self, epoch: u64) -> Result<(), NightError> {
+    pub(super) fn discard_quiet(&self, epoch: u64) -> Result<(), NightError> {
         let writer = self.book.write()?;
         writer.discard_epoch(epoch)?;
         Ok(writer.commit()?)

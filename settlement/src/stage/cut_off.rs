@@ -33,6 +33,20 @@ pub struct ThreadCut {
     pub blocks: u64,
 }
 
+/// How far one journal thread had been read before an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadStart {
+    /// The thread.
+    pub thread: u16,
+    /// The last block read.
+    pub sequence: u64,
+    /// Its hash.
+    #[serde(with = "crate::text")]
+    pub block_hash: Hash32,
+    /// Its term.
+    pub term: u64,
+}
+
 /// The output of the stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutOff {
@@ -45,6 +59,8 @@ pub struct CutOff {
     pub at: u64,
     /// By thread, ascending.
     pub threads: Vec<ThreadCut>,
+    /// Where the epoch begins: how far each thread had been read before.
+    pub begins: Vec<ThreadStart>,
     /// Root over the epoch's lane records.
     #[serde(with = "crate::text")]
     pub journal_root: Hash32,
@@ -129,12 +145,22 @@ pub fn cut(
         hub: input.hub,
         at: input.now.0,
         threads,
+        begins: settled.iter().map(start).collect(),
         journal_root: ingested.journal_root,
         records: ingested.records,
         ledger: facts,
         providers: BTreeMap::new(),
         disputes: ingested.disputes,
     })
+}
+
+fn start((thread, cursor): (&u16, &ChainCursor)) -> ThreadStart {
+    ThreadStart {
+        thread: *thread,
+        sequence: cursor.sequence,
+        block_hash: Hash32(cursor.hash.0),
+        term: cursor.term,
+    }
 }
 
 fn cuts(ends: &BTreeMap<u16, ChainEnd>) -> Vec<ThreadCut> {

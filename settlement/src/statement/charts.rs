@@ -5,9 +5,9 @@ use maud::{Markup, html};
 use crate::text::TokenFormat;
 
 /// Width of the drawing area of a bar, in SVG units.
-const BAR_WIDTH: u128 = 420;
-const LABEL_WIDTH: u128 = 190;
-const VALUE_WIDTH: u128 = 180;
+const BAR_WIDTH: u128 = 210;
+const LABEL_WIDTH: u128 = 196;
+const VALUE_WIDTH: u128 = 164;
 const ROW_HEIGHT: usize = 30;
 /// Bars of a chart before the rest is drawn as one.
 const BARS_MAX: usize = 12;

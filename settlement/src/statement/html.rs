@@ -64,6 +64,13 @@ fn head(statement: &Statement, token: &TokenFormat) -> Markup {
     }
 }
 
+/// A number with its noun.
+fn counted(number: impl std::fmt::Display, noun: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 fn figure(amount: &str, what: &str) -> Markup {
     html! { div.figure { b { (amount) } span { (what) } } }
 }
@@ -77,10 +84,11 @@ fn figures(statement: &Statement, token: &TokenFormat) -> Markup {
             (figure(&token.number(totals.carried), "carried to the next epoch"))
             (figure(&statement.disputes.len().to_string(), "disputed records, unpaid"))
         }
-        p.quiet {
-            (totals.lanes) " lanes, " (statement.payers.len()) " payers, " (statement.providers.len()) " providers. "
-            (totals.positions) " positions of " (token.amount(totals.gross)) " became "
-            (totals.legs) " transfers of " (token.amount(totals.net)) "."
+        p.quiet.summary {
+            (counted(totals.lanes, "lane")) ", " (counted(statement.payers.len(), "payer")) ", "
+            (counted(statement.providers.len(), "provider")) ". "
+            (counted(totals.positions, "position")) " of " (token.amount(totals.gross)) " became "
+            (counted(totals.legs, "transfer")) " of " (token.amount(totals.net)) "."
         }
     }
 }
