@@ -405,3 +405,33 @@ fn a_raised_mandate_lets_a_channel_go_on() {
     settle(&world);
     assert_eq!(world.balance(world.providers[0].address()), 155);
 }
+
+#[test]
+fn books_lost_in_the_middle_of_a_night_pay_nothing_again() {
+    let mut world = World::new(2);
+    day(&mut world);
+    {
+        let book = world.book();
+        let night = world.night(&book);
+        night.run(&RunOptions::default()).unwrap();
+        let outputs = night.outputs(1).unwrap().unwrap();
+        let submission = farthing_settlement::submit::Submission {
+            book: &book,
+            ledger: &world.ledger,
+            hub_key: &world.hub,
+            proposal: &outputs.proposal,
+            positions: &outputs.positions,
+            now: world::NOW,
+        };
+        submission.batch(0).unwrap();
+    }
+    std::fs::remove_dir_all(world.settlement()).unwrap();
+    let book = world.book();
+    let night = world.night(&book);
+    assert!(matches!(night.run(&RunOptions::default()), Err(NightError::Positions(_))));
+    drop(book);
+    std::fs::remove_dir_all(world.settlement()).unwrap();
+    let book = world.book();
+    let confirmed = RunOptions { confirm_restore: true, ..RunOptions::default() };
+    assert!(matches!(world.night(&book).run(&confirmed), Err(NightError::HalfSettled(1))));
+}

@@ -172,7 +172,16 @@ fn cap(lines: &mut [LaneLine], available: u64, reason: CarryReason) {
     }
 }
 
+/// What these books say was collected is what the ledger says was settled: by batches of leaves, or, where a lone payer
+/// pays on the escrow itself, in all.
 fn require_same_books(escrow: &EscrowFacts, lines: &[LaneLine]) -> Result<(), PositionError> {
+    if let Some(lone) = lines.iter().find(|line| line.cover == Cover::Lone)
+        && escrow.standing == EscrowStanding::Collectable
+        && lone.collected_before != escrow.settled
+    {
+        let ours = lone.collected_before.into();
+        return Err(PositionError::BooksDiffer { escrow: escrow.escrow, ours, ledgers: escrow.settled });
+    }
     let of_leaves = lines.iter().filter(|line| line.cover != Cover::Lone);
     let ours: u128 = of_leaves.map(|line| u128::from(line.collected_before)).sum();
     if ours == u128::from(escrow.lanes_total) {
