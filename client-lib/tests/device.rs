@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fake_hub::{FakeHub, GROUP, Hub, PAYEE, device_config, eventually};
-use farthing_channel::id::Hash32;
+use fake_hub::{ESCROW, FakeHub, GROUP, Hub, PAYEE, device_config, eventually};
+use farthing_channel::id::{Address, Hash32};
+use farthing_channel::mandate::{MandateTerms, sign_mandate};
 use farthing_channel::refusal::Refusal;
+use farthing_channel::sign::LibSecpKey;
+use farthing_channel::time::UnixSeconds;
 use farthing_client::{
-    Blame, ClientError, Connector, Device, FileStore, MemoryStore, PayMode, PaymentPath, Standing,
-    StateStore as _, Trust,
+    Blame, ClientError, Connector, Device, DeviceConfig, DeviceKey, FileStore, MemoryStore,
+    PayMode, PaymentPath, Standing, StateStore as _, Trust,
 };
 
 const MODES: [PayMode; 2] = [PayMode::Voucher, PayMode::ticks(1, 64)];
@@ -301,12 +304,56 @@ async fn a_refused_attach_is_told_and_a_busy_hub_is_asked_again() {
         refused,
         Err(ClientError::Refused(Refusal::NoMandate))
     ));
+    // Payments are not even noted then, until somebody has acted.
+    let device = Device::start(&fake.connector(), device_config(2, PayMode::Voucher)).unwrap();
+    let lane = device.lane(PAYEE, GROUP).unwrap();
+    assert!(device.attached().await.is_err());
+    assert!(matches!(
+        lane.pay(5).await,
+        Err(ClientError::Refused(Refusal::NoMandate))
+    ));
+    *fake.hub.refuse_attach.lock().unwrap() = None;
+    device.renew(None).unwrap();
+    assert_eq!(lane.pay(6).await.unwrap().authorised, 6);
     *fake.hub.refuse_attach.lock().unwrap() = Some(Refusal::HubFull);
     let device = Device::start(&fake.connector(), device_config(1, PayMode::Voucher)).unwrap();
     let before = Hub::count(&fake.hub.attaches);
     eventually(|| Hub::count(&fake.hub.attaches) > before + 1).await;
     *fake.hub.refuse_attach.lock().unwrap() = None;
     device.attached().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_higher_mandate_raises_the_limit() {
+    let fake = FakeHub::start();
+    let payer = LibSecpKey::from_bytes([0x70; 32]).unwrap();
+    let key = DeviceKey::from_secret([1; 32]).unwrap();
+    let mandate = |limit, serial| {
+        let terms = MandateTerms {
+            device: key.address(),
+            limit,
+            expiry: UnixSeconds(u64::MAX),
+            serial,
+            payees: vec![PAYEE],
+        };
+        sign_mandate(&payer, &fake.hub.domain, ESCROW, terms).unwrap()
+    };
+    let config = DeviceConfig::with_mandate(key.clone(), mandate(10, 1));
+    let device = Device::connect(&fake.connector(), config).await.unwrap();
+    let lane = device.lane(PAYEE, GROUP).unwrap();
+    let stranger = device.lane(Address([1; 20]), GROUP);
+    assert!(matches!(
+        stranger,
+        Err(ClientError::Refused(Refusal::PayeeNotAllowed))
+    ));
+    assert_eq!(lane.pay(10).await.unwrap().authorised, 10);
+    assert!(matches!(
+        lane.pay(1).await,
+        Err(ClientError::Limit { limit: 10, .. })
+    ));
+    device.renew(Some(mandate(20, 2))).unwrap();
+    assert_eq!(lane.pay(10).await.unwrap().authorised, 20);
+    assert!(lane.pay(1).await.is_err());
 }
 
 #[tokio::test]

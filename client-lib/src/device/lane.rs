@@ -221,8 +221,9 @@ impl Lane {
     }
 
     fn waiter(&self) -> Result<Waiter, ClientError> {
-        if self.device.channel.is_closed() {
-            return Err(ClientError::Stopped);
+        // Told before anything is noted.
+        if let Some(error) = self.device.channel.failure() {
+            return Err(error);
         }
         self.with(|slot| {
             let mut progress = slot.progress.subscribe();

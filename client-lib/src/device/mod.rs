@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use farthing_channel::id::{Address, ChannelId, LaneId, RatingGroup, TariffHash};
+use farthing_channel::mandate::MandateBundle;
 use farthing_channel::tariff::Tariff;
 use farthing_channel::wire::{ClosedLane, LaneRef, LaneView, Request, Response, SignedReceipt};
 use tokio::sync::watch;
@@ -158,6 +159,17 @@ impl Device {
             self.owner.request_attach(self.channel.place);
         }
         Ok(Lane::new(self.clone(), slot, self.deadline))
+    }
+
+    /// Attaches again, with a new mandate where one is given: after the payer has raised the limit, extended the
+    /// expiry or funded the escrow. Returns at once; [`Self::attached`] waits for the outcome.
+    ///
+    /// # Errors
+    /// [`ClientError::Config`] for a mandate of another key or escrow.
+    pub fn renew(&self, mandate: Option<MandateBundle>) -> Result<(), ClientError> {
+        self.channel.renew(mandate)?;
+        self.owner.request_attach(self.channel.place);
+        Ok(())
     }
 
     async fn link(&self) -> Result<Arc<Link>, ClientError> {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use farthing_channel::mandate::MandateBundle;
+use farthing_channel::refusal::Refusal;
 use farthing_channel::wire::{Attached, LaneOffer, LaneView, Request, Role};
 
 use super::active::{Active, AttachDone, Timer};
@@ -47,9 +49,14 @@ impl Active<'_> {
         }
         let attached = matches!(*channel.standing.borrow(), Standing::Attached(_));
         let (slots, lanes) = wanted_lanes(channel);
-        if attached && slots.is_empty() {
-            return;
-        }
+        let mandate = {
+            let mut state = channel.state();
+            if attached && slots.is_empty() && !state.present {
+                return;
+            }
+            state.present = false;
+            state.mandate.clone()
+        };
         let proof = match self.link.attach_proof(&channel.config.key, Role::Device) {
             Ok(proof) => proof,
             Err(error) => return self.attach_failed(channel, error),
@@ -58,7 +65,7 @@ impl Active<'_> {
             role: Role::Device,
             signature: proof,
             escrow: Some(channel.config.escrow),
-            mandate: channel.config.mandate.clone(),
+            mandate,
             lanes,
         };
         let link = Arc::clone(&self.link);
@@ -92,6 +99,13 @@ impl Active<'_> {
 
     fn attach_failed(&mut self, channel: &Channel, error: ClientError) {
         tracing::debug!(channel = %channel.id, %error, "attach failed");
+        // The hub holds this mandate or a newer one, and need not see it again.
+        if matches!(error, ClientError::Refused(Refusal::MandateNotNewer))
+            && channel.state().mandate.take().is_some()
+        {
+            self.attach_waiting.push_back(channel.place);
+            return;
+        }
         if error.retry_helps() {
             let delay = self
                 .session
@@ -125,7 +139,7 @@ impl Active<'_> {
         }
         let mut state = channel.state();
         if let Some(limit) = attached.limit {
-            state.limit = known_limit(channel, limit, attached.serial);
+            state.limit = known_limit(state.mandate.as_ref(), limit, attached.serial);
         }
         Ok(ChannelTerms {
             limit: state.limit,
@@ -197,13 +211,8 @@ fn wanted_lanes(channel: &Channel) -> (Vec<u16>, Vec<LaneOffer>) {
 }
 
 /// The limit that holds: the configured mandate's, unless the hub holds a newer one.
-fn known_limit(channel: &Channel, said: u64, serial: Option<u64>) -> u64 {
-    let own = channel
-        .config
-        .mandate
-        .as_ref()
-        .and_then(|bundle| bundle.mandates.first());
-    match own {
+fn known_limit(mandate: Option<&MandateBundle>, said: u64, serial: Option<u64>) -> u64 {
+    match mandate.and_then(|bundle| bundle.mandates.first()) {
         Some(terms) if serial.is_none_or(|serial| serial <= terms.serial) => {
             u64::try_from(terms.limit).unwrap_or(u64::MAX).min(said)
         }

@@ -4,6 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use farthing_channel::id::{Address, ChannelId, LaneId, RatingGroup, TariffHash};
 use farthing_channel::lane::Total;
+use farthing_channel::mandate::MandateBundle;
+use farthing_channel::refusal::Refusal;
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::{Grant, SignedReceipt};
 use tokio::sync::watch;
@@ -137,6 +139,10 @@ impl LaneSlot {
 
 #[derive(Debug)]
 pub(crate) struct ChannelState {
+    /// The mandate to present when attaching.
+    pub(crate) mandate: Option<MandateBundle>,
+    /// Attach although no lane needs it: there is a mandate the hub has not seen.
+    pub(crate) present: bool,
     /// The mandate's limit as far as it is known, base units.
     pub(crate) limit: u64,
     spending_limit: u64,
@@ -187,6 +193,18 @@ impl ChannelState {
     }
 }
 
+/// The mandate's limit. Totals on the wire have 64 bits, so a greater limit is as good as none.
+fn own_limit(config: &DeviceConfig, mandate: &MandateBundle) -> Result<u64, ClientError> {
+    match mandate.mandates.as_slice() {
+        [terms] if terms.device == config.key.address() && mandate.escrow == config.escrow => {
+            Ok(u64::try_from(terms.limit).unwrap_or(u64::MAX))
+        }
+        _ => Err(ClientError::config(
+            "the mandate must be this key's alone, under this escrow",
+        )),
+    }
+}
+
 /// One device's channel.
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -202,22 +220,13 @@ impl Channel {
     pub(crate) fn new(place: u32, config: DeviceConfig) -> Result<Self, ClientError> {
         config.pay_mode.check()?;
         let address = config.key.address();
-        let terms = match &config.mandate {
-            Some(bundle) => match bundle.mandates.as_slice() {
-                [terms] if terms.device == address && bundle.escrow == config.escrow => Some(terms),
-                _ => {
-                    return Err(ClientError::config(
-                        "the mandate must be this key's alone, under this escrow",
-                    ));
-                }
-            },
-            None => None,
+        let limit = match &config.mandate {
+            Some(mandate) => own_limit(&config, mandate)?,
+            None => u64::MAX,
         };
-        // Totals on the wire have 64 bits, so a greater limit is as good as none.
-        let limit = terms.map_or(u64::MAX, |terms| {
-            u64::try_from(terms.limit).unwrap_or(u64::MAX)
-        });
         let state = ChannelState {
+            mandate: config.mandate.clone(),
+            present: false,
             limit,
             spending_limit: config.spending_limit.unwrap_or(u64::MAX),
             lanes: Vec::with_capacity(config.lanes.len()),
@@ -229,6 +238,34 @@ impl Channel {
             state: Mutex::new(state),
             config,
         })
+    }
+
+    /// Takes a new mandate to present, and forgets a failure, so that the next attach may mend it.
+    pub(crate) fn renew(&self, mandate: Option<MandateBundle>) -> Result<(), ClientError> {
+        if let Some(mandate) = mandate {
+            let limit = own_limit(&self.config, &mandate)?;
+            let mut state = self.state();
+            state.limit = limit;
+            state.mandate = Some(mandate);
+        }
+        self.state().present = true;
+        self.standing.send_if_modified(|standing| {
+            let failed = matches!(standing, Standing::Failed(_) | Standing::Closed);
+            if failed {
+                *standing = Standing::Detached;
+            }
+            failed
+        });
+        Ok(())
+    }
+
+    /// Why no payment can get through at present, whatever the network does.
+    pub(crate) fn failure(&self) -> Option<ClientError> {
+        match &*self.standing.borrow() {
+            Standing::Failed(error) => Some(error.clone()),
+            Standing::Closed => Some(ClientError::Stopped),
+            Standing::Detached | Standing::Attached(_) => None,
+        }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, ChannelState> {
@@ -257,14 +294,14 @@ impl Channel {
         store: &dyn StateStore,
     ) -> Result<(u16, bool), ClientError> {
         mode.check()?;
-        if let Some(mandate) = &self.config.mandate
-            && !mandate.mandates.iter().all(|terms| terms.allows(&payee))
-        {
-            return Err(farthing_channel::refusal::Refusal::PayeeNotAllowed.into());
-        }
         let lane = self.lane_id(&payee, rating_group);
         let mut state = self.state();
-        let too_many = || ClientError::from(farthing_channel::refusal::Refusal::TooManyLanes);
+        if let Some(mandate) = &state.mandate
+            && !mandate.mandates.iter().all(|terms| terms.allows(&payee))
+        {
+            return Err(Refusal::PayeeNotAllowed.into());
+        }
+        let too_many = || ClientError::from(Refusal::TooManyLanes);
         if let Some(place) = state.lanes.iter().position(|s| *s.wallet.lane() == lane) {
             return Ok((u16::try_from(place).map_err(|_| too_many())?, false));
         }
