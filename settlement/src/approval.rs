@@ -102,9 +102,7 @@ pub fn assemble(proposal: &Proposal, approvals: &[ApprovalRow]) -> Option<Approv
     let pair = |a: Option<Signature>, b: Option<Signature>| Some([a?, b?]);
     let transfers = match proposal.transfers() {
         None => None,
-        Some(operation) => {
-            Some(Approved { operation, approvals: pair(first.transfers, second.transfers)? })
-        }
+        Some(operation) => Some(Approved { operation, approvals: pair(first.transfers, second.transfers)? }),
     };
     let close = Approved { operation: proposal.close(), approvals: [first.close, second.close] };
     Some(ApprovedProposal { transfers, close })

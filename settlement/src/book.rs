@@ -133,11 +133,7 @@ impl Book {
     }
 
     /// Hands every row of a table to `visit`.
-    fn each<T>(
-        &self,
-        table: Bytes,
-        mut visit: impl FnMut(&[u8], T) -> Result<(), BookError>,
-    ) -> Result<(), BookError>
+    fn each<T>(&self, table: Bytes, mut visit: impl FnMut(&[u8], T) -> Result<(), BookError>) -> Result<(), BookError>
     where
         T: for<'b> Decode<'b, ()> + Encode<()>,
     {

@@ -159,8 +159,7 @@ impl LaneProof {
     /// [`Refusal::NoAnchor`], [`Refusal::IndexOutOfRange`], [`Refusal::WrongTick`].
     pub fn accept_tick(&mut self, anchor: u64, index: u16, link: &Preimage) -> Result<(), Refusal> {
         let tag = self.image.lane.tag();
-        let held =
-            self.anchors.iter_mut().find(|held| held.signed.terms.tag() == anchor).ok_or(Refusal::NoAnchor)?;
+        let held = self.anchors.iter_mut().find(|held| held.signed.terms.tag() == anchor).ok_or(Refusal::NoAnchor)?;
         if index <= held.index {
             return Ok(());
         }
@@ -229,7 +228,12 @@ fn is_identity_of(image: &LaneImage) -> bool {
 ///
 /// # Errors
 /// As [`verify_evidence`].
-pub fn worth(keys: &LaneKeys<'_>, recover: &impl Recover, lane: &LaneId, evidence: &Evidence) -> Result<Total, Refusal> {
+pub fn worth(
+    keys: &LaneKeys<'_>,
+    recover: &impl Recover,
+    lane: &LaneId,
+    evidence: &Evidence,
+) -> Result<Total, Refusal> {
     verify_evidence(recover, keys.domain, lane, &keys.payer, evidence)
 }
 

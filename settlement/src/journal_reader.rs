@@ -257,8 +257,8 @@ impl ThreadReader<'_> {
         newest: bool,
         previous: Option<ChainCursor>,
     ) -> Result<(usize, ChainCursor), JournalError> {
-        let header = SegmentHeader::decode(bytes)
-            .map_err(|error| JournalError::Segment { path: path.to_owned(), error })?;
+        let header =
+            SegmentHeader::decode(bytes).map_err(|error| JournalError::Segment { path: path.to_owned(), error })?;
         if header.hub != self.hub.0 {
             let found = Address(header.hub);
             return Err(JournalError::OtherHub { path: path.to_owned(), expected: *self.hub, found });

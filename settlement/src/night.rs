@@ -253,4 +253,3 @@ fn to_json<T: Serialize>(value: &T, stage: Stage) -> Result<Vec<u8>, NightError>
 pub fn book_path(settlement: &Path) -> PathBuf {
     settlement.join("book.redb")
 }
-

@@ -152,10 +152,8 @@ fn lines_of<'a>(lines: &'a [LaneLine], escrow: &farthing_channel::id::EscrowId) 
 /// be in the tree has no mandate.
 #[must_use]
 pub fn channel_plans<'a>(lines: &'a [LaneLine], draw: &Draw) -> Option<Vec<ChannelPlan<'a>>> {
-    let of_escrow: Vec<&LaneLine> = lines_of(lines, &draw.escrow)
-        .iter()
-        .filter(|line| line.cover != Cover::Lone && line.total() > 0)
-        .collect();
+    let of_escrow: Vec<&LaneLine> =
+        lines_of(lines, &draw.escrow).iter().filter(|line| line.cover != Cover::Lone && line.total() > 0).collect();
     of_escrow.chunk_by(|a, b| a.device == b.device).map(channel_plan).collect()
 }
 
@@ -225,11 +223,7 @@ pub fn propose(
         cut_off: inputs.cut_off,
         positions: inputs.positions,
         netting: inputs.netting,
-        batches: positions
-            .draws
-            .iter()
-            .map(|draw| batch(cut_off, positions, draw))
-            .collect::<Result<_, _>>()?,
+        batches: positions.draws.iter().map(|draw| batch(cut_off, positions, draw)).collect::<Result<_, _>>()?,
         legs: netting.legs.iter().map(leg).collect::<Result<_, _>>()?,
         cursors: cut_off.journal_cursors(),
         journal_root: cut_off.journal_root,

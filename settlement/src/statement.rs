@@ -218,7 +218,8 @@ impl Statement {
         let names = Names(names(outputs));
         let cut_off = &outputs.cut_off;
         let hub = cut_off.hub.to_string();
-        let approval = |row: &crate::book::ApprovalRow| ApprovalLine { approver: row.approver.to_string(), at: row.at.0 };
+        let approval =
+            |row: &crate::book::ApprovalRow| ApprovalLine { approver: row.approver.to_string(), at: row.at.0 };
         let cursor = |cut: &crate::stage::cut_off::ThreadCut| CursorLine {
             thread: cut.thread,
             sequence: cut.sequence,

@@ -144,7 +144,11 @@ impl<S: Signer> Submission<'_, S> {
         let last = self.ask(|ledger| ledger.epoch_last(&self.proposal.hub), "closing of the epoch")?;
         if let Some(last) = last.filter(|last| last.epoch >= epoch) {
             let same = last.epoch == epoch && last.proposal == approved.close.operation.proposal;
-            return if same { Ok(Submitted::Before) } else { Err(SubmitError::EpochMoved { epoch, found: last.epoch }) };
+            return if same {
+                Ok(Submitted::Before)
+            } else {
+                Err(SubmitError::EpochMoved { epoch, found: last.epoch })
+            };
         }
         self.send(&SignedOperation::CloseEpoch(approved.close.clone()), || "closing of the epoch".to_owned())?;
         Ok(Submitted::Now)
@@ -176,7 +180,11 @@ impl<S: Signer> Submission<'_, S> {
         question(self.ledger).map_err(|error| SubmitError::Ledger { what: what.to_owned(), error })
     }
 
-    fn send(&self, operation: &SignedOperation, what: impl FnOnce() -> String) -> Result<Vec<LoggedEvent>, SubmitError> {
+    fn send(
+        &self,
+        operation: &SignedOperation,
+        what: impl FnOnce() -> String,
+    ) -> Result<Vec<LoggedEvent>, SubmitError> {
         self.ledger.submit(operation, self.now).map_err(|error| SubmitError::Ledger { what: what(), error })
     }
 

@@ -61,7 +61,11 @@ impl TokenFormat {
     /// As [`Self::number`], followed by the symbol.
     #[must_use]
     pub fn amount(&self, base_units: u128) -> String {
-        if self.symbol.is_empty() { self.number(base_units) } else { format!("{} {}", self.number(base_units), self.symbol) }
+        if self.symbol.is_empty() {
+            self.number(base_units)
+        } else {
+            format!("{} {}", self.number(base_units), self.symbol)
+        }
     }
 
     /// Reads an amount: base units as a whole number, or tokens as a decimal number with a point.

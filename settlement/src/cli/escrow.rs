@@ -110,7 +110,8 @@ pub(super) fn run(common: &Common, command: &EscrowCommand) -> anyhow::Result<Ou
             open(common, &ledger, &load(key)?, deposit, *signer, *salt)?
         }
         EscrowCommand::TopUp { escrow, amount, key } => {
-            let operation = TopUp { escrow: *escrow, counter: counter(&ledger, escrow)?, amount: common.amount(amount)? };
+            let operation =
+                TopUp { escrow: *escrow, counter: counter(&ledger, escrow)?, amount: common.amount(amount)? };
             let signed = sign(&ledger, &load(key)?, operation);
             ledger.submit(&SignedOperation::TopUp(signed), now())?;
             *escrow

@@ -156,20 +156,13 @@ pub(super) fn run(common: &Common, command: &LedgerCommand) -> anyhow::Result<Ou
     Ok(Outcome::Done)
 }
 
-fn init(
-    common: &Common,
-    approvers: &[Address],
-    hubs: &[Labelled],
-    providers: &[Labelled],
-) -> anyhow::Result<()> {
+fn init(common: &Common, approvers: &[Address], hubs: &[Labelled], providers: &[Labelled]) -> anyhow::Result<()> {
     let path = common.ledger_path();
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
     }
-    let account = |kind| move |labelled: &Labelled| GenesisAccount {
-        address: labelled.address,
-        kind,
-        label: labelled.label.clone(),
+    let account = |kind| {
+        move |labelled: &Labelled| GenesisAccount { address: labelled.address, kind, label: labelled.label.clone() }
     };
     let mut accounts: Vec<_> = hubs.iter().map(account(AccountKind::Hub)).collect();
     accounts.extend(providers.iter().map(account(AccountKind::Provider)));

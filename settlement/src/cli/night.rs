@@ -62,8 +62,14 @@ pub(super) fn run(common: &Common, command: &NightCommand) -> anyhow::Result<Out
     let book = common.open_book()?;
     let hub_key = common.load_hub_key()?;
     let hub = common.hub_account(&ledger)?;
-    let night =
-        Night { book: &book, ledger: &ledger, hub, journal: common.journal_path(), hub_key: hub_key.as_ref(), now: now() };
+    let night = Night {
+        book: &book,
+        ledger: &ledger,
+        hub,
+        journal: common.journal_path(),
+        hub_key: hub_key.as_ref(),
+        now: now(),
+    };
     match command {
         NightCommand::Run { confirm_restore } => {
             let options = RunOptions { confirm_restore: *confirm_restore, stop_after: None };

@@ -167,7 +167,8 @@ fn narrate(explanation: &Explanation, token: &TokenFormat, lanes_max: usize) -> 
         narrate_lane(lane, token, &mut lines);
     }
     if explanation.lanes.len() > shown {
-        lines.push(format!("  and {} lanes more (--lanes 0 prints all)", explanation.lanes.len().saturating_sub(shown)));
+        lines
+            .push(format!("  and {} lanes more (--lanes 0 prints all)", explanation.lanes.len().saturating_sub(shown)));
     }
     lines.join("\n")
 }

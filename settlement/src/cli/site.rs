@@ -60,8 +60,7 @@ impl Common {
         if let Some(key) = self.load_hub_key()? {
             return Ok(key.address());
         }
-        let hubs: Vec<_> =
-            ledger.accounts()?.into_iter().filter(|account| account.kind == AccountKind::Hub).collect();
+        let hubs: Vec<_> = ledger.accounts()?.into_iter().filter(|account| account.kind == AccountKind::Hub).collect();
         match hubs.as_slice() {
             [only] => Ok(only.address),
             [] => bail!("the ledger knows no hub"),
@@ -76,7 +75,10 @@ impl Common {
     /// Reads an amount: base units, or tokens where it has a point.
     pub(super) fn amount(&self, text: &str) -> anyhow::Result<u128> {
         self.token().parse(text).ok_or_else(|| {
-            anyhow!("{text} is no amount: base units as a whole number, or tokens with up to {} decimals", self.decimals)
+            anyhow!(
+                "{text} is no amount: base units as a whole number, or tokens with up to {} decimals",
+                self.decimals
+            )
         })
     }
 

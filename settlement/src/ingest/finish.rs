@@ -69,8 +69,11 @@ impl Ingest<'_> {
         for provider in self.providers.values() {
             writer.put_provider(provider)?;
         }
-        let rows: Vec<LaneRow> =
-            self.lanes.values().map(|work| LaneRow::of_proof(&work.proof, work.collected, work.settled_serial)).collect();
+        let rows: Vec<LaneRow> = self
+            .lanes
+            .values()
+            .map(|work| LaneRow::of_proof(&work.proof, work.collected, work.settled_serial))
+            .collect();
         writer.put_lanes(rows.iter())?;
         Ok(Ingested { disputes: self.disputes, journal_root: self.root.root(), records: self.root.leaves() })
     }

@@ -9,12 +9,8 @@ fn write_journal(directory: &Path, tag: u8, blocks_per_segment: &[u64]) -> Vec<C
     let mut cursor = ChainCursor::genesis(&HUB.0, 0);
     let mut places = Vec::new();
     for count in blocks_per_segment {
-        let header = SegmentHeader {
-            hub: HUB.0,
-            thread: 0,
-            first_sequence: cursor.sequence + 1,
-            previous_hash: cursor.hash,
-        };
+        let header =
+            SegmentHeader { hub: HUB.0, thread: 0, first_sequence: cursor.sequence + 1, previous_hash: cursor.hash };
         let mut bytes = header.encode().to_vec();
         bytes.resize(BLOCKS_OFFSET, 0);
         for _ in 0..*count {

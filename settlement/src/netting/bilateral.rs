@@ -24,12 +24,14 @@ pub fn net_pairs(positions: &[Position]) -> Result<Vec<Position>, NettingError> 
         if debtor == creditor {
             return Err(NettingError::SelfOwed(debtor));
         }
-        let (key, debtor_is_low) = if debtor < creditor { ((debtor, creditor), true) } else { ((creditor, debtor), false) };
+        let (key, debtor_is_low) =
+            if debtor < creditor { ((debtor, creditor), true) } else { ((creditor, debtor), false) };
         let pair = pairs.entry(key).or_default();
         let side = if debtor_is_low { &mut pair.low_owes } else { &mut pair.high_owes };
         *side = side.checked_add(amount).ok_or(NettingError::Overflow(debtor))?;
     }
-    let mut netted: Vec<Position> = pairs.into_iter().filter_map(|((low, high), pair)| balance(low, high, pair)).collect();
+    let mut netted: Vec<Position> =
+        pairs.into_iter().filter_map(|((low, high), pair)| balance(low, high, pair)).collect();
     netted.sort_unstable();
     Ok(netted)
 }

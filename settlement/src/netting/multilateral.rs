@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use farthing_channel::id::Address;
-use serde::{Deserialize, Serialize};
 use serde::de::{Deserializer, Error as _};
 use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::{NettingError, Position};
 

@@ -100,7 +100,10 @@ fn settled_lanes(positions: &Positions) -> Vec<(&LaneId, u64, Option<u64>)> {
 pub(super) fn differences(reconciliation: &Reconciliation) -> String {
     let mut differences = reconciliation.differences.clone();
     for line in reconciliation.balances.iter().filter(|line| !line.adds_up()) {
-        differences.push(format!("{} went from {} to {}, which the log does not explain", line.holder, line.before, line.after));
+        differences.push(format!(
+            "{} went from {} to {}, which the log does not explain",
+            line.holder, line.before, line.after
+        ));
     }
     if reconciliation.in_accounts.checked_add(reconciliation.in_escrows) != Some(reconciliation.issued) {
         differences.push("the ledger's accounts and escrows do not sum to what was issued".to_owned());

@@ -20,12 +20,7 @@ use crate::submit::Submission;
 
 impl Night<'_> {
     /// The output of `stage` as it is kept, or made now and kept.
-    fn kept_or<T, E>(
-        &self,
-        epoch: u64,
-        stage: Stage,
-        make: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, NightError>
+    fn kept_or<T, E>(&self, epoch: u64, stage: Stage, make: impl FnOnce() -> Result<T, E>) -> Result<T, NightError>
     where
         T: Serialize + DeserializeOwned,
         NightError: From<E>,
@@ -53,7 +48,12 @@ impl Night<'_> {
 
     pub(super) fn cut_off(&self, epoch: u64, options: &RunOptions) -> Result<CutOff, NightError> {
         if let Some(kept) = self.kept(epoch, Stage::CutOff)? {
-            return Ok(kept);
+            // A confirmation counts until there is a proposal that people may be looking at.
+            let proposed = self.book.stage(epoch, Stage::Proposal)?.is_some();
+            if proposed || !options.confirm_restore {
+                return Ok(kept);
+            }
+            self.discard_epoch(&kept)?;
         }
         let from = if options.confirm_restore { ReadFrom::Oldest } else { ReadFrom::Cursor };
         let closed = self.ledger.epoch_last(&self.hub)?;

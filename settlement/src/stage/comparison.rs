@@ -85,7 +85,8 @@ impl<'a> Comparison<'a> {
             self.differences.push(format!("leg {index} paid {amount} from {from} to {to}, which was not proposed"));
         }
         if self.opening.payouts.get(&to.to_string()).is_none_or(|payout| *payout != credited.to_string()) {
-            self.differences.push(format!("leg {index} was credited to {credited}, another payout address than before"));
+            self.differences
+                .push(format!("leg {index} was credited to {credited}, another payout address than before"));
         }
         tick_off(&mut self.legs_seen, Some(index));
     }

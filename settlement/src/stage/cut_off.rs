@@ -78,11 +78,8 @@ impl CutOff {
     /// The cursors as the ledger keeps them.
     #[must_use]
     pub fn journal_cursors(&self) -> Vec<JournalCursor> {
-        let cursor = |cut: &ThreadCut| JournalCursor {
-            thread: cut.thread,
-            sequence: cut.sequence,
-            block_hash: cut.block_hash,
-        };
+        let cursor =
+            |cut: &ThreadCut| JournalCursor { thread: cut.thread, sequence: cut.sequence, block_hash: cut.block_hash };
         self.threads.iter().map(cursor).collect()
     }
 }
@@ -155,12 +152,7 @@ pub fn cut(
 }
 
 fn start((thread, cursor): (&u16, &ChainCursor)) -> ThreadStart {
-    ThreadStart {
-        thread: *thread,
-        sequence: cursor.sequence,
-        block_hash: Hash32(cursor.hash.0),
-        term: cursor.term,
-    }
+    ThreadStart { thread: *thread, sequence: cursor.sequence, block_hash: Hash32(cursor.hash.0), term: cursor.term }
 }
 
 fn cuts(ends: &BTreeMap<u16, ChainEnd>) -> Vec<ThreadCut> {

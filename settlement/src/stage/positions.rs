@@ -33,7 +33,9 @@ pub struct Positions {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PositionError {
     /// What was collected from the lanes is not what the ledger settled.
-    #[error("the lanes of escrow {escrow} were settled at {ours} base units in these books and at {ledgers} on the ledger")]
+    #[error(
+        "the lanes of escrow {escrow} were settled at {ours} base units in these books and at {ledgers} on the ledger"
+    )]
     BooksDiffer {
         /// The escrow.
         escrow: EscrowId,

@@ -113,10 +113,7 @@ pub fn open(ledger: &dyn BaseLedger, proposal: &Proposal, now: UnixSeconds) -> R
 }
 
 /// Reads with no event in between, so that balances and events tell of one moment.
-fn quietly<T>(
-    ledger: &dyn BaseLedger,
-    mut read: impl FnMut(u64) -> Result<T, LedgerError>,
-) -> Result<T, LedgerError> {
+fn quietly<T>(ledger: &dyn BaseLedger, mut read: impl FnMut(u64) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
     for _ in 0..QUIET_READINGS_MAX {
         let event = ledger.heads()?.head;
         let value = read(event)?;

@@ -26,7 +26,8 @@ pub(super) struct Bar {
 /// `amount` of `greatest` as a length of at most [`BAR_WIDTH`], and at least 2 where it is not zero.
 fn length(amount: u128, greatest: u128) -> u128 {
     // Amounts are sums of 64-bit numbers, so a product with the width fits; beyond that precision is given up first.
-    let (amount, greatest) = if greatest > u128::MAX / BAR_WIDTH { (amount >> 16, greatest >> 16) } else { (amount, greatest) };
+    let (amount, greatest) =
+        if greatest > u128::MAX / BAR_WIDTH { (amount >> 16, greatest >> 16) } else { (amount, greatest) };
     let scaled = amount.saturating_mul(BAR_WIDTH).checked_div(greatest).unwrap_or(0);
     if amount > 0 { scaled.max(2) } else { 0 }
 }
@@ -105,8 +106,7 @@ mod tests {
 
     #[test]
     fn many_bars_are_gathered_without_losing_anything() {
-        let many: Vec<_> =
-            (1..=40).map(|n| Bar { label: n.to_string(), amount: n, note: String::new() }).collect();
+        let many: Vec<_> = (1..=40).map(|n| Bar { label: n.to_string(), amount: n, note: String::new() }).collect();
         let gathered = gathered(&many);
         assert_eq!(gathered.len(), BARS_MAX + 1);
         assert_eq!(gathered.iter().map(|bar| bar.amount).sum::<u128>(), 820);

@@ -22,9 +22,11 @@ where
 /// # Errors
 /// [`CsvError`].
 pub fn positions_csv(outputs: &EpochOutputs) -> Result<Vec<u8>, CsvError> {
-    let rows = outputs.positions.positions.iter().map(|position| {
-        [position.debtor.to_string(), position.creditor.to_string(), position.amount.to_string()]
-    });
+    let rows = outputs
+        .positions
+        .positions
+        .iter()
+        .map(|position| [position.debtor.to_string(), position.creditor.to_string(), position.amount.to_string()]);
     table(&["debtor", "creditor", "amount_base_units"], rows)
 }
 
@@ -33,14 +35,9 @@ pub fn positions_csv(outputs: &EpochOutputs) -> Result<Vec<u8>, CsvError> {
 /// # Errors
 /// [`CsvError`].
 pub fn legs_csv(outputs: &EpochOutputs) -> Result<Vec<u8>, CsvError> {
-    let rows = outputs
-        .netting
-        .legs
-        .iter()
-        .enumerate()
-        .map(|(leg, transfer)| {
-            [leg.to_string(), transfer.from.to_string(), transfer.to.to_string(), transfer.amount.to_string()]
-        });
+    let rows = outputs.netting.legs.iter().enumerate().map(|(leg, transfer)| {
+        [leg.to_string(), transfer.from.to_string(), transfer.to.to_string(), transfer.amount.to_string()]
+    });
     table(&["leg", "from", "to", "amount_base_units"], rows)
 }
 

@@ -85,10 +85,7 @@ pub(super) fn mandates(bundle: &ProofBundle, outputs: &EpochOutputs, checks: &mu
     checks.add("every channel stays within a mandate of its payer", outcome);
 }
 
-fn mandate(
-    given: &farthing_channel::mandate::MandateBundle,
-    outputs: &EpochOutputs,
-) -> Result<(), String> {
+fn mandate(given: &farthing_channel::mandate::MandateBundle, outputs: &EpochOutputs) -> Result<(), String> {
     let escrow = outputs.cut_off.ledger.escrow(&given.escrow).ok_or("mandates of an unknown escrow")?;
     let verified = given.clone().verify(&LibSecp, &outputs.proposal.domain(), &escrow.signer);
     verified.map(drop).map_err(|refusal| format!("mandates under {}: {refusal}", given.escrow))

@@ -42,8 +42,7 @@ impl Journal {
     pub fn new(directory: &Path, hub: Address) -> Self {
         std::fs::create_dir_all(directory).unwrap();
         let cursor = ChainCursor::genesis(&hub.0, 0);
-        let mut journal =
-            Self { directory: directory.to_owned(), hub, cursor, segment: PathBuf::new(), offset: 0 };
+        let mut journal = Self { directory: directory.to_owned(), hub, cursor, segment: PathBuf::new(), offset: 0 };
         journal.roll();
         journal
     }
@@ -175,7 +174,14 @@ impl World {
     }
 
     /// Mandates for `devices`, as records.
-    pub fn mandates(&self, payer: &LibSecpKey, escrow: EscrowId, devices: &[u16], limit: u128, serial: u64) -> Vec<Record> {
+    pub fn mandates(
+        &self,
+        payer: &LibSecpKey,
+        escrow: EscrowId,
+        devices: &[u16],
+        limit: u128,
+        serial: u64,
+    ) -> Vec<Record> {
         let terms: Vec<_> = devices
             .iter()
             .map(|device| MandateTerms {

@@ -89,8 +89,7 @@ fn each_rule_holds_back_with_its_own_name() {
                 Cover::Mandate(MandateFacts { serial: 1, limit: 1_000, expiry: NOW.0 + 1, allows_payee: false });
         }),
         (CarryReason::MandateEnded, |escrow, _| {
-            escrow.revocations =
-                vec![RevocationFacts { device: Address([1; 20]), serial: 1, at: NOW.0 - 48 * 3600 }];
+            escrow.revocations = vec![RevocationFacts { device: Address([1; 20]), serial: 1, at: NOW.0 - 48 * 3600 }];
         }),
         (CarryReason::MandateLimit, |_, lane| lane.cover = mandate(0)),
         (CarryReason::EscrowShort, |escrow, _| escrow.deposit = 0),
