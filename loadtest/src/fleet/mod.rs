@@ -33,10 +33,15 @@ pub const MANDATE_SECONDS: u64 = 7 * 24 * 3600;
 /// A silent hub is given up after this. Short, for a simulator watches hubs being killed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An attempt to connect is given up after this. Thousands of handshakes at once take some seconds on two cores.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Delays between attempts to reach a hub that is gone.
-const RECONNECT: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(2) };
+const RECONNECT: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    max: Duration::from_secs(2),
+};
 
 /// UDP sockets of a simulator: one receiving task each.
 const SOCKETS: usize = 4;
@@ -59,7 +64,10 @@ impl HubContact {
     #[must_use]
     pub fn config(&self, deadline: Duration) -> ConnectorConfig {
         let mut config = ConnectorConfig::new(Arc::clone(&self.hub), Trust::Pin(self.pin));
-        config.expected = Some(ExpectedHub { hub: self.address, ledger: self.ledger });
+        config.expected = Some(ExpectedHub {
+            hub: self.address,
+            ledger: self.ledger,
+        });
         config.sockets = SOCKETS;
         config.deadline = deadline;
         config.connect_timeout = CONNECT_TIMEOUT;

@@ -27,9 +27,10 @@ pub struct ReplayArgs {
     /// Replay the trace's times, this many times faster. Without it: as fast as the hub acknowledges.
     #[arg(long, value_name = "FACTOR")]
     pub compression: Option<Compression>,
-    /// Payments of a device that may be unacknowledged; those that wait together go as one message.
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
-    pub in_flight: usize,
+    /// Payments of a device that may be unacknowledged; those that wait together go as one message. Default: 16, and
+    /// more where there are so few devices that the hub would idle.
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub in_flight: Option<usize>,
     /// Devices behind one connection.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub devices_per_connection: usize,
@@ -42,6 +43,21 @@ pub struct ReplayArgs {
     /// Keep the own site in this folder, which must not exist yet.
     #[arg(long, value_name = "DIR", conflicts_with = "fleet")]
     pub keep: Option<PathBuf>,
+}
+
+/// Payments of one device that may be unacknowledged, at least.
+const IN_FLIGHT: usize = 16;
+
+/// Payments of all devices that may be unacknowledged, where these are few.
+const IN_FLIGHT_OF_ALL: usize = 4_096;
+
+impl ReplayArgs {
+    /// Payments of each of so many devices that may be unacknowledged.
+    #[must_use]
+    pub fn window(&self, devices: usize) -> usize {
+        self.in_flight
+            .unwrap_or_else(|| (IN_FLIGHT_OF_ALL / devices.max(1)).max(IN_FLIGHT))
+    }
 }
 
 /// How many times faster than recorded.
@@ -62,7 +78,11 @@ impl FromStr for Compression {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let factor: f64 = text.parse().map_err(|_| "expected a number")?;
-        if factor.is_finite() && factor > 0.0 { Ok(Self(factor)) } else { Err("expected a number above zero") }
+        if factor.is_finite() && factor > 0.0 {
+            Ok(Self(factor))
+        } else {
+            Err("expected a number above zero")
+        }
     }
 }
 

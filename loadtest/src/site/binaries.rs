@@ -24,7 +24,9 @@ impl Binaries {
     pub fn find() -> anyhow::Result<Self> {
         let own = std::env::current_exe().context("cannot tell where this program lies")?;
         let folder = std::env::var_os(FOLDER_VARIABLE).map(PathBuf::from);
-        let folder = folder.or_else(|| own.parent().map(Path::to_path_buf)).unwrap_or_default();
+        let folder = folder
+            .or_else(|| own.parent().map(Path::to_path_buf))
+            .unwrap_or_default();
         Self::within(&folder)
     }
 
@@ -44,6 +46,9 @@ impl Binaries {
                 folder.display()
             )
         };
-        Ok(Self { hub: find("farthing-hub")?, settle: find("farthing-settle")? })
+        Ok(Self {
+            hub: find("farthing-hub")?,
+            settle: find("farthing-settle")?,
+        })
     }
 }

@@ -74,7 +74,11 @@ mod tests {
 
     #[test]
     fn the_tariff_rounds_up_once() {
-        let tariff = "3/1000".parse::<PriceOption>().unwrap().tariff(Unit::Octets, 1).unwrap();
+        let tariff = "3/1000"
+            .parse::<PriceOption>()
+            .unwrap()
+            .tariff(Unit::Octets, 1)
+            .unwrap();
         assert_eq!(tariff.charge_units(1).unwrap(), 1);
         assert_eq!(tariff.charge_units(2_000).unwrap(), 6);
         assert_eq!(tariff.charge_units(2_001).unwrap(), 7);
