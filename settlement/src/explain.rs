@@ -11,7 +11,7 @@ use farthing_ledger::tree::{BatchTree, SumNode};
 use serde::Serialize;
 
 use crate::night::EpochOutputs;
-use crate::proofs::ProofBundle;
+use crate::proofs::{MandateIndex, MandatePlace, ProofBundle};
 use crate::proposal::{channel_plans, tree};
 use crate::stage::positions::{Cover, LaneLine};
 
@@ -135,9 +135,13 @@ pub fn explain(outputs: &EpochOutputs, bundle: &ProofBundle, leg: usize) -> Opti
     let positions = &outputs.positions.positions;
     let owed_to = positions.iter().filter(|p| p.creditor == receiver).map(|p| (p.debtor.to_string(), p.amount));
     let owed_by = positions.iter().filter(|p| p.debtor == receiver).map(|p| (p.creditor.to_string(), p.amount));
-    let trees = trees(outputs);
+    let behind = Behind {
+        trees: trees(outputs),
+        mandates: bundle.mandate_index(),
+        roots: bundle.mandates.iter().map(mandate_root).collect(),
+    };
     let paying = outputs.positions.lanes.iter().filter(|line| line.payee == receiver && line.collect > 0);
-    let lanes: Vec<_> = paying.map(|line| lane(outputs, bundle, &trees, line)).collect();
+    let lanes: Vec<_> = paying.map(|line| lane(outputs, bundle, &behind, line)).collect();
     Some(Explanation {
         epoch: outputs.cut_off.epoch,
         leg,
@@ -150,6 +154,14 @@ pub fn explain(outputs: &EpochOutputs, bundle: &ProofBundle, leg: usize) -> Opti
         lanes,
         approvers: outputs.approvals.iter().map(|row| row.approver.to_string()).collect(),
     })
+}
+
+/// What many lanes have behind them in common.
+struct Behind<'a> {
+    trees: BTreeMap<farthing_channel::id::EscrowId, EscrowTree>,
+    mandates: MandateIndex<'a>,
+    /// The root each bundle leads to; `None` for a mandate signed itself.
+    roots: Vec<Option<Hash32>>,
 }
 
 /// An escrow's tree with its root and number of channels.
@@ -168,12 +180,7 @@ fn trees(outputs: &EpochOutputs) -> BTreeMap<farthing_channel::id::EscrowId, Esc
     built.collect()
 }
 
-fn lane(
-    outputs: &EpochOutputs,
-    bundle: &ProofBundle,
-    trees: &BTreeMap<farthing_channel::id::EscrowId, EscrowTree>,
-    line: &LaneLine,
-) -> LaneExplanation {
+fn lane(outputs: &EpochOutputs, bundle: &ProofBundle, behind: &Behind<'_>, line: &LaneLine) -> LaneExplanation {
     let domain = outputs.proposal.domain();
     let escrow = outputs.cut_off.ledger.escrow(&line.escrow);
     let payer_key = match (&line.cover, escrow) {
@@ -181,11 +188,12 @@ fn lane(
         _ => line.device,
     };
     let evidence = bundle.lane(&line.lane).map(|proof| proof.evidence);
-    let tree = trees.get(&line.escrow);
+    let tree = behind.trees.get(&line.escrow);
     let mandate = match (line.cover, escrow) {
-        (Cover::Mandate(facts), Some(escrow)) => bundle
-            .mandate(&line.escrow, &line.device, facts.serial)
-            .and_then(|(bundle, place)| mandate(&domain, bundle, place, &escrow.signer)),
+        (Cover::Mandate(facts), Some(escrow)) => behind
+            .mandates
+            .get(&line.escrow, &line.device, facts.serial)
+            .and_then(|place| mandate(&domain, place, behind.roots.get(place.number)?.as_ref(), &escrow.signer)),
         _ => None,
     };
     LaneExplanation {
@@ -239,9 +247,9 @@ fn tick(line: &LaneLine, evidence: &Evidence) -> Option<TickView> {
     })
 }
 
-/// The payer's signature over a mandate, or over the root of the tree that the mandate is in.
-fn mandate(domain: &Domain, bundle: &MandateBundle, place: usize, signer: &Address) -> Option<SignedBy> {
-    let terms = bundle.mandates.get(place)?;
+/// The payer's signature over a mandate, or over the `root` of the tree that the mandate is in.
+fn mandate(domain: &Domain, place: &MandatePlace<'_>, root: Option<&Hash32>, signer: &Address) -> Option<SignedBy> {
+    let MandatePlace { bundle, position, terms, .. } = place;
     match &bundle.authority {
         Authority::Direct { signature } => {
             let typed: Mandate = terms.typed(&bundle.escrow);
@@ -249,14 +257,14 @@ fn mandate(domain: &Domain, bundle: &MandateBundle, place: usize, signer: &Addre
             Some(SignedBy::new(&what, &domain.digest(&typed), signature, signer))
         }
         Authority::Tree { signature, first_index, .. } => {
-            let root = MandateRoot { escrow: bundle.escrow, root: mandate_root(bundle)? };
+            let typed = MandateRoot { escrow: bundle.escrow, root: *root? };
             let what = format!(
                 "tree of mandates, leaf {} with serial {} and limit {}",
-                first_index.saturating_add(u64::try_from(place).unwrap_or(u64::MAX)),
+                first_index.saturating_add(u64::try_from(*position).unwrap_or(u64::MAX)),
                 terms.serial,
                 terms.limit
             );
-            Some(SignedBy::new(&what, &domain.digest(&root), signature, signer))
+            Some(SignedBy::new(&what, &domain.digest(&typed), signature, signer))
         }
     }
 }

@@ -1,11 +1,11 @@
 //! `proofs.cbor`: everything that proves an epoch, in one file, for whoever trusts neither hub nor settlement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farthing_channel::codec::encode_to_vec;
-use farthing_channel::id::{Address, Hash32, LaneId};
+use farthing_channel::id::{Address, EscrowId, Hash32, LaneId};
 use farthing_channel::lane::Evidence;
-use farthing_channel::mandate::MandateBundle;
+use farthing_channel::mandate::{MandateBundle, MandateTerms};
 use farthing_channel::wire::SignedReport;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -121,17 +121,41 @@ impl ProofBundle {
         self.lanes.get(place)
     }
 
-    /// The bundle that holds the mandate with `serial` of `device`, and the mandate's place in it.
+    /// Every mandate given, by escrow, device and serial.
     #[must_use]
-    pub fn mandate(
-        &self,
-        escrow: &farthing_channel::id::EscrowId,
-        device: &Address,
-        serial: u64,
-    ) -> Option<(&MandateBundle, usize)> {
-        self.mandates.iter().filter(|bundle| bundle.escrow == *escrow).find_map(|bundle| {
-            let place = bundle.mandates.iter().position(|terms| terms.device == *device && terms.serial == serial)?;
-            Some((bundle, place))
-        })
+    pub fn mandate_index(&self) -> MandateIndex<'_> {
+        let mut places = BTreeMap::new();
+        for (number, bundle) in self.mandates.iter().enumerate() {
+            for (position, terms) in bundle.mandates.iter().enumerate() {
+                let place = MandatePlace { bundle, number, position, terms };
+                places.insert((bundle.escrow, terms.device, terms.serial), place);
+            }
+        }
+        MandateIndex(places)
+    }
+}
+
+/// Where a mandate stands among those given.
+#[derive(Debug, Clone, Copy)]
+pub struct MandatePlace<'a> {
+    /// Its bundle.
+    pub bundle: &'a MandateBundle,
+    /// The bundle's place among all bundles.
+    pub number: usize,
+    /// Its place in the bundle.
+    pub position: usize,
+    /// Its terms.
+    pub terms: &'a MandateTerms,
+}
+
+/// Mandates by escrow, device and serial.
+#[derive(Debug)]
+pub struct MandateIndex<'a>(BTreeMap<(EscrowId, Address, u64), MandatePlace<'a>>);
+
+impl<'a> MandateIndex<'a> {
+    /// The mandate with `serial` of `device`.
+    #[must_use]
+    pub fn get(&self, escrow: &EscrowId, device: &Address, serial: u64) -> Option<&MandatePlace<'a>> {
+        self.0.get(&(*escrow, *device, serial))
     }
 }

@@ -59,11 +59,11 @@ pub(super) fn mandates(bundle: &ProofBundle, outputs: &EpochOutputs, checks: &mu
             wrong.push(reason);
         }
     }
+    let index = bundle.mandate_index();
     let mut totals: BTreeMap<(EscrowId, Address), (u128, MandateFacts)> = BTreeMap::new();
     for line in outputs.positions.lanes.iter().filter(|line| line.collect > 0) {
         let Cover::Mandate(facts) = line.cover else { continue };
-        let stated = bundle.mandate(&line.escrow, &line.device, facts.serial);
-        let terms = stated.and_then(|(bundle, place)| bundle.mandates.get(place));
+        let terms = index.get(&line.escrow, &line.device, facts.serial).map(|place| place.terms);
         match terms {
             Some(terms) if terms.limit == facts.limit && terms.allows(&line.payee) => {}
             Some(_) => wrong.push(format!("{}: its mandate says otherwise", line.lane)),
