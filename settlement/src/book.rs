@@ -46,7 +46,7 @@ const LAYOUT: &[u8] = b"farthing/settlement/1";
 pub enum BookError {
     /// The disk or the file.
     #[error("settlement book: {0}")]
-    Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Storage(Box<dyn std::error::Error + Send + Sync>),
     /// Another settlement run holds it.
     #[error("{0} is in use by another settlement run")]
     Busy(PathBuf),
