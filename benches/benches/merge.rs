@@ -6,10 +6,7 @@ use farthing_channel::lane::{LaneState, Outcome, Verified};
 
 fn main() {
     // Many calls for each sample, as one of them lasts little longer than the timer's tick.
-    divan::Divan::default()
-        .sample_size(256)
-        .config_with_args()
-        .main();
+    divan::Divan::default().sample_size(256).config_with_args().main();
 }
 
 fn commit(state: LaneState, outcome: &Outcome) -> LaneState {
@@ -44,9 +41,7 @@ fn tick_that_advances_by_gap(bencher: Bencher<'_, '_>, gap: u16) {
     let state = fixture.anchored();
     let link = fixture.link(gap);
     bencher.with_inputs(|| state.clone()).bench_values(|state| {
-        let outcome = state
-            .propose_tick(gap, black_box(&link))
-            .expect("the chain's own link");
+        let outcome = state.propose_tick(gap, black_box(&link)).expect("the chain's own link");
         commit(state, &outcome)
     });
 }

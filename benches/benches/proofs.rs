@@ -15,15 +15,7 @@ fn verify_one_voucher(bencher: Bencher<'_, '_>, recover: &(impl Recover + Sync))
     let fixture = Fixture::new();
     let device = fixture.key.address();
     let voucher = fixture.voucher(2_000_000);
-    bencher.bench(|| {
-        verify_voucher(
-            recover,
-            &fixture.domain,
-            &fixture.lane,
-            &device,
-            black_box(&voucher),
-        )
-    });
+    bencher.bench(|| verify_voucher(recover, &fixture.domain, &fixture.lane, &device, black_box(&voucher)));
 }
 
 #[divan::bench]
@@ -46,15 +38,7 @@ fn voucher_sign_libsecp256k1(bencher: Bencher<'_, '_>) {
 fn anchor_verify_libsecp256k1(bencher: Bencher<'_, '_>) {
     let fixture = Fixture::new();
     let device = fixture.key.address();
-    bencher.bench(|| {
-        verify_anchor(
-            &LibSecp,
-            &fixture.domain,
-            &fixture.lane,
-            &device,
-            black_box(&fixture.anchor),
-        )
-    });
+    bencher.bench(|| verify_anchor(&LibSecp, &fixture.domain, &fixture.lane, &device, black_box(&fixture.anchor)));
 }
 
 /// The hashes alone; `merge` has the tick with its look-up and its new total.
@@ -73,13 +57,11 @@ fn tick_verify_by_gap(bencher: Bencher<'_, '_>, gap: u16) {
 #[divan::bench]
 fn chain_paid_in_order(bencher: Bencher<'_, '_>) {
     let fixture = Fixture::new();
-    bencher
-        .with_inputs(|| fixture.chain.clone())
-        .bench_refs(|chain| {
-            for index in 1..=CHAIN_LENGTH {
-                black_box(chain.preimage(index));
-            }
-        });
+    bencher.with_inputs(|| fixture.chain.clone()).bench_refs(|chain| {
+        for index in 1..=CHAIN_LENGTH {
+            black_box(chain.preimage(index));
+        }
+    });
 }
 
 #[divan::bench]

@@ -8,10 +8,7 @@ use farthing_channel::time::UnixSeconds;
 
 fn main() {
     // Many calls for each sample, as one of them lasts little longer than the timer's tick.
-    divan::Divan::default()
-        .sample_size(256)
-        .config_with_args()
-        .main();
+    divan::Divan::default().sample_size(256).config_with_args().main();
 }
 
 fn price(amount: u64, per_units: u64) -> Price {
@@ -25,10 +22,7 @@ fn flat() -> Tariff {
 /// As many tiers as there may be, a million units each.
 fn tiers() -> Tiers {
     let up_to = (1..).map(|tier| tier * 1_000_000).take(TIERS_MAX - 1);
-    let bounded = up_to.zip(2..).map(|(up_to, per)| Tier {
-        up_to,
-        price: price(1_000, per),
-    });
+    let bounded = up_to.zip(2..).map(|(up_to, per)| Tier { up_to, price: price(1_000, per) });
     Tiers::new(bounded.collect(), price(1, 11)).expect("ascending tiers")
 }
 
@@ -85,9 +79,7 @@ fn units_for_8_tiers(bencher: Bencher<'_, '_>) {
 fn usage_added_with_next_change(bencher: Bencher<'_, '_>) {
     let tariff = windowed();
     let usage = used(&tariff);
-    bencher
-        .with_inputs(|| usage)
-        .bench_refs(|usage| usage.add(&tariff, black_box(UnixSeconds(1_772_409_600)), 1));
+    bencher.with_inputs(|| usage).bench_refs(|usage| usage.add(&tariff, black_box(UnixSeconds(1_772_409_600)), 1));
 }
 
 #[divan::bench]

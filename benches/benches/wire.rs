@@ -9,34 +9,22 @@ use farthing_channel::wire::{Answer, LaneRef, Payment, Payments};
 
 fn main() {
     // Many calls for each sample, as one of them lasts little longer than the timer's tick.
-    divan::Divan::default()
-        .sample_size(256)
-        .config_with_args()
-        .main();
+    divan::Divan::default().sample_size(256).config_with_args().main();
 }
 
 const HANDLE: LaneRef = LaneRef::Handle(300);
 
 fn tick(index: u16) -> Payment {
-    Payment::Tick {
-        lane: HANDLE,
-        index,
-        link: Fixture::new().link(index),
-    }
+    Payment::Tick { lane: HANDLE, index, link: Fixture::new().link(index) }
 }
 
 fn voucher(lane: LaneRef) -> Payment {
-    Payment::Voucher {
-        lane,
-        voucher: Fixture::new().voucher(2_000_000),
-    }
+    Payment::Voucher { lane, voucher: Fixture::new().voucher(2_000_000) }
 }
 
 fn read(bencher: Bencher<'_, '_>, payment: &Payment) {
     let bytes = encode_to_vec(payment);
-    bencher
-        .counter(BytesCount::new(bytes.len()))
-        .bench(|| decode_exact::<Payment>(divan::black_box(&bytes)));
+    bencher.counter(BytesCount::new(bytes.len())).bench(|| decode_exact::<Payment>(divan::black_box(&bytes)));
 }
 
 #[divan::bench]
@@ -56,13 +44,7 @@ fn voucher_before_attach_read(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn anchor_read(bencher: Bencher<'_, '_>) {
-    read(
-        bencher,
-        &Payment::Anchor {
-            lane: HANDLE,
-            anchor: Fixture::new().anchor,
-        },
-    );
+    read(bencher, &Payment::Anchor { lane: HANDLE, anchor: Fixture::new().anchor });
 }
 
 /// Ticks of twenty lanes that a gateway put into one datagram.
@@ -72,11 +54,9 @@ fn datagram_of_20_ticks_read(bencher: Bencher<'_, '_>) {
     for index in 1..=20 {
         encode_into(&tick(index), &mut datagram);
     }
-    bencher.counter(BytesCount::new(datagram.len())).bench(|| {
-        Payments::new(divan::black_box(&datagram))
-            .filter(Result::is_ok)
-            .count()
-    });
+    bencher
+        .counter(BytesCount::new(datagram.len()))
+        .bench(|| Payments::new(divan::black_box(&datagram)).filter(Result::is_ok).count());
 }
 
 /// A tick cut short: what a truncated frame costs before it is dropped.
@@ -90,9 +70,7 @@ fn tick_cut_short(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn tick_written(bencher: Bencher<'_, '_>) {
     let payment = tick(1_000);
-    bencher
-        .with_inputs(|| Vec::with_capacity(64))
-        .bench_refs(|out| encode_into(&payment, out));
+    bencher.with_inputs(|| Vec::with_capacity(64)).bench_refs(|out| encode_into(&payment, out));
 }
 
 #[divan::bench]
@@ -104,7 +82,5 @@ fn acknowledgement_written(bencher: Bencher<'_, '_>) {
         index: Some(1_000),
         grant: None,
     };
-    bencher
-        .with_inputs(|| Vec::with_capacity(64))
-        .bench_refs(|out| encode_into(&answer, out));
+    bencher.with_inputs(|| Vec::with_capacity(64)).bench_refs(|out| encode_into(&answer, out));
 }

@@ -2,12 +2,8 @@
 
 use farthing_channel::chain::{ChainPurpose, DeviceChain, seed};
 use farthing_channel::eip712::{Domain, Voucher};
-use farthing_channel::id::{
-    Address, ChannelId, EscrowId, LaneId, Preimage, RatingGroup, TariffHash,
-};
-use farthing_channel::lane::{
-    AnchorTerms, LaneState, Outcome, SignedAnchor, SignedVoucher, Verified,
-};
+use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId, Preimage, RatingGroup, TariffHash};
+use farthing_channel::lane::{AnchorTerms, LaneState, Outcome, SignedAnchor, SignedVoucher, Verified};
 use farthing_channel::sign::{LibSecpKey, Signature, Signer as _, sign_typed};
 
 /// Chain length of the fixture: the longest that is allowed.
@@ -54,30 +50,17 @@ impl Fixture {
             length: CHAIN_LENGTH,
             tariff: TariffHash::ZERO,
         };
-        let chain = DeviceChain::new(&lane, seed(&[9; 32], &domain, &purpose), CHAIN_LENGTH)
-            .expect("a chain length");
+        let chain = DeviceChain::new(&lane, seed(&[9; 32], &domain, &purpose), CHAIN_LENGTH).expect("a chain length");
         let terms = AnchorTerms::of_chain(&purpose, chain.root());
         let Ok(signature) = sign_typed(&key, &domain, &terms.typed(&lane));
-        let anchor = SignedAnchor {
-            terms,
-            signature: signature.into(),
-        };
-        Self {
-            domain,
-            key,
-            lane,
-            chain,
-            anchor,
-        }
+        let anchor = SignedAnchor { terms, signature: signature.into() };
+        Self { domain, key, lane, chain, anchor }
     }
 
     /// The device's signature over a total.
     #[must_use]
     pub fn sign_total(&self, amount: u64) -> Signature {
-        let typed = Voucher {
-            lane: self.lane,
-            cumulative_amount: u128::from(amount),
-        };
+        let typed = Voucher { lane: self.lane, cumulative_amount: u128::from(amount) };
         let Ok(signature) = sign_typed(&self.key, &self.domain, &typed);
         signature
     }
@@ -85,10 +68,7 @@ impl Fixture {
     /// A voucher for a total.
     #[must_use]
     pub fn voucher(&self, amount: u64) -> SignedVoucher {
-        SignedVoucher {
-            amount,
-            signature: self.sign_total(amount).into(),
-        }
+        SignedVoucher { amount, signature: self.sign_total(amount).into() }
     }
 
     /// The chain's link at an index.
@@ -97,11 +77,7 @@ impl Fixture {
     /// Outside 1..=[`CHAIN_LENGTH`].
     #[must_use]
     pub fn link(&self, index: u16) -> Preimage {
-        let (link, _) = self
-            .chain
-            .clone()
-            .preimage(index)
-            .expect("an index of the chain");
+        let (link, _) = self.chain.clone().preimage(index).expect("an index of the chain");
         link
     }
 

@@ -38,6 +38,8 @@ pub struct Standing {
     pub expiry: UnixSeconds,
     /// Whether the mandate's serial has been revoked on the ledger.
     pub revoked: bool,
+    /// Whether the mandate lets it pay this payee.
+    pub payee_allowed: bool,
     /// Whether the escrow accepts new payments: open, with no exit requested.
     pub escrow_open: bool,
 }
@@ -45,8 +47,8 @@ pub struct Standing {
 /// Whether the channel may pay at `now`. Asked before any proof is looked at.
 ///
 /// # Errors
-/// In this order: [`Refusal::MandateExpired`], [`Refusal::MandateRevoked`], [`Refusal::ChannelFrozen`],
-/// [`Refusal::ChannelClosed`], [`Refusal::EscrowClosing`].
+/// In this order: [`Refusal::MandateExpired`], [`Refusal::MandateRevoked`], [`Refusal::PayeeNotAllowed`],
+/// [`Refusal::ChannelFrozen`], [`Refusal::ChannelClosed`], [`Refusal::EscrowClosing`].
 pub fn check_standing(standing: &Standing, now: UnixSeconds) -> Result<(), Refusal> {
     if now >= standing.expiry {
         return Err(Refusal::MandateExpired);
@@ -54,16 +56,15 @@ pub fn check_standing(standing: &Standing, now: UnixSeconds) -> Result<(), Refus
     if standing.revoked {
         return Err(Refusal::MandateRevoked);
     }
+    if !standing.payee_allowed {
+        return Err(Refusal::PayeeNotAllowed);
+    }
     match standing.status {
         ChannelStatus::Open => {}
         ChannelStatus::Frozen => return Err(Refusal::ChannelFrozen),
         ChannelStatus::Closed => return Err(Refusal::ChannelClosed),
     }
-    if standing.escrow_open {
-        Ok(())
-    } else {
-        Err(Refusal::EscrowClosing)
-    }
+    if standing.escrow_open { Ok(()) } else { Err(Refusal::EscrowClosing) }
 }
 
 /// `current + increase`, if it stays within `limit`.
@@ -71,10 +72,7 @@ pub fn check_standing(standing: &Standing, now: UnixSeconds) -> Result<(), Refus
 /// # Errors
 /// `refusal`, where it does not (or does not fit 64 bits, which is beyond any limit).
 pub fn reserve(current: u64, increase: u64, limit: u64, refusal: Refusal) -> Result<u64, Refusal> {
-    current
-        .checked_add(increase)
-        .filter(|total| *total <= limit)
-        .ok_or(refusal)
+    current.checked_add(increase).filter(|total| *total <= limit).ok_or(refusal)
 }
 
 #[cfg(test)]
@@ -85,6 +83,7 @@ mod tests {
         status: ChannelStatus::Open,
         expiry: UnixSeconds(10),
         revoked: false,
+        payee_allowed: true,
         escrow_open: true,
     };
 
@@ -93,69 +92,26 @@ mod tests {
         let cases = [
             (GOOD, 9, Ok(())),
             (GOOD, 10, Err(Refusal::MandateExpired)),
+            (Standing { revoked: true, ..GOOD }, 10, Err(Refusal::MandateExpired)),
+            (Standing { revoked: true, status: ChannelStatus::Frozen, ..GOOD }, 9, Err(Refusal::MandateRevoked)),
             (
-                Standing {
-                    revoked: true,
-                    ..GOOD
-                },
-                10,
-                Err(Refusal::MandateExpired),
-            ),
-            (
-                Standing {
-                    revoked: true,
-                    status: ChannelStatus::Frozen,
-                    ..GOOD
-                },
+                Standing { payee_allowed: false, status: ChannelStatus::Frozen, ..GOOD },
                 9,
-                Err(Refusal::MandateRevoked),
+                Err(Refusal::PayeeNotAllowed),
             ),
-            (
-                Standing {
-                    status: ChannelStatus::Frozen,
-                    escrow_open: false,
-                    ..GOOD
-                },
-                9,
-                Err(Refusal::ChannelFrozen),
-            ),
-            (
-                Standing {
-                    status: ChannelStatus::Closed,
-                    escrow_open: false,
-                    ..GOOD
-                },
-                9,
-                Err(Refusal::ChannelClosed),
-            ),
-            (
-                Standing {
-                    escrow_open: false,
-                    ..GOOD
-                },
-                9,
-                Err(Refusal::EscrowClosing),
-            ),
+            (Standing { status: ChannelStatus::Frozen, escrow_open: false, ..GOOD }, 9, Err(Refusal::ChannelFrozen)),
+            (Standing { status: ChannelStatus::Closed, escrow_open: false, ..GOOD }, 9, Err(Refusal::ChannelClosed)),
+            (Standing { escrow_open: false, ..GOOD }, 9, Err(Refusal::EscrowClosing)),
         ];
         for (standing, now, expected) in cases {
-            assert_eq!(
-                check_standing(&standing, UnixSeconds(now)),
-                expected,
-                "{standing:?} at {now}"
-            );
+            assert_eq!(check_standing(&standing, UnixSeconds(now)), expected, "{standing:?} at {now}");
         }
     }
 
     #[test]
     fn reservations_never_pass_the_limit() {
         assert_eq!(reserve(5, 5, 10, Refusal::EscrowLimit), Ok(10));
-        assert_eq!(
-            reserve(5, 6, 10, Refusal::EscrowLimit),
-            Err(Refusal::EscrowLimit)
-        );
-        assert_eq!(
-            reserve(u64::MAX, 1, u64::MAX, Refusal::MandateLimit),
-            Err(Refusal::MandateLimit)
-        );
+        assert_eq!(reserve(5, 6, 10, Refusal::EscrowLimit), Err(Refusal::EscrowLimit));
+        assert_eq!(reserve(u64::MAX, 1, u64::MAX, Refusal::MandateLimit), Err(Refusal::MandateLimit));
     }
 }

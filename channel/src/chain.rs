@@ -11,9 +11,7 @@ use zeroize::Zeroize as _;
 
 use crate::eip712::Domain;
 use crate::id::{Hash32, LaneId, Preimage, TariffHash, abi};
-use crate::limits::{
-    CHAIN_LENGTH_MAX, CHECKPOINT_SPACING, CHECKPOINT_SPACING_FINE, DEVICE_CHAIN_BYTES_MAX,
-};
+use crate::limits::{CHAIN_LENGTH_MAX, CHECKPOINT_SPACING, CHECKPOINT_SPACING_FINE, DEVICE_CHAIN_BYTES_MAX};
 
 /// The link at `index - 1`, from the one at `index`.
 #[must_use]
@@ -109,14 +107,7 @@ impl DeviceChain {
             }
         }
         coarse.reverse();
-        Some(Self {
-            lane_tag,
-            length,
-            coarse,
-            fine: Vec::new(),
-            fine_top: 0,
-            root: Hash32(link.0),
-        })
+        Some(Self { lane_tag, length, coarse, fine: Vec::new(), fine_top: 0, root: Hash32(link.0) })
     }
 
     /// The chain's index 0, for the anchor to sign.
@@ -143,9 +134,7 @@ impl DeviceChain {
             hashes = self.open_span(usize::from(span.saturating_sub(1)), top)?;
         }
         // The nearest finer checkpoint at or above the index.
-        let place = top
-            .checked_sub(index)?
-            .checked_div(CHECKPOINT_SPACING_FINE)?;
+        let place = top.checked_sub(index)?.checked_div(CHECKPOINT_SPACING_FINE)?;
         let from = top.checked_sub(place.checked_mul(CHECKPOINT_SPACING_FINE)?)?;
         let link = self.fine.get(usize::from(place))?;
         hashes = from.checked_sub(index)?.checked_add(hashes)?;
@@ -156,8 +145,7 @@ impl DeviceChain {
     fn open_span(&mut self, span: usize, top: u16) -> Option<u16> {
         let mut link = *self.coarse.get(span)?;
         self.fine.zeroize_links();
-        let bottom =
-            (top.saturating_sub(1) / CHECKPOINT_SPACING).saturating_mul(CHECKPOINT_SPACING);
+        let bottom = (top.saturating_sub(1) / CHECKPOINT_SPACING).saturating_mul(CHECKPOINT_SPACING);
         let mut index = top;
         let mut hashes: u16 = 0;
         self.fine.push(link);
@@ -176,9 +164,7 @@ impl DeviceChain {
     #[must_use]
     pub fn state_bytes(&self) -> usize {
         let links = self.coarse.len().saturating_add(self.fine.len());
-        links
-            .saturating_mul(size_of::<Preimage>())
-            .saturating_add(size_of::<Self>())
+        links.saturating_mul(size_of::<Preimage>()).saturating_add(size_of::<Self>())
     }
 }
 
@@ -202,10 +188,7 @@ impl Drop for DeviceChain {
 
 impl core::fmt::Debug for DeviceChain {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("DeviceChain")
-            .field("length", &self.length)
-            .field("root", &self.root)
-            .finish_non_exhaustive()
+        f.debug_struct("DeviceChain").field("length", &self.length).field("root", &self.root).finish_non_exhaustive()
     }
 }
 
@@ -227,15 +210,8 @@ mod tests {
             let mut last = Preimage(chain.root().0);
             for index in 1..=length {
                 let (link, hashes) = chain.preimage(index).unwrap();
-                assert_eq!(
-                    step(&link, &lane.tag(), index),
-                    last,
-                    "length {length} index {index}"
-                );
-                assert!(
-                    hashes <= 128,
-                    "length {length} index {index}: {hashes} hashes"
-                );
+                assert_eq!(step(&link, &lane.tag(), index), last, "length {length} index {index}");
+                assert!(hashes <= 128, "length {length} index {index}: {hashes} hashes");
                 assert!(chain.state_bytes() <= DEVICE_CHAIN_BYTES_MAX);
                 last = link;
             }

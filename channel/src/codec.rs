@@ -59,17 +59,9 @@ where
     let mut decoder = Decoder::new(bytes);
     let value: T = decoder.decode().map_err(|_| CodecError::Malformed)?;
     let taken = decoder.position();
-    let mut comparison = Comparison {
-        rest: bytes.get(..taken).ok_or(CodecError::Malformed)?,
-    };
-    Encoder::new(&mut comparison)
-        .encode(&value)
-        .map_err(|_| CodecError::NotCanonical)?;
-    if comparison.rest.is_empty() {
-        Ok((value, taken))
-    } else {
-        Err(CodecError::NotCanonical)
-    }
+    let mut comparison = Comparison { rest: bytes.get(..taken).ok_or(CodecError::Malformed)? };
+    Encoder::new(&mut comparison).encode(&value).map_err(|_| CodecError::NotCanonical)?;
+    if comparison.rest.is_empty() { Ok((value, taken)) } else { Err(CodecError::NotCanonical) }
 }
 
 /// Decodes `bytes` as exactly one value.
@@ -81,11 +73,7 @@ where
     T: Decode<'b, ()> + Encode<()>,
 {
     let (value, taken) = decode_first(bytes)?;
-    if taken == bytes.len() {
-        Ok(value)
-    } else {
-        Err(CodecError::TrailingBytes)
-    }
+    if taken == bytes.len() { Ok(value) } else { Err(CodecError::TrailingBytes) }
 }
 
 /// Appends the encoding of `value` to `out`.
@@ -120,9 +108,6 @@ pub(crate) mod uint128 {
 
     pub(crate) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<u128, DecodeError> {
         let bytes = d.bytes()?;
-        bytes
-            .try_into()
-            .map(u128::from_be_bytes)
-            .map_err(|_| DecodeError::message("expected 16 bytes"))
+        bytes.try_into().map(u128::from_be_bytes).map_err(|_| DecodeError::message("expected 16 bytes"))
     }
 }

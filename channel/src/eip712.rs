@@ -16,9 +16,7 @@ impl Domain {
     /// The domain of the ledger `(chain_id, contract)`.
     #[must_use]
     pub fn new(chain_id: u64, contract: Address) -> Self {
-        let kind = keccak256(&[
-            b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)",
-        ]);
+        let kind = keccak256(&[b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"]);
         let separator = keccak256(&[
             &kind,
             &keccak256(&[b"EVM Payment Channel"]),
@@ -26,11 +24,7 @@ impl Domain {
             &abi::uint(u128::from(chain_id)),
             &abi::address(&contract),
         ]);
-        Self {
-            chain_id,
-            contract,
-            separator,
-        }
+        Self { chain_id, contract, separator }
     }
 
     /// The chain id.
@@ -54,11 +48,7 @@ impl Domain {
     /// The digest to sign for `data`.
     #[must_use]
     pub fn digest(&self, data: &impl TypedData) -> Digest {
-        Digest(keccak256(&[
-            b"\x19\x01",
-            &self.separator,
-            &data.struct_hash(),
-        ]))
+        Digest(keccak256(&[b"\x19\x01", &self.separator, &data.struct_hash()]))
     }
 }
 
@@ -154,7 +144,8 @@ pub struct Mandate {
 }
 
 impl TypedData for Mandate {
-    const TYPE: &'static str = "Mandate(bytes32 escrowId,address device,uint128 limit,uint64 expiry,uint64 serial,bytes32 payees)";
+    const TYPE: &'static str =
+        "Mandate(bytes32 escrowId,address device,uint128 limit,uint64 expiry,uint64 serial,bytes32 payees)";
     fn struct_hash(&self) -> [u8; 32] {
         hash_struct::<Self>(&[
             &self.escrow.0,
@@ -200,8 +191,7 @@ pub struct Receipt {
 }
 
 impl TypedData for Receipt {
-    const TYPE: &'static str =
-        "Receipt(bytes32 channelId,uint128 authorised,uint128 used,bytes32 tariff,uint64 time)";
+    const TYPE: &'static str = "Receipt(bytes32 channelId,uint128 authorised,uint128 used,bytes32 tariff,uint64 time)";
     fn struct_hash(&self) -> [u8; 32] {
         hash_struct::<Self>(&[
             &self.lane.0,
@@ -227,11 +217,7 @@ pub struct Attach {
 impl TypedData for Attach {
     const TYPE: &'static str = "Attach(bytes32 binding,address hub,uint8 role)";
     fn struct_hash(&self) -> [u8; 32] {
-        hash_struct::<Self>(&[
-            &self.binding.0,
-            &abi::address(&self.hub),
-            &abi::uint(u128::from(self.role)),
-        ])
+        hash_struct::<Self>(&[&self.binding.0, &abi::address(&self.hub), &abi::uint(u128::from(self.role))])
     }
 }
 
@@ -259,8 +245,7 @@ pub struct Report {
 }
 
 impl TypedData for Report {
-    const TYPE: &'static str =
-        "Report(bytes32 channelId,uint64 revision,uint128 usedUnits,uint128 creditedAmount)";
+    const TYPE: &'static str = "Report(bytes32 channelId,uint64 revision,uint128 usedUnits,uint128 creditedAmount)";
     fn struct_hash(&self) -> [u8; 32] {
         hash_struct::<Self>(&[
             &self.lane.0,

@@ -21,11 +21,7 @@ pub struct ParseIdError {
 
 impl fmt::Display for ParseIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "expected 0x and {} hexadecimal digits",
-            self.bytes.saturating_mul(2)
-        )
+        write!(f, "expected 0x and {} hexadecimal digits", self.bytes.saturating_mul(2))
     }
 }
 
@@ -218,11 +214,7 @@ impl EscrowTerms {
     /// The key whose signatures count: the authorised signer, or the payer where none is named.
     #[must_use]
     pub fn signer(&self) -> Address {
-        if self.authorized_signer.is_zero() {
-            self.payer
-        } else {
-            self.authorized_signer
-        }
+        if self.authorized_signer.is_zero() { self.payer } else { self.authorized_signer }
     }
 }
 
@@ -238,11 +230,7 @@ impl LaneId {
     /// The lane from `channel` to `payee` for `rating_group`.
     #[must_use]
     pub fn derive(channel: &ChannelId, payee: &Address, rating_group: RatingGroup) -> Self {
-        Self(keccak256(&[
-            &channel.0,
-            &abi::address(payee),
-            &abi::uint(u128::from(rating_group.0)),
-        ]))
+        Self(keccak256(&[&channel.0, &abi::address(payee), &abi::uint(u128::from(rating_group.0))]))
     }
 
     /// The lane of a lone payer, who pays on the escrow itself: its proofs name the escrow id.
@@ -277,13 +265,7 @@ mod tests {
     fn a_lane_is_bound_to_channel_payee_and_group() {
         let channel = ChannelId::derive(&EscrowId([1; 32]), &Address([2; 20]));
         let lane = LaneId::derive(&channel, &Address([3; 20]), RatingGroup(4));
-        assert_ne!(
-            lane,
-            LaneId::derive(&channel, &Address([3; 20]), RatingGroup(5))
-        );
-        assert_ne!(
-            lane,
-            LaneId::derive(&channel, &Address([4; 20]), RatingGroup(4))
-        );
+        assert_ne!(lane, LaneId::derive(&channel, &Address([3; 20]), RatingGroup(5)));
+        assert_ne!(lane, LaneId::derive(&channel, &Address([4; 20]), RatingGroup(4)));
     }
 }

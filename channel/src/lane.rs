@@ -9,9 +9,7 @@ mod total;
 
 use alloc::vec::Vec;
 
-pub use evidence::{
-    AnchorTerms, Evidence, SignedAnchor, SignedVoucher, TickProof, verify_evidence,
-};
+pub use evidence::{AnchorTerms, Evidence, SignedAnchor, SignedVoucher, TickProof, verify_evidence};
 pub use total::Total;
 
 use crate::chain;
@@ -63,17 +61,11 @@ pub struct HeldAnchor {
 impl HeldAnchor {
     fn total(&self) -> Total {
         // Checked when the anchor was accepted: the top value fits, so every value below it does.
-        self.signed
-            .terms
-            .total_at(self.index)
-            .unwrap_or(Total::ZERO)
+        self.signed.terms.total_at(self.index).unwrap_or(Total::ZERO)
     }
 
     fn top(&self) -> Total {
-        self.signed
-            .terms
-            .total_at(self.signed.terms.length)
-            .unwrap_or(Total::ZERO)
+        self.signed.terms.total_at(self.signed.terms.length).unwrap_or(Total::ZERO)
     }
 }
 
@@ -154,12 +146,7 @@ impl LaneState {
     /// A lane on which nothing has been paid.
     #[must_use]
     pub fn new(lane: LaneId) -> Self {
-        Self {
-            lane,
-            total: Total::ZERO,
-            best: Best::Nothing,
-            anchors: Vec::new(),
-        }
+        Self { lane, total: Total::ZERO, best: Best::Nothing, anchors: Vec::new() }
     }
 
     /// The lane.
@@ -186,28 +173,20 @@ impl LaneState {
         match self.best {
             Best::Nothing => None,
             Best::Voucher(voucher) => Some(Evidence::Voucher(voucher)),
-            Best::Anchor(tag) => self.held(tag).map(|held| {
-                Evidence::Tick(TickProof {
-                    anchor: held.signed,
-                    index: held.index,
-                    link: held.link,
-                })
-            }),
+            Best::Anchor(tag) => self
+                .held(tag)
+                .map(|held| Evidence::Tick(TickProof { anchor: held.signed, index: held.index, link: held.link })),
         }
     }
 
     /// The newest anchor with the index known of it, as acknowledgements name it.
     #[must_use]
     pub fn newest_anchor(&self) -> Option<(u64, u16)> {
-        self.anchors
-            .last()
-            .map(|held| (held.signed.terms.tag(), held.index))
+        self.anchors.last().map(|held| (held.signed.terms.tag(), held.index))
     }
 
     fn held(&self, tag: u64) -> Option<&HeldAnchor> {
-        self.anchors
-            .iter()
-            .find(|held| held.signed.terms.tag() == tag)
+        self.anchors.iter().find(|held| held.signed.terms.tag() == tag)
     }
 
     /// Whether a voucher of `amount` could raise the total. Asked before the signature is looked at.
@@ -234,11 +213,7 @@ impl LaneState {
     /// # Errors
     /// [`Refusal::BadAnchorTerms`], [`Refusal::Overflow`], [`Refusal::WrongTariff`], [`Refusal::AnchorSpent`],
     /// [`Refusal::AnchorConflict`].
-    pub fn anchor_is_news(
-        &self,
-        terms: &AnchorTerms,
-        tariff: &TariffHash,
-    ) -> Result<bool, Refusal> {
+    pub fn anchor_is_news(&self, terms: &AnchorTerms, tariff: &TariffHash) -> Result<bool, Refusal> {
         terms.check()?;
         if terms.tariff != *tariff {
             return Err(Refusal::WrongTariff);
@@ -249,11 +224,7 @@ impl LaneState {
             None => {}
         }
         let top = terms.total_at(terms.length)?;
-        if top > self.total {
-            Ok(true)
-        } else {
-            Err(Refusal::AnchorSpent)
-        }
+        if top > self.total { Ok(true) } else { Err(Refusal::AnchorSpent) }
     }
 
     /// What a checked anchor comes to: its index 0 is already worth its base.
@@ -267,27 +238,19 @@ impl LaneState {
         }
         let total = anchor.terms.total_at(0)?.max(self.total);
         let increase = total.amount().saturating_sub(self.total.amount());
-        Ok(Outcome::Advance(Proposal {
-            total,
-            increase,
-            change: Change::Anchor(anchor),
-        }))
+        Ok(Outcome::Advance(Proposal { total, increase, change: Change::Anchor(anchor) }))
     }
 
     /// Hashes that checking a tick at `index` may cost, over all anchors held.
     #[must_use]
     pub fn tick_hashes(&self, index: u16) -> u32 {
-        self.candidates(index)
-            .map(|held| u32::from(index.saturating_sub(held.index)))
-            .sum()
+        self.candidates(index).map(|held| u32::from(index.saturating_sub(held.index))).sum()
     }
 
     /// Anchors on whose chain `index` would be new and near enough, newest first.
     fn candidates(&self, index: u16) -> impl Iterator<Item = &HeldAnchor> {
         self.anchors.iter().rev().filter(move |held| {
-            index > held.index
-                && index <= held.signed.terms.length
-                && index.saturating_sub(held.index) <= TICK_GAP_MAX
+            index > held.index && index <= held.signed.terms.length && index.saturating_sub(held.index) <= TICK_GAP_MAX
         })
     }
 
@@ -301,14 +264,7 @@ impl LaneState {
             if chain::walk(link, &tag, index, held.index) == held.link {
                 let anchor = held.signed.terms.tag();
                 let total = held.signed.terms.total_at(index)?;
-                return Ok(self.advance(
-                    total,
-                    Change::Tick {
-                        anchor,
-                        index,
-                        link: *link,
-                    },
-                ));
+                return Ok(self.advance(total, Change::Tick { anchor, index, link: *link }));
             }
         }
         self.tick_without_match(index, link)
@@ -321,23 +277,13 @@ impl LaneState {
         };
         // A repeated tick is told apart from a wrong one only where that costs nothing. One from further back
         // changes nothing whatever it is, so it counts as known without being hashed.
-        if self
-            .anchors
-            .iter()
-            .any(|held| index < held.index || (index == held.index && *link == held.link))
-        {
+        if self.anchors.iter().any(|held| index < held.index || (index == held.index && *link == held.link)) {
             return Ok(Outcome::Known);
         }
-        if self
-            .anchors
-            .iter()
-            .all(|held| index == 0 || index > held.signed.terms.length)
-        {
+        if self.anchors.iter().all(|held| index == 0 || index > held.signed.terms.length) {
             return Err(Refusal::IndexOutOfRange);
         }
-        if index.saturating_sub(newest.index) > TICK_GAP_MAX
-            && self.candidates(index).next().is_none()
-        {
+        if index.saturating_sub(newest.index) > TICK_GAP_MAX && self.candidates(index).next().is_none() {
             return Err(Refusal::TickGap);
         }
         Err(Refusal::WrongTick)
@@ -351,11 +297,7 @@ impl LaneState {
         }
         let total = total.max(self.total);
         let increase = total.amount().saturating_sub(self.total.amount());
-        Outcome::Advance(Proposal {
-            total,
-            increase,
-            change,
-        })
+        Outcome::Advance(Proposal { total, increase, change })
     }
 
     /// Makes the change. `proposal` must come from this very state.
@@ -364,29 +306,14 @@ impl LaneState {
         match proposal.change {
             Change::Voucher(voucher) => self.best = Best::Voucher(voucher),
             Change::Anchor(signed) => {
-                let raises = signed
-                    .terms
-                    .total_at(0)
-                    .is_ok_and(|total| total > self.total);
-                self.hold(HeldAnchor {
-                    signed,
-                    index: 0,
-                    link: Preimage(signed.terms.root.0),
-                });
+                let raises = signed.terms.total_at(0).is_ok_and(|total| total > self.total);
+                self.hold(HeldAnchor { signed, index: 0, link: Preimage(signed.terms.root.0) });
                 if raises {
                     self.best = Best::Anchor(signed.terms.tag());
                 }
             }
-            Change::Tick {
-                anchor,
-                index,
-                link,
-            } => {
-                if let Some(held) = self
-                    .anchors
-                    .iter_mut()
-                    .find(|held| held.signed.terms.tag() == anchor)
-                {
+            Change::Tick { anchor, index, link } => {
+                if let Some(held) = self.anchors.iter_mut().find(|held| held.signed.terms.tag() == anchor) {
                     held.index = index;
                     held.link = link;
                     if held.total() > self.total {
@@ -423,26 +350,13 @@ impl LaneState {
     pub fn restore(self, change: &Change) -> Self {
         let outcome = match *change {
             Change::Voucher(voucher) => self.propose_voucher(&Verified::from_own_journal(voucher)),
-            Change::Anchor(anchor) => {
-                match self.propose_anchor(&Verified::from_own_journal(anchor)) {
-                    Ok(outcome) => outcome,
-                    Err(_) => return self,
-                }
-            }
-            Change::Tick {
-                anchor,
-                index,
-                link,
-            } => match self.held(anchor) {
+            Change::Anchor(anchor) => match self.propose_anchor(&Verified::from_own_journal(anchor)) {
+                Ok(outcome) => outcome,
+                Err(_) => return self,
+            },
+            Change::Tick { anchor, index, link } => match self.held(anchor) {
                 Some(held) if index > held.index => match held.signed.terms.total_at(index) {
-                    Ok(total) => self.advance(
-                        total,
-                        Change::Tick {
-                            anchor,
-                            index,
-                            link,
-                        },
-                    ),
+                    Ok(total) => self.advance(total, Change::Tick { anchor, index, link }),
                     Err(_) => return self,
                 },
                 _ => return self,
@@ -459,15 +373,11 @@ impl LaneState {
     #[must_use]
     pub fn to_changes(&self) -> Vec<Change> {
         let anchors = self.anchors.iter().map(|held| Change::Anchor(held.signed));
-        let ticks = self
-            .anchors
-            .iter()
-            .filter(|held| held.index > 0)
-            .map(|held| Change::Tick {
-                anchor: held.signed.terms.tag(),
-                index: held.index,
-                link: held.link,
-            });
+        let ticks = self.anchors.iter().filter(|held| held.index > 0).map(|held| Change::Tick {
+            anchor: held.signed.terms.tag(),
+            index: held.index,
+            link: held.link,
+        });
         let mut changes: Vec<_> = anchors.chain(ticks).collect();
         if let Best::Voucher(voucher) = self.best {
             changes.push(Change::Voucher(voucher));
@@ -487,10 +397,7 @@ pub fn verify_voucher(
     device: &Address,
     voucher: &SignedVoucher,
 ) -> Result<Verified<SignedVoucher>, Refusal> {
-    let typed = Voucher {
-        lane: *lane,
-        cumulative_amount: u128::from(voucher.amount),
-    };
+    let typed = Voucher { lane: *lane, cumulative_amount: u128::from(voucher.amount) };
     verify_typed(recover, domain, &typed, &voucher.signature.check()?, device)?;
     Ok(Verified::new(*voucher))
 }
@@ -507,13 +414,7 @@ pub fn verify_anchor(
     anchor: &SignedAnchor,
 ) -> Result<Verified<SignedAnchor>, Refusal> {
     anchor.terms.check()?;
-    verify_typed(
-        recover,
-        domain,
-        &anchor.terms.typed(lane),
-        &anchor.signature.check()?,
-        device,
-    )?;
+    verify_typed(recover, domain, &anchor.terms.typed(lane), &anchor.signature.check()?, device)?;
     Ok(Verified::new(*anchor))
 }
 

@@ -43,24 +43,9 @@ pub const CHECKPOINT_SPACING_FINE: u16 = 16;
 pub const DEVICE_CHAIN_BYTES_MAX: usize = 2048;
 
 const _: () = {
-    assert!(
-        CHAIN_LENGTH_MAX.is_multiple_of(CHECKPOINT_SPACING),
-        "checkpoints must tile a full chain"
-    );
-    assert!(
-        CHECKPOINT_SPACING.is_multiple_of(CHECKPOINT_SPACING_FINE),
-        "fine checkpoints must tile a span"
-    );
-    assert!(
-        TICK_GAP_MAX >= CHECKPOINT_SPACING,
-        "a device may skip a whole span and still be accepted"
-    );
-    assert!(
-        PAYMENT_BYTES_MAX <= 1200,
-        "a payment fits the smallest QUIC datagram"
-    );
-    assert!(
-        FRAME_BYTES_MAX <= u16::MAX as usize,
-        "frames carry a 16-bit length"
-    );
+    assert!(CHAIN_LENGTH_MAX.is_multiple_of(CHECKPOINT_SPACING), "checkpoints must tile a full chain");
+    assert!(CHECKPOINT_SPACING.is_multiple_of(CHECKPOINT_SPACING_FINE), "fine checkpoints must tile a span");
+    assert!(TICK_GAP_MAX >= CHECKPOINT_SPACING, "a device may skip a whole span and still be accepted");
+    assert!(PAYMENT_BYTES_MAX <= 1200, "a payment fits the smallest QUIC datagram");
+    assert!(FRAME_BYTES_MAX <= u16::MAX as usize, "frames carry a 16-bit length");
 };

@@ -132,10 +132,7 @@ fn levels(mut leaves: Vec<Hash32>) -> Vec<Vec<Hash32>> {
     leaves.resize(leaves.len().next_power_of_two(), padding());
     let mut levels = Vec::new();
     while leaves.len() > 1 {
-        let above = leaves
-            .chunks_exact(2)
-            .map(|pair| node(&pair[0], &pair[1]))
-            .collect();
+        let above = leaves.chunks_exact(2).map(|pair| node(&pair[0], &pair[1])).collect();
         levels.push(core::mem::replace(&mut leaves, above));
     }
     levels.push(leaves);
@@ -147,14 +144,8 @@ impl MandateBundle {
     ///
     /// # Errors
     /// [`Refusal::BadMandate`] where anything does not hold.
-    pub fn verify(
-        self,
-        recover: &impl Recover,
-        domain: &Domain,
-        signer: &Address,
-    ) -> Result<Verified<Self>, Refusal> {
-        self.check(recover, domain, signer)
-            .ok_or(Refusal::BadMandate)?;
+    pub fn verify(self, recover: &impl Recover, domain: &Domain, signer: &Address) -> Result<Verified<Self>, Refusal> {
+        self.check(recover, domain, signer).ok_or(Refusal::BadMandate)?;
         Ok(Verified::new(self))
     }
 
@@ -167,24 +158,10 @@ impl MandateBundle {
                 let [mandate] = self.mandates.as_slice() else {
                     return None;
                 };
-                verify_typed(
-                    recover,
-                    domain,
-                    &mandate.typed(&self.escrow),
-                    &signature.check().ok()?,
-                    signer,
-                )
-                .ok()
+                verify_typed(recover, domain, &mandate.typed(&self.escrow), &signature.check().ok()?, signer).ok()
             }
-            Authority::Tree {
-                signature,
-                first_index,
-                siblings,
-            } => {
-                let root = MandateRoot {
-                    escrow: self.escrow,
-                    root: self.root(*first_index, siblings)?,
-                };
+            Authority::Tree { signature, first_index, siblings } => {
+                let root = MandateRoot { escrow: self.escrow, root: self.root(*first_index, siblings)? };
                 verify_typed(recover, domain, &root, &signature.check().ok()?, signer).ok()
             }
         }
@@ -193,29 +170,18 @@ impl MandateBundle {
     /// The root that the bundle's mandates lead to.
     fn root(&self, first_index: u64, siblings: &[Hash32]) -> Option<Hash32> {
         let count = self.mandates.len();
-        if count == 0
-            || count > 1 << MANDATE_BUNDLE_HEIGHT_MAX
-            || siblings.len() > MANDATE_TREE_DEPTH_MAX
-        {
+        if count == 0 || count > 1 << MANDATE_BUNDLE_HEIGHT_MAX || siblings.len() > MANDATE_TREE_DEPTH_MAX {
             return None;
         }
         let width = u64::try_from(count.next_power_of_two()).ok()?;
         if !first_index.is_multiple_of(width) {
             return None;
         }
-        let leaves = self
-            .mandates
-            .iter()
-            .map(|terms| leaf(&terms.typed(&self.escrow)))
-            .collect();
+        let leaves = self.mandates.iter().map(|terms| leaf(&terms.typed(&self.escrow))).collect();
         let mut hash = *levels(leaves).last()?.first()?;
         let mut place = first_index.checked_div(width)?;
         for sibling in siblings {
-            hash = if place & 1 == 0 {
-                node(&hash, sibling)
-            } else {
-                node(sibling, &hash)
-            };
+            hash = if place & 1 == 0 { node(&hash, sibling) } else { node(sibling, &hash) };
             place >>= 1;
         }
         // What is left of the index must be nothing, or one leaf would have many positions.
@@ -228,16 +194,8 @@ impl MandateBundle {
         let terms = self.mandates.get(position)?.clone();
         let authority = match &self.authority {
             Authority::Direct { .. } => self.authority.clone(),
-            Authority::Tree {
-                signature,
-                first_index,
-                siblings,
-            } => {
-                let leaves = self
-                    .mandates
-                    .iter()
-                    .map(|terms| leaf(&terms.typed(&self.escrow)))
-                    .collect();
+            Authority::Tree { signature, first_index, siblings } => {
+                let leaves = self.mandates.iter().map(|terms| leaf(&terms.typed(&self.escrow))).collect();
                 let mut path = path(&levels(leaves), position);
                 path.extend_from_slice(siblings);
                 Authority::Tree {
@@ -247,11 +205,7 @@ impl MandateBundle {
                 }
             }
         };
-        Some(Self {
-            escrow: self.escrow,
-            mandates: alloc::vec![terms],
-            authority,
-        })
+        Some(Self { escrow: self.escrow, mandates: alloc::vec![terms], authority })
     }
 }
 
@@ -279,11 +233,7 @@ pub fn sign_mandate<S: Signer>(
     terms: MandateTerms,
 ) -> Result<MandateBundle, S::Error> {
     let signature = sign_typed(signer, domain, &terms.typed(&escrow))?.into();
-    Ok(MandateBundle {
-        escrow,
-        mandates: alloc::vec![terms],
-        authority: Authority::Direct { signature },
-    })
+    Ok(MandateBundle { escrow, mandates: alloc::vec![terms], authority: Authority::Direct { signature } })
 }
 
 /// Signs all of `mandates` at once and cuts them into bundles of up to 256.
@@ -296,17 +246,8 @@ pub fn sign_mandates<S: Signer>(
     escrow: EscrowId,
     mandates: &[MandateTerms],
 ) -> Result<Vec<MandateBundle>, S::Error> {
-    let levels = levels(
-        mandates
-            .iter()
-            .map(|terms| leaf(&terms.typed(&escrow)))
-            .collect(),
-    );
-    let root = levels
-        .last()
-        .and_then(|top| top.first())
-        .copied()
-        .unwrap_or_else(padding);
+    let levels = levels(mandates.iter().map(|terms| leaf(&terms.typed(&escrow))).collect());
+    let root = levels.last().and_then(|top| top.first()).copied().unwrap_or_else(padding);
     let signature = sign_typed(signer, domain, &MandateRoot { escrow, root })?.into();
     let bundle_width = 1_usize << MANDATE_BUNDLE_HEIGHT_MAX;
     let mut first = 0_usize;
@@ -319,11 +260,7 @@ pub fn sign_mandates<S: Signer>(
         bundles.push(MandateBundle {
             escrow,
             mandates: chunk.to_vec(),
-            authority: Authority::Tree {
-                signature,
-                first_index: u64::try_from(first).unwrap_or(u64::MAX),
-                siblings,
-            },
+            authority: Authority::Tree { signature, first_index: u64::try_from(first).unwrap_or(u64::MAX), siblings },
         });
         first = first.saturating_add(chunk.len());
     }

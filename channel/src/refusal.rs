@@ -169,11 +169,7 @@ refusals! {
 impl core::error::Error for Refusal {}
 
 impl<C> Encode<C> for Refusal {
-    fn encode<W: encode::Write>(
-        &self,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
         e.u16(self.code())?.ok()
     }
 }
@@ -208,11 +204,7 @@ mod tests {
 
     #[test]
     fn codes_ascend_and_read_back() {
-        assert!(
-            Refusal::ALL
-                .windows(2)
-                .all(|pair| pair[0].code() < pair[1].code())
-        );
+        assert!(Refusal::ALL.windows(2).all(|pair| pair[0].code() < pair[1].code()));
         for refusal in Refusal::ALL {
             assert_eq!(Refusal::from_code(refusal.code()), Some(*refusal));
         }

@@ -20,9 +20,7 @@ use clap::Parser;
 use farthing_client::channel::codec::decode_exact;
 use farthing_client::channel::id::{Address, EscrowId, Hash32, RatingGroup};
 use farthing_client::channel::mandate::MandateBundle;
-use farthing_client::{
-    Connector, ConnectorConfig, Device, DeviceConfig, FileKey, FileStore, PayMode, Trust,
-};
+use farthing_client::{Connector, ConnectorConfig, Device, DeviceConfig, FileKey, FileStore, PayMode, Trust};
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -68,11 +66,7 @@ struct Args {
 }
 
 fn device_config(args: &Args) -> anyhow::Result<DeviceConfig> {
-    let key = if args.key.exists() {
-        FileKey::load(&args.key)?
-    } else {
-        FileKey::create(&args.key)?
-    };
+    let key = if args.key.exists() { FileKey::load(&args.key)? } else { FileKey::create(&args.key)? };
     println!("device {}", key.address());
     let mut config = match (&args.mandate, args.escrow) {
         (Some(path), _) => {
@@ -111,10 +105,7 @@ async fn main() -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(args.pause_ms)).await;
     }
     let receipt = lane.receipt().await?;
-    println!(
-        "receipt by the hub: {} base units on {}",
-        receipt.authorised, receipt.lane
-    );
+    println!("receipt by the hub: {} base units on {}", receipt.authorised, receipt.lane);
     device.shutdown().await?;
     connector.wait_idle().await;
     Ok(())

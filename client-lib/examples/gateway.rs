@@ -16,9 +16,7 @@ use clap::Parser;
 use farthing_client::channel::codec::decode_exact;
 use farthing_client::channel::id::{Address, Hash32, RatingGroup};
 use farthing_client::channel::wire::LaneOffer;
-use farthing_client::{
-    Connector, ConnectorConfig, DeviceConfig, FileKey, Gateway, Lane, PayMode, Trust,
-};
+use farthing_client::{Connector, ConnectorConfig, DeviceConfig, FileKey, Gateway, Lane, PayMode, Trust};
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -50,15 +48,11 @@ fn meters(directory: &Path, lane: LaneOffer) -> anyhow::Result<Vec<(String, Devi
     let mut meters = Vec::new();
     for entry in std::fs::read_dir(directory).with_context(|| directory.display().to_string())? {
         let key_path = entry?.path();
-        if key_path
-            .extension()
-            .is_none_or(|extension| extension != "key")
-        {
+        if key_path.extension().is_none_or(|extension| extension != "key") {
             continue;
         }
         let mandate_path = key_path.with_extension("mandate");
-        let bytes =
-            std::fs::read(&mandate_path).with_context(|| mandate_path.display().to_string())?;
+        let bytes = std::fs::read(&mandate_path).with_context(|| mandate_path.display().to_string())?;
         let bundle = decode_exact(&bytes).context("not a mandate bundle")?;
         let mut config = DeviceConfig::with_mandate(FileKey::load(&key_path)?, bundle);
         config.pay_mode = PayMode::ticks(1, 512);
@@ -72,14 +66,8 @@ fn meters(directory: &Path, lane: LaneOffer) -> anyhow::Result<Vec<(String, Devi
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let offer = LaneOffer {
-        payee: args.payee,
-        rating_group: RatingGroup(args.rating_group),
-    };
-    let connector = Connector::new(ConnectorConfig::new(
-        args.hub.as_str(),
-        Trust::Pin(args.pin),
-    ))?;
+    let offer = LaneOffer { payee: args.payee, rating_group: RatingGroup(args.rating_group) };
+    let connector = Connector::new(ConnectorConfig::new(args.hub.as_str(), Trust::Pin(args.pin)))?;
     let gateway = Gateway::start(&connector)?;
     gateway.connected().await?;
     let mut lanes: Vec<(String, Lane)> = Vec::new();

@@ -14,9 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use farthing_client::channel::id::{Hash32, RatingGroup};
-use farthing_client::{
-    Authorised, Connector, ConnectorConfig, FileKey, Provider, ProviderConfig, Trust,
-};
+use farthing_client::{Authorised, Connector, ConnectorConfig, FileKey, Provider, ProviderConfig, Trust};
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -37,10 +35,7 @@ struct Args {
     notices: Option<u64>,
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "an example is a program of its own, and its clock is here"
-)]
+#[allow(clippy::disallowed_methods, reason = "an example is a program of its own, and its clock is here")]
 fn revision() -> anyhow::Result<u64> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
     Ok(u64::try_from(since.as_micros())?)
@@ -51,23 +46,15 @@ async fn serve(provider: &Provider, paid: &Authorised) -> anyhow::Result<()> {
     // What an earlier run of this program reported is not taken back.
     let view = provider.query(lane).await?;
     let used = paid.grant.units.max(view.used_units);
-    provider
-        .report(lane, revision()?, used, view.credited)
-        .await?;
-    println!(
-        "{} has authorised {} base units on {lane}; {used} units served",
-        paid.device, paid.authorised
-    );
+    provider.report(lane, revision()?, used, view.credited).await?;
+    println!("{} has authorised {} base units on {lane}; {used} units served", paid.device, paid.authorised);
     Ok(())
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let connector = Connector::new(ConnectorConfig::new(
-        args.hub.as_str(),
-        Trust::Pin(args.pin),
-    ))?;
+    let connector = Connector::new(ConnectorConfig::new(args.hub.as_str(), Trust::Pin(args.pin)))?;
     let config = ProviderConfig {
         key: FileKey::load(&args.key)?.into(),
         rating_groups: args.rating_group.iter().copied().map(RatingGroup).collect(),

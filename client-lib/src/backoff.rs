@@ -14,10 +14,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            first: Duration::from_millis(200),
-            max: Duration::from_secs(30),
-        }
+        Self { first: Duration::from_millis(200), max: Duration::from_secs(30) }
     }
 }
 
@@ -46,10 +43,7 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_the_greatest_and_are_spread_over_half_the_window() {
-        let backoff = Backoff {
-            first: Duration::from_millis(100),
-            max: Duration::from_secs(1),
-        };
+        let backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(1) };
         assert_eq!(backoff.delay(0, 0), Duration::from_millis(50));
         assert_eq!(backoff.delay(1, 0), Duration::from_millis(100));
         assert_eq!(backoff.delay(30, 0), Duration::from_millis(500));

@@ -41,10 +41,7 @@ impl Connector {
             let _entered = runtime.enter();
             crate::Connector::new(config)?
         };
-        Ok(Self {
-            inner,
-            runtime: Arc::new(runtime),
-        })
+        Ok(Self { inner, runtime: Arc::new(runtime) })
     }
 }
 
@@ -62,10 +59,7 @@ impl Device {
     /// As there.
     pub fn start(connector: &Connector, config: DeviceConfig) -> Result<Self, ClientError> {
         let _entered = connector.runtime.enter();
-        Ok(Self {
-            inner: device::Device::start(&connector.inner, config)?,
-            runtime: Arc::clone(&connector.runtime),
-        })
+        Ok(Self { inner: device::Device::start(&connector.inner, config)?, runtime: Arc::clone(&connector.runtime) })
     }
 
     /// See [`crate::Device::connect`].
@@ -81,10 +75,7 @@ impl Device {
     /// See [`crate::Device::with_deadline`].
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
-        Self {
-            inner: self.inner.with_deadline(deadline),
-            runtime: Arc::clone(&self.runtime),
-        }
+        Self { inner: self.inner.with_deadline(deadline), runtime: Arc::clone(&self.runtime) }
     }
 
     /// See [`crate::Device::address`].
@@ -112,31 +103,19 @@ impl Device {
     /// # Errors
     /// As there.
     pub fn lane(&self, payee: Address, rating_group: RatingGroup) -> Result<Lane, ClientError> {
-        self.inner
-            .lane(payee, rating_group)
-            .map(|inner| self.wrap(inner))
+        self.inner.lane(payee, rating_group).map(|inner| self.wrap(inner))
     }
 
     /// See [`crate::Device::lane_with`].
     ///
     /// # Errors
     /// As there.
-    pub fn lane_with(
-        &self,
-        payee: Address,
-        rating_group: RatingGroup,
-        mode: PayMode,
-    ) -> Result<Lane, ClientError> {
-        self.inner
-            .lane_with(payee, rating_group, mode)
-            .map(|inner| self.wrap(inner))
+    pub fn lane_with(&self, payee: Address, rating_group: RatingGroup, mode: PayMode) -> Result<Lane, ClientError> {
+        self.inner.lane_with(payee, rating_group, mode).map(|inner| self.wrap(inner))
     }
 
     fn wrap(&self, inner: device::Lane) -> Lane {
-        Lane {
-            inner,
-            runtime: Arc::clone(&self.runtime),
-        }
+        Lane { inner, runtime: Arc::clone(&self.runtime) }
     }
 
     /// See [`crate::Device::query`].
@@ -205,10 +184,7 @@ impl Lane {
     /// See [`crate::Lane::with_deadline`].
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
-        Self {
-            inner: self.inner.with_deadline(deadline),
-            runtime: Arc::clone(&self.runtime),
-        }
+        Self { inner: self.inner.with_deadline(deadline), runtime: Arc::clone(&self.runtime) }
     }
 
     /// See [`crate::Lane::pay`].
@@ -290,10 +266,7 @@ impl Gateway {
     /// As there.
     pub fn start(connector: &Connector) -> Result<Self, ClientError> {
         let _entered = connector.runtime.enter();
-        Ok(Self {
-            inner: gateway::Gateway::start(&connector.inner)?,
-            runtime: Arc::clone(&connector.runtime),
-        })
+        Ok(Self { inner: gateway::Gateway::start(&connector.inner)?, runtime: Arc::clone(&connector.runtime) })
     }
 
     /// See [`crate::Gateway::add`].
@@ -301,10 +274,7 @@ impl Gateway {
     /// # Errors
     /// As there.
     pub fn add(&self, config: DeviceConfig) -> Result<Device, ClientError> {
-        Ok(Device {
-            inner: self.inner.add(config)?,
-            runtime: Arc::clone(&self.runtime),
-        })
+        Ok(Device { inner: self.inner.add(config)?, runtime: Arc::clone(&self.runtime) })
     }
 
     /// See [`crate::Gateway::connected`].
@@ -335,23 +305,11 @@ impl Provider {
     ///
     /// # Errors
     /// As there.
-    pub fn start(
-        connector: &Connector,
-        config: ProviderConfig,
-    ) -> Result<(Self, Notices), ClientError> {
+    pub fn start(connector: &Connector, config: ProviderConfig) -> Result<(Self, Notices), ClientError> {
         let _entered = connector.runtime.enter();
         let (inner, notices) = provider::Provider::start(&connector.inner, config)?;
         let runtime = &connector.runtime;
-        Ok((
-            Self {
-                inner,
-                runtime: Arc::clone(runtime),
-            },
-            Notices {
-                inner: notices,
-                runtime: Arc::clone(runtime),
-            },
-        ))
+        Ok((Self { inner, runtime: Arc::clone(runtime) }, Notices { inner: notices, runtime: Arc::clone(runtime) }))
     }
 
     /// See [`crate::Provider::subscribed`].
@@ -366,15 +324,8 @@ impl Provider {
     ///
     /// # Errors
     /// As there.
-    pub fn report(
-        &self,
-        lane: LaneId,
-        revision: u64,
-        used_units: u64,
-        credited: u64,
-    ) -> Result<Grant, ClientError> {
-        self.runtime
-            .block_on(self.inner.report(lane, revision, used_units, credited))
+    pub fn report(&self, lane: LaneId, revision: u64, used_units: u64, credited: u64) -> Result<Grant, ClientError> {
+        self.runtime.block_on(self.inner.report(lane, revision, used_units, credited))
     }
 
     /// See [`crate::Provider::shutdown`].
@@ -387,7 +338,6 @@ impl Notices {
     /// See [`crate::Notices::recv`]; `None` also where nothing came within `deadline`.
     pub fn recv(&mut self, deadline: Duration) -> Option<Authorised> {
         let next = self.inner.recv();
-        self.runtime
-            .block_on(async { tokio::time::timeout(deadline, next).await.ok().flatten() })
+        self.runtime.block_on(async { tokio::time::timeout(deadline, next).await.ok().flatten() })
     }
 }

@@ -106,10 +106,7 @@ impl ConnectorConfig {
             idle_timeout: Duration::from_secs(120),
             keep_alive: Some(Duration::from_secs(30)),
             reconnect: Backoff::default(),
-            resend: Backoff {
-                first: Duration::from_millis(200),
-                max: Duration::from_secs(10),
-            },
+            resend: Backoff { first: Duration::from_millis(200), max: Duration::from_secs(10) },
             payments: PaymentPath::Auto,
             early_data: true,
             attaches_at_once: 8,
@@ -164,9 +161,6 @@ impl DeviceConfig {
     #[must_use]
     pub fn with_mandate(key: impl Into<DeviceKey>, mandate: MandateBundle) -> Self {
         let escrow = mandate.escrow;
-        Self {
-            mandate: Some(mandate),
-            ..Self::new(key, escrow)
-        }
+        Self { mandate: Some(mandate), ..Self::new(key, escrow) }
     }
 }

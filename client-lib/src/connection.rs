@@ -8,9 +8,7 @@ use farthing_channel::eip712::{Attach, Domain};
 use farthing_channel::id::{Address, Hash32};
 use farthing_channel::sign::{LibSecp, UncheckedSignature, sign_typed, verify_typed};
 use farthing_channel::tariff::Tariff;
-use farthing_channel::wire::{
-    Attached, Hello, LaneRef, LaneView, Request, Response, Role, SignedReceipt, close_code,
-};
+use farthing_channel::wire::{Attached, Hello, LaneRef, LaneView, Request, Response, Role, SignedReceipt, close_code};
 use quinn::{RecvStream, SendStream, VarInt};
 use rustls_pki_types::CertificateDer;
 
@@ -24,9 +22,7 @@ pub(crate) async fn within<T>(
     deadline: Duration,
     future: impl Future<Output = Result<T, ClientError>>,
 ) -> Result<T, ClientError> {
-    tokio::time::timeout(deadline, future)
-        .await
-        .unwrap_or(Err(ClientError::Timeout(deadline)))
+    tokio::time::timeout(deadline, future).await.unwrap_or(Err(ClientError::Timeout(deadline)))
 }
 
 /// A connection whose hub has introduced itself.
@@ -41,21 +37,11 @@ pub(crate) struct Link {
 impl Link {
     /// Waits for the hub's first words on a connection whose handshake is done, and checks that it is the one
     /// expected.
-    pub(crate) async fn introduce(
-        quic: quinn::Connection,
-        config: &ConnectorConfig,
-    ) -> Result<Self, ClientError> {
+    pub(crate) async fn introduce(quic: quinn::Connection, config: &ConnectorConfig) -> Result<Self, ClientError> {
         let mut stream = quic.accept_uni().await?;
-        let bytes = frame::read(&mut stream)
-            .await?
-            .ok_or(HubFault::Unexpected)?;
-        let Hello::Hub {
-            nonce,
-            hub,
-            chain_id,
-            contract,
-            ..
-        } = decode_exact(&bytes).map_err(|_| HubFault::Malformed)?;
+        let bytes = frame::read(&mut stream).await?.ok_or(HubFault::Unexpected)?;
+        let Hello::Hub { nonce, hub, chain_id, contract, .. } =
+            decode_exact(&bytes).map_err(|_| HubFault::Malformed)?;
         let domain = Domain::new(chain_id, contract);
         if let Some(expected) = &config.expected
             && (expected.hub != hub || expected.ledger != domain)
@@ -67,33 +53,17 @@ impl Link {
             .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
             .and_then(|chain| chain.first().cloned())
             .ok_or(HubFault::Unexpected)?;
-        Ok(Self {
-            binding: Attach::binding(&nonce, &certificate),
-            quic,
-            hub,
-            domain,
-        })
+        Ok(Self { binding: Attach::binding(&nonce, &certificate), quic, hub, domain })
     }
 
     /// The key's proof that it speaks on this connection.
-    pub(crate) fn attach_proof(
-        &self,
-        key: &DeviceKey,
-        role: Role,
-    ) -> Result<UncheckedSignature, ClientError> {
-        let attach = Attach {
-            binding: self.binding,
-            hub: self.hub,
-            role: role.code(),
-        };
+    pub(crate) fn attach_proof(&self, key: &DeviceKey, role: Role) -> Result<UncheckedSignature, ClientError> {
+        let attach = Attach { binding: self.binding, hub: self.hub, role: role.code() };
         Ok(sign_typed(key, &self.domain, &attach)?.into())
     }
 
     /// Opens a stream and sends `request` on it.
-    pub(crate) async fn open(
-        &self,
-        request: &Request,
-    ) -> Result<(SendStream, RecvStream), ClientError> {
+    pub(crate) async fn open(&self, request: &Request) -> Result<(SendStream, RecvStream), ClientError> {
         let (mut send, receive) = self.quic.open_bi().await?;
         frame::write_request(&mut send, request).await?;
         Ok((send, receive))
@@ -138,29 +108,16 @@ impl Link {
     }
 
     pub(crate) fn check_receipt(&self, receipt: &SignedReceipt) -> Result<(), HubFault> {
-        let signature = receipt
-            .signature
-            .check()
-            .map_err(|_| HubFault::BadReceipt)?;
-        verify_typed(
-            &LibSecp,
-            &self.domain,
-            &receipt.typed(),
-            &signature,
-            &self.hub,
-        )
-        .map_err(|_| HubFault::BadReceipt)
+        let signature = receipt.signature.check().map_err(|_| HubFault::BadReceipt)?;
+        verify_typed(&LibSecp, &self.domain, &receipt.typed(), &signature, &self.hub).map_err(|_| HubFault::BadReceipt)
     }
 
     /// A tariff, which must hash to what was asked for.
-    pub(crate) async fn tariff(
-        &self,
-        hash: farthing_channel::id::TariffHash,
-    ) -> Result<Tariff, ClientError> {
+    pub(crate) async fn tariff(&self, hash: farthing_channel::id::TariffHash) -> Result<Tariff, ClientError> {
         match self.request(&Request::Tariff { hash }).await? {
             Response::Tariff(bytes) => {
-                let tariff = Tariff::from_cbor(&bytes)
-                    .map_err(|error| ClientError::Tariff(std::sync::Arc::new(error)))?;
+                let tariff =
+                    Tariff::from_cbor(&bytes).map_err(|error| ClientError::Tariff(std::sync::Arc::new(error)))?;
                 if tariff.hash() != hash {
                     return Err(HubFault::WrongTariff.into());
                 }
@@ -171,8 +128,7 @@ impl Link {
     }
 
     pub(crate) fn close(&self) {
-        self.quic
-            .close(VarInt::from_u32(close_code::SHUTDOWN), b"done");
+        self.quic.close(VarInt::from_u32(close_code::SHUTDOWN), b"done");
     }
 }
 

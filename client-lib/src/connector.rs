@@ -48,21 +48,11 @@ impl Connector {
     /// [`ClientError::Config`] where TLS or the sockets cannot be set up.
     pub fn new(config: ConnectorConfig) -> Result<Self, ClientError> {
         let tls = tls_config(&config.trust, config.early_data)?;
-        let quic = QuicClientConfig::try_from(tls)
-            .map_err(|error| ClientError::config(error.to_string()))?;
+        let quic = QuicClientConfig::try_from(tls).map_err(|error| ClientError::config(error.to_string()))?;
         let mut client = quinn::ClientConfig::new(Arc::new(quic));
         client.transport_config(Arc::new(transport(&config)?));
-        let endpoints = (0..config.sockets.max(1))
-            .map(|_| endpoint(config.bind))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            shared: Arc::new(Shared {
-                config,
-                endpoints,
-                next: AtomicUsize::new(0),
-                client,
-            }),
-        })
+        let endpoints = (0..config.sockets.max(1)).map(|_| endpoint(config.bind)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { shared: Arc::new(Shared { config, endpoints, next: AtomicUsize::new(0), client }) })
     }
 
     /// The configuration it was made with.
@@ -77,9 +67,7 @@ impl Connector {
         let unreachable = |reason: String| ClientError::Unreachable(reason.into());
         let place = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let endpoint = &self.shared.endpoints[place % self.shared.endpoints.len()];
-        let local = endpoint
-            .local_addr()
-            .map_err(|error| unreachable(error.to_string()))?;
+        let local = endpoint.local_addr().map_err(|error| unreachable(error.to_string()))?;
         let addresses: Vec<SocketAddr> = tokio::net::lookup_host(&*config.hub)
             .await
             .map_err(|error| unreachable(format!("{}: {error}", config.hub)))?
@@ -92,9 +80,7 @@ impl Connector {
             .copied()
             .ok_or_else(|| unreachable(format!("{} has no address", config.hub)))?;
         let address = match address {
-            SocketAddr::V4(v4) if local.is_ipv6() => {
-                SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port())
-            }
+            SocketAddr::V4(v4) if local.is_ipv6() => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
             other => other,
         };
         Ok(endpoint.connect_with(self.shared.client.clone(), address, &config.server_name)?)
@@ -115,25 +101,18 @@ fn endpoint(bind: Option<SocketAddr>) -> Result<Endpoint, ClientError> {
     let socket = match bind {
         Some(address) => UdpSocket::bind(address),
         // Linux maps IPv4 into an unbound IPv6 socket unless told otherwise; other systems differ, so they use IPv4.
-        None if cfg!(target_os = "linux") => {
-            UdpSocket::bind(any_v6).or_else(|_| UdpSocket::bind(any_v4))
-        }
+        None if cfg!(target_os = "linux") => UdpSocket::bind(any_v6).or_else(|_| UdpSocket::bind(any_v4)),
         None => UdpSocket::bind(any_v4),
     };
     let socket = socket.map_err(|error| ClientError::config(format!("UDP socket: {error}")))?;
-    Endpoint::new(
-        EndpointConfig::default(),
-        None,
-        socket,
-        Arc::new(quinn::TokioRuntime),
-    )
-    .map_err(|error| ClientError::config(format!("UDP socket: {error}")))
+    Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(quinn::TokioRuntime))
+        .map_err(|error| ClientError::config(format!("UDP socket: {error}")))
 }
 
 fn transport(config: &ConnectorConfig) -> Result<TransportConfig, ClientError> {
     let mut transport = TransportConfig::default();
-    let idle = IdleTimeout::try_from(config.idle_timeout)
-        .map_err(|_| ClientError::config("the idle timeout is too long"))?;
+    let idle =
+        IdleTimeout::try_from(config.idle_timeout).map_err(|_| ClientError::config("the idle timeout is too long"))?;
     transport
         .max_idle_timeout(Some(idle))
         .keep_alive_interval(config.keep_alive)

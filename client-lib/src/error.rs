@@ -121,12 +121,9 @@ impl ClientError {
             Self::Timeout(_) | Self::Unreachable(_) => Blame::Network,
             Self::Certificate(_) | Self::Hub(_) | Self::Tariff(_) => Blame::Hub,
             Self::Limit { .. } => Blame::Payer,
-            Self::Overflow
-            | Self::NotTicks
-            | Self::Charge(_)
-            | Self::OtherTariff
-            | Self::Config(_)
-            | Self::Stopped => Blame::Caller,
+            Self::Overflow | Self::NotTicks | Self::Charge(_) | Self::OtherTariff | Self::Config(_) | Self::Stopped => {
+                Blame::Caller
+            }
             Self::Key(_) | Self::Store(_) => Blame::Device,
         }
     }

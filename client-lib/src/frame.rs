@@ -9,10 +9,7 @@ use crate::error::{ClientError, HubFault};
 
 /// Appends `message` as a frame. Nothing this crate sends comes near the limit except a request with far too many
 /// lanes, which is the caller's mistake.
-pub(crate) fn append<T>(
-    out: &mut Vec<u8>,
-    encode: impl FnOnce(&mut Vec<u8>) -> T,
-) -> Result<(), ClientError> {
+pub(crate) fn append<T>(out: &mut Vec<u8>, encode: impl FnOnce(&mut Vec<u8>) -> T) -> Result<(), ClientError> {
     let start = out.len();
     out.extend_from_slice(&[0, 0]);
     encode(out);
@@ -24,9 +21,7 @@ pub(crate) fn append<T>(
         }
         _ => {
             out.truncate(start);
-            Err(ClientError::config(
-                "a message is larger than a frame may be",
-            ))
+            Err(ClientError::config("a message is larger than a frame may be"))
         }
     }
 }
@@ -59,10 +54,7 @@ fn broken(error: &ReadExactError) -> ClientError {
 }
 
 /// Writes a request's frame.
-pub(crate) async fn write_request(
-    stream: &mut SendStream,
-    request: &Request,
-) -> Result<(), ClientError> {
+pub(crate) async fn write_request(stream: &mut SendStream, request: &Request) -> Result<(), ClientError> {
     let mut frame = Vec::new();
     append(&mut frame, |out| encode_into(request, out))?;
     stream.write_all(&frame).await?;

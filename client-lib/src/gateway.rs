@@ -24,10 +24,7 @@ impl Gateway {
     /// # Errors
     /// [`ClientError::Config`] outside a tokio runtime.
     pub fn start(connector: &Connector) -> Result<Self, ClientError> {
-        Ok(Self {
-            owner: SessionOwner::start(connector)?,
-            deadline: connector.config().deadline,
-        })
+        Ok(Self { owner: SessionOwner::start(connector)?, deadline: connector.config().deadline })
     }
 
     /// Adds a device, which is attached in the background and again on every later connection.

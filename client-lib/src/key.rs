@@ -39,10 +39,7 @@ impl KeyError {
     }
 
     fn file(path: &Path, error: &std::io::Error) -> Self {
-        Self::File {
-            path: path.display().to_string().into(),
-            reason: error.to_string().into(),
-        }
+        Self::File { path: path.display().to_string().into(), reason: error.to_string().into() }
     }
 }
 
@@ -94,11 +91,7 @@ impl DeviceKey {
     /// apart. `signer` is called from the connection's task, so it should answer within milliseconds.
     #[must_use]
     pub fn new(signer: impl Signer + Send + Sync + 'static, chain_secret: ChainSecret) -> Self {
-        Self {
-            address: signer.address(),
-            signer: Arc::new(signer),
-            chain_secret,
-        }
+        Self { address: signer.address(), signer: Arc::new(signer), chain_secret }
     }
 
     /// A key in memory. Its secret is the chain secret too.
@@ -113,9 +106,7 @@ impl DeviceKey {
     /// # Errors
     /// [`KeyError::NotAKey`] for zero or a value not below the group order.
     pub fn from_secret(secret: [u8; 32]) -> Result<Self, KeyError> {
-        LibSecpKey::from_bytes(secret)
-            .map(Self::in_memory)
-            .map_err(|_| KeyError::NotAKey)
+        LibSecpKey::from_bytes(secret).map(Self::in_memory).map_err(|_| KeyError::NotAKey)
     }
 
     /// The key's address.
@@ -158,15 +149,12 @@ impl FileKey {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         let path = path.as_ref();
         refuse_exposed(path)?;
-        let text =
-            Zeroizing::new(std::fs::read_to_string(path).map_err(|e| KeyError::file(path, &e))?);
+        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|e| KeyError::file(path, &e))?);
         let digits = text.trim();
         let digits = digits.strip_prefix("0x").unwrap_or(digits);
         let mut secret = Zeroizing::new([0; 32]);
         hex::decode_to_slice(digits, &mut secret[..]).map_err(|_| KeyError::NotAKey)?;
-        LibSecpKey::from_bytes(*secret)
-            .map(Self)
-            .map_err(|_| KeyError::NotAKey)
+        LibSecpKey::from_bytes(*secret).map(Self).map_err(|_| KeyError::NotAKey)
     }
 
     /// Draws a new key and writes it to `path`, which must not exist.
@@ -195,8 +183,7 @@ impl FileKey {
     fn draw(path: &Path) -> Result<Self, KeyError> {
         for _ in 0..3 {
             let mut secret = [0; 32];
-            getrandom::fill(&mut secret)
-                .map_err(|e| KeyError::file(path, &std::io::Error::other(e.to_string())))?;
+            getrandom::fill(&mut secret).map_err(|e| KeyError::file(path, &std::io::Error::other(e.to_string())))?;
             let key = LibSecpKey::from_bytes(secret);
             secret.zeroize();
             if let Ok(key) = key {

@@ -59,7 +59,5 @@ pub use gateway::Gateway;
 pub use key::{ChainSecret, DeviceKey, FileKey, KeyError};
 pub use provider::{Authorised, Notices, Provider, ProviderConfig};
 pub use session::{ChannelTerms, Standing, TariffTerms};
-pub use store::{
-    FileStore, LaneRecord, MemoryStore, RecordedAnchor, RecordedUsage, StateStore, StoreError,
-};
+pub use store::{FileStore, LaneRecord, MemoryStore, RecordedAnchor, RecordedUsage, StateStore, StoreError};
 pub use wallet::{PayMode, TickPlan};

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use farthing_channel::id::Hash32;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::{
-    CertificateError, DigitallySignedStruct, Error, PeerIncompatible, RootCertStore,
-    SignatureScheme,
-};
+use rustls::{CertificateError, DigitallySignedStruct, Error, PeerIncompatible, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
@@ -41,9 +38,7 @@ impl ServerCertVerifier for PinnedVerifier {
         if sha256(end_entity) == Some(self.pin) {
             Ok(ServerCertVerified::assertion())
         } else {
-            Err(Error::InvalidCertificate(
-                CertificateError::ApplicationVerificationFailure,
-            ))
+            Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
         }
     }
 
@@ -53,9 +48,7 @@ impl ServerCertVerifier for PinnedVerifier {
         _: &CertificateDer<'_>,
         _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::PeerIncompatible(
-            PeerIncompatible::Tls13RequiredForQuic,
-        ))
+        Err(Error::PeerIncompatible(PeerIncompatible::Tls13RequiredForQuic))
     }
 
     fn verify_tls13_signature(
@@ -73,17 +66,12 @@ impl ServerCertVerifier for PinnedVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
 /// The TLS configuration for `trust`, with ALPN and resumption.
-pub(crate) fn tls_config(
-    trust: &Trust,
-    early_data: bool,
-) -> Result<rustls::ClientConfig, ClientError> {
+pub(crate) fn tls_config(trust: &Trust, early_data: bool) -> Result<rustls::ClientConfig, ClientError> {
     let provider = Arc::new(ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -91,26 +79,20 @@ pub(crate) fn tls_config(
     let mut config = match trust {
         Trust::Pin(pin) => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(PinnedVerifier {
-                pin: *pin,
-                provider,
-            }))
+            .with_custom_certificate_verifier(Arc::new(PinnedVerifier { pin: *pin, provider }))
             .with_no_client_auth(),
         Trust::CaFile(path) => {
-            let unreadable = |error: rustls_pki_types::pem::Error| {
-                ClientError::config(format!("{}: {error}", path.display()))
-            };
+            let unreadable =
+                |error: rustls_pki_types::pem::Error| ClientError::config(format!("{}: {error}", path.display()));
             let certificates = CertificateDer::pem_file_iter(path)
                 .map_err(unreadable)?
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(unreadable)?;
-            builder
-                .with_root_certificates(roots(&certificates)?)
-                .with_no_client_auth()
+            builder.with_root_certificates(roots(&certificates)?).with_no_client_auth()
         }
-        Trust::CaCertificates(certificates) => builder
-            .with_root_certificates(roots(certificates)?)
-            .with_no_client_auth(),
+        Trust::CaCertificates(certificates) => {
+            builder.with_root_certificates(roots(certificates)?).with_no_client_auth()
+        }
     };
     config.alpn_protocols = vec![farthing_channel::wire::ALPN.to_vec()];
     config.enable_early_data = early_data;
@@ -120,9 +102,7 @@ pub(crate) fn tls_config(
 fn roots(certificates: &[CertificateDer<'static>]) -> Result<RootCertStore, ClientError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
-        roots
-            .add(certificate.clone())
-            .map_err(|error| ClientError::config(format!("authority: {error}")))?;
+        roots.add(certificate.clone()).map_err(|error| ClientError::config(format!("authority: {error}")))?;
     }
     if roots.is_empty() {
         return Err(ClientError::config("no certificate authority is given"));

@@ -14,8 +14,8 @@ use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::LibSecpKey;
 use farthing_channel::time::UnixSeconds;
 use farthing_client::{
-    Blame, ClientError, Connector, Device, DeviceConfig, DeviceKey, FileStore, MemoryStore,
-    PayMode, PaymentPath, Standing, StateStore as _, Trust,
+    Blame, ClientError, Connector, Device, DeviceConfig, DeviceKey, FileStore, MemoryStore, PayMode, PaymentPath,
+    Standing, StateStore as _, Trust,
 };
 
 const MODES: [PayMode; 2] = [PayMode::Voucher, PayMode::ticks(1, 64)];
@@ -24,9 +24,7 @@ const MODES: [PayMode; 2] = [PayMode::Voucher, PayMode::ticks(1, 64)];
 async fn pays_asks_and_closes() {
     let fake = FakeHub::start();
     for (secret, mode) in (1_u8..).zip(MODES) {
-        let device = Device::connect(&fake.connector(), device_config(secret, mode))
-            .await
-            .unwrap();
+        let device = Device::connect(&fake.connector(), device_config(secret, mode)).await.unwrap();
         let lane = device.lane(PAYEE, GROUP).unwrap();
         for paid in 1..=100 {
             assert_eq!(lane.pay(3).await.unwrap().authorised, paid * 3);
@@ -72,9 +70,7 @@ async fn a_day_offline_is_one_message() {
 async fn goes_on_after_the_hub_was_away() {
     let fake = FakeHub::start();
     for (secret, mode) in (1_u8..).zip(MODES) {
-        let device = Device::connect(&fake.connector(), device_config(secret, mode))
-            .await
-            .unwrap();
+        let device = Device::connect(&fake.connector(), device_config(secret, mode)).await.unwrap();
         let lane = device.lane(PAYEE, GROUP).unwrap();
         assert_eq!(lane.pay(5).await.unwrap().authorised, 5);
         fake.go_down();
@@ -88,9 +84,7 @@ async fn goes_on_after_the_hub_was_away() {
 async fn lost_datagrams_are_repeated() {
     let fake = FakeHub::start();
     for (secret, mode) in (1_u8..).zip(MODES) {
-        let device = Device::connect(&fake.connector(), device_config(secret, mode))
-            .await
-            .unwrap();
+        let device = Device::connect(&fake.connector(), device_config(secret, mode)).await.unwrap();
         let lane = device.lane(PAYEE, GROUP).unwrap();
         for paid in 1..=5 {
             fake.hub.lose(2);
@@ -131,17 +125,11 @@ async fn payments_take_a_stream_where_datagrams_do_not_get_through() {
 #[tokio::test]
 async fn a_deadline_undoes_nothing_and_pays_nothing_twice() {
     let fake = FakeHub::start();
-    let device = Device::connect(&fake.connector(), device_config(1, PayMode::Voucher))
-        .await
-        .unwrap();
+    let device = Device::connect(&fake.connector(), device_config(1, PayMode::Voucher)).await.unwrap();
     let lane = device.lane(PAYEE, GROUP).unwrap();
     assert_eq!(lane.pay(1).await.unwrap().authorised, 1);
     fake.hub.mute.store(true, Ordering::SeqCst);
-    let late = lane
-        .with_deadline(Duration::from_millis(50))
-        .pay(10)
-        .await
-        .unwrap_err();
+    let late = lane.with_deadline(Duration::from_millis(50)).pay(10).await.unwrap_err();
     assert!(matches!(late, ClientError::Timeout(_)));
     assert!(late.retry_helps());
     assert_eq!(late.blame(), Blame::Network);
@@ -170,12 +158,8 @@ async fn a_device_with_a_file_remembers_what_it_owes() {
     let dir = tempfile::tempdir().unwrap();
     let store = || Arc::new(FileStore::open(dir.path()).unwrap());
     let id = {
-        let device = Device::connect(
-            &fake.connector_with(store()),
-            device_config(1, PayMode::ticks(1, 500)),
-        )
-        .await
-        .unwrap();
+        let device =
+            Device::connect(&fake.connector_with(store()), device_config(1, PayMode::ticks(1, 500))).await.unwrap();
         let lane = device.lane(PAYEE, GROUP).unwrap();
         assert_eq!(lane.pay(20).await.unwrap().authorised, 20);
         fake.go_down();
@@ -183,23 +167,15 @@ async fn a_device_with_a_file_remembers_what_it_owes() {
         let id = lane.id();
         // The wish reaches the disk although the hub is away; then the device stops.
         let kept = store();
-        eventually(|| {
-            kept.load(&id)
-                .unwrap()
-                .is_some_and(|record| record.wanted_amount + record.wanted_ticks == 50)
-        })
-        .await;
+        eventually(|| kept.load(&id).unwrap().is_some_and(|record| record.wanted_amount + record.wanted_ticks == 50))
+            .await;
         let hurried = device.with_deadline(Duration::from_millis(500));
         assert!(hurried.shutdown().await.is_err());
         id
     };
     assert_eq!(fake.hub.total(id), 20);
     fake.come_back();
-    let device = Device::start(
-        &fake.connector_with(store()),
-        device_config(1, PayMode::ticks(1, 500)),
-    )
-    .unwrap();
+    let device = Device::start(&fake.connector_with(store()), device_config(1, PayMode::ticks(1, 500))).unwrap();
     let lane = device.lane(PAYEE, GROUP).unwrap();
     assert_eq!(lane.pay(1).await.unwrap().authorised, 51);
 }
@@ -208,9 +184,7 @@ async fn a_device_with_a_file_remembers_what_it_owes() {
 async fn a_hub_from_an_old_backup_is_told_again() {
     let fake = FakeHub::start();
     for (secret, mode) in (1_u8..).zip(MODES) {
-        let device = Device::connect(&fake.connector(), device_config(secret, mode))
-            .await
-            .unwrap();
+        let device = Device::connect(&fake.connector(), device_config(secret, mode)).await.unwrap();
         let lane = device.lane(PAYEE, GROUP).unwrap();
         let _ = lane.pay(5).await.unwrap();
         let backup = fake.hub.lanes().clone();
@@ -226,18 +200,13 @@ async fn a_hub_from_an_old_backup_is_told_again() {
 async fn resumed_connections_pay_with_their_first_packet() {
     let fake = FakeHub::start();
     for (secret, mode) in (1_u8..).zip(MODES) {
-        let device = Device::connect(&fake.connector(), device_config(secret, mode))
-            .await
-            .unwrap();
+        let device = Device::connect(&fake.connector(), device_config(secret, mode)).await.unwrap();
         let lane = device.lane(PAYEE, GROUP).unwrap();
         let _ = lane.pay(5).await.unwrap();
         let before = Hub::count(&fake.hub.payments_by_id);
         fake.go_down();
         let mut standing = device.standing();
-        standing
-            .wait_for(|standing| matches!(standing, Standing::Detached))
-            .await
-            .unwrap();
+        standing.wait_for(|standing| matches!(standing, Standing::Detached)).await.unwrap();
         lane.send(2).unwrap();
         fake.come_back();
         assert_eq!(lane.settle().await.unwrap().authorised, 7);
@@ -252,18 +221,10 @@ async fn limits_hold_before_anything_is_signed() {
     config.spending_limit = Some(100);
     let device = Device::connect(&fake.connector(), config).await.unwrap();
     let one = device.lane(PAYEE, GROUP).unwrap();
-    let two = device
-        .lane(PAYEE, farthing_channel::id::RatingGroup(2))
-        .unwrap();
+    let two = device.lane(PAYEE, farthing_channel::id::RatingGroup(2)).unwrap();
     let _ = one.pay(60).await.unwrap();
     let over = two.pay(41).await.unwrap_err();
-    assert!(matches!(
-        over,
-        ClientError::Limit {
-            total: 101,
-            limit: 100
-        }
-    ));
+    assert!(matches!(over, ClientError::Limit { total: 101, limit: 100 }));
     assert_eq!(over.blame(), Blame::Payer);
     assert_eq!(two.pay(40).await.unwrap().authorised, 40);
     assert!(one.send(1).is_err());
@@ -273,16 +234,11 @@ async fn limits_hold_before_anything_is_signed() {
 #[tokio::test]
 async fn refusals_reach_those_who_wait() {
     let fake = FakeHub::start();
-    let device = Device::connect(&fake.connector(), device_config(1, PayMode::Voucher))
-        .await
-        .unwrap();
+    let device = Device::connect(&fake.connector(), device_config(1, PayMode::Voucher)).await.unwrap();
     let lane = device.lane(PAYEE, GROUP).unwrap();
     fake.hub.set_refusal(Some(Refusal::MandateExpired));
     let refused = lane.pay(5).await.unwrap_err();
-    assert!(matches!(
-        refused,
-        ClientError::Refused(Refusal::MandateExpired)
-    ));
+    assert!(matches!(refused, ClientError::Refused(Refusal::MandateExpired)));
     assert!(!refused.retry_helps());
     // A hub that is busy is asked again without anybody noticing.
     fake.hub.set_refusal(Some(Refusal::NotServing));
@@ -300,18 +256,12 @@ async fn a_refused_attach_is_told_and_a_busy_hub_is_asked_again() {
     let fake = FakeHub::start();
     *fake.hub.refuse_attach.lock().unwrap() = Some(Refusal::NoMandate);
     let refused = Device::connect(&fake.connector(), device_config(1, PayMode::Voucher)).await;
-    assert!(matches!(
-        refused,
-        Err(ClientError::Refused(Refusal::NoMandate))
-    ));
+    assert!(matches!(refused, Err(ClientError::Refused(Refusal::NoMandate))));
     // Payments are not even noted then, until somebody has acted.
     let device = Device::start(&fake.connector(), device_config(2, PayMode::Voucher)).unwrap();
     let lane = device.lane(PAYEE, GROUP).unwrap();
     assert!(device.attached().await.is_err());
-    assert!(matches!(
-        lane.pay(5).await,
-        Err(ClientError::Refused(Refusal::NoMandate))
-    ));
+    assert!(matches!(lane.pay(5).await, Err(ClientError::Refused(Refusal::NoMandate))));
     *fake.hub.refuse_attach.lock().unwrap() = None;
     device.renew(None).unwrap();
     assert_eq!(lane.pay(6).await.unwrap().authorised, 6);
@@ -329,28 +279,17 @@ async fn a_higher_mandate_raises_the_limit() {
     let payer = LibSecpKey::from_bytes([0x70; 32]).unwrap();
     let key = DeviceKey::from_secret([1; 32]).unwrap();
     let mandate = |limit, serial| {
-        let terms = MandateTerms {
-            device: key.address(),
-            limit,
-            expiry: UnixSeconds(u64::MAX),
-            serial,
-            payees: vec![PAYEE],
-        };
+        let terms =
+            MandateTerms { device: key.address(), limit, expiry: UnixSeconds(u64::MAX), serial, payees: vec![PAYEE] };
         sign_mandate(&payer, &fake.hub.domain, ESCROW, terms).unwrap()
     };
     let config = DeviceConfig::with_mandate(key.clone(), mandate(10, 1));
     let device = Device::connect(&fake.connector(), config).await.unwrap();
     let lane = device.lane(PAYEE, GROUP).unwrap();
     let stranger = device.lane(Address([1; 20]), GROUP);
-    assert!(matches!(
-        stranger,
-        Err(ClientError::Refused(Refusal::PayeeNotAllowed))
-    ));
+    assert!(matches!(stranger, Err(ClientError::Refused(Refusal::PayeeNotAllowed))));
     assert_eq!(lane.pay(10).await.unwrap().authorised, 10);
-    assert!(matches!(
-        lane.pay(1).await,
-        Err(ClientError::Limit { limit: 10, .. })
-    ));
+    assert!(matches!(lane.pay(1).await, Err(ClientError::Limit { limit: 10, .. })));
     device.renew(Some(mandate(20, 2))).unwrap();
     assert_eq!(lane.pay(10).await.unwrap().authorised, 20);
     assert!(lane.pay(1).await.is_err());
@@ -361,11 +300,7 @@ async fn another_certificate_is_no_hub() {
     let fake = FakeHub::start();
     let mut config = fake.config();
     config.trust = Trust::Pin(Hash32([1; 32]));
-    let device = Device::start(
-        &Connector::new(config).unwrap(),
-        device_config(1, PayMode::Voucher),
-    )
-    .unwrap();
+    let device = Device::start(&Connector::new(config).unwrap(), device_config(1, PayMode::Voucher)).unwrap();
     let lane = device.lane(PAYEE, GROUP).unwrap();
     let attached = device.attached().await.unwrap_err();
     assert!(matches!(attached, ClientError::Certificate(_)));
@@ -376,11 +311,7 @@ async fn another_certificate_is_no_hub() {
     let mut config = fake.config();
     config.trust = Trust::CaCertificates(vec![fake.hub.certificate.clone()]);
     config.server_name = "localhost".into();
-    let device = Device::start(
-        &Connector::new(config).unwrap(),
-        device_config(1, PayMode::Voucher),
-    )
-    .unwrap();
+    let device = Device::start(&Connector::new(config).unwrap(), device_config(1, PayMode::Voucher)).unwrap();
     device.attached().await.unwrap();
 }
 
@@ -390,9 +321,7 @@ async fn units_cost_what_the_tariff_says() {
     let tariff = fake.set_tariff(3, 1000);
     let store = Arc::new(MemoryStore::new());
     let config = || device_config(1, PayMode::Voucher);
-    let device = Device::connect(&fake.connector_with(store.clone()), config())
-        .await
-        .unwrap();
+    let device = Device::connect(&fake.connector_with(store.clone()), config()).await.unwrap();
     let lane = device.lane(PAYEE, GROUP).unwrap();
     let _ = lane.pay_units(0, &tariff).await.unwrap();
     let known = device.tariff(tariff.hash()).await.unwrap();
@@ -408,9 +337,7 @@ async fn units_cost_what_the_tariff_says() {
     assert_eq!(lane.units_used(), 1667);
     device.shutdown().await.unwrap();
     // The count is kept.
-    let device = Device::connect(&fake.connector_with(store), config())
-        .await
-        .unwrap();
+    let device = Device::connect(&fake.connector_with(store), config()).await.unwrap();
     let lane = device.lane(PAYEE, GROUP).unwrap();
     let _ = lane.use_units(1, &tariff).await.unwrap();
     assert_eq!(lane.units_used(), 1668);

@@ -8,8 +8,7 @@ use std::time::Duration;
 use fake_hub::{FakeHub, GROUP, Hub, PAYEE, device_config, eventually};
 use farthing_channel::refusal::Refusal;
 use farthing_client::{
-    ClientError, Device, DeviceConfig, DeviceKey, Gateway, PayMode, Provider, ProviderConfig,
-    blocking,
+    ClientError, Device, DeviceConfig, DeviceKey, Gateway, PayMode, Provider, ProviderConfig, blocking,
 };
 
 const DEVICES: u16 = 300;
@@ -17,10 +16,7 @@ const DEVICES: u16 = 300;
 fn numbered(number: u16) -> DeviceConfig {
     let mut secret = [1; 32];
     secret[..2].copy_from_slice(&number.to_be_bytes());
-    DeviceConfig {
-        key: DeviceKey::from_secret(secret).unwrap(),
-        ..device_config(1, PayMode::ticks(1, 100))
-    }
+    DeviceConfig { key: DeviceKey::from_secret(secret).unwrap(), ..device_config(1, PayMode::ticks(1, 100)) }
 }
 
 #[tokio::test]
@@ -28,13 +24,8 @@ async fn a_gateway_carries_many_devices_and_packs_their_payments() {
     let fake = FakeHub::start();
     let gateway = Gateway::start(&fake.connector()).unwrap();
     gateway.connected().await.unwrap();
-    let devices: Vec<Device> = (0..DEVICES)
-        .map(|number| gateway.add(numbered(number)).unwrap())
-        .collect();
-    let lanes: Vec<_> = devices
-        .iter()
-        .map(|device| device.lane(PAYEE, GROUP).unwrap())
-        .collect();
+    let devices: Vec<Device> = (0..DEVICES).map(|number| gateway.add(numbered(number)).unwrap()).collect();
+    let lanes: Vec<_> = devices.iter().map(|device| device.lane(PAYEE, GROUP).unwrap()).collect();
     for lane in &lanes {
         assert_eq!(lane.pay(1).await.unwrap().authorised, 1);
     }
@@ -65,29 +56,18 @@ async fn a_gateway_carries_many_devices_and_packs_their_payments() {
 async fn a_provider_hears_of_payments_and_reports() {
     let fake = FakeHub::start();
     let connector = fake.connector();
-    let config = ProviderConfig {
-        key: DeviceKey::from_secret([9; 32]).unwrap(),
-        rating_groups: Vec::new(),
-    };
+    let config = ProviderConfig { key: DeviceKey::from_secret([9; 32]).unwrap(), rating_groups: Vec::new() };
     let (provider, mut notices) = Provider::connect(&connector, config).await.unwrap();
     eventually(|| Hub::count(&fake.hub.subscriptions) == 1).await;
-    let device = Device::connect(&connector, device_config(1, PayMode::Voucher))
-        .await
-        .unwrap();
+    let device = Device::connect(&connector, device_config(1, PayMode::Voucher)).await.unwrap();
     let lane = device.lane(PAYEE, GROUP).unwrap();
     let _ = lane.pay(25).await.unwrap();
     let heard = notices.recv().await.unwrap();
     assert_eq!((heard.lane, heard.authorised), (lane.id(), 25));
     assert_eq!(heard.device, device.address());
-    assert_eq!(
-        provider.report(lane.id(), 1, 20, 0).await.unwrap().units,
-        25
-    );
+    assert_eq!(provider.report(lane.id(), 1, 20, 0).await.unwrap().units, 25);
     let unknown = farthing_channel::id::LaneId([1; 32]);
-    assert!(matches!(
-        provider.report(unknown, 1, 1, 0).await,
-        Err(ClientError::Refused(Refusal::UnknownLane))
-    ));
+    assert!(matches!(provider.report(unknown, 1, 1, 0).await, Err(ClientError::Refused(Refusal::UnknownLane))));
     // A report made while the hub is away arrives when it is back, and so do notices.
     fake.go_down();
     let waiting = tokio::spawn({
@@ -119,10 +99,7 @@ fn the_blocking_face_pays_without_a_runtime() {
     let connector = blocking::Connector::new(fake.config()).unwrap();
     let (provider, mut notices) = blocking::Provider::start(
         &connector,
-        ProviderConfig {
-            key: DeviceKey::from_secret([9; 32]).unwrap(),
-            rating_groups: vec![GROUP],
-        },
+        ProviderConfig { key: DeviceKey::from_secret([9; 32]).unwrap(), rating_groups: vec![GROUP] },
     )
     .unwrap();
     provider.subscribed().unwrap();
@@ -135,9 +112,6 @@ fn the_blocking_face_pays_without_a_runtime() {
     assert_eq!(lane.settle().unwrap().authorised, 10);
     assert_eq!(lane.receipt().unwrap().authorised, 10);
     assert!(notices.recv(Duration::from_secs(20)).is_some());
-    assert_eq!(
-        provider.report(lane.inner().id(), 1, 1, 0).unwrap().units,
-        10
-    );
+    assert_eq!(provider.report(lane.inner().id(), 1, 1, 0).unwrap().units, 10);
     assert_eq!(device.close().unwrap().len(), 1);
 }

@@ -1,8 +1,5 @@
 //! The hub's one clock. Everything else takes the time as an argument.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "time is an argument everywhere else; this is where it is read"
-)]
+#![allow(clippy::disallowed_methods, reason = "time is an argument everywhere else; this is where it is read")]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,9 +11,7 @@ pub fn now() -> Instant {
 /// The time since 1970-01-01 00:00:00 UTC without leap seconds; zero if the system's clock stands
 /// before that.
 pub fn unix_now() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO)
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
 }
 
 /// [`unix_now`] in whole seconds.

@@ -70,10 +70,7 @@ pub struct Control {
 impl Control {
     /// Control over a hub's state.
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            order: Mutex::new(()),
-        }
+        Self { shared, order: Mutex::new(()) }
     }
 
     /// Journals the records, waits until they are durable, applies them.
@@ -126,23 +123,13 @@ impl Control {
             return Err(Refusal::EscrowMixed.into());
         }
         let is_news = |terms: &farthing_channel::mandate::MandateTerms| {
-            table
-                .channel_of(&bundle.escrow, &terms.device)
-                .is_none_or(|channel| {
-                    channel.limit() == 0
-                        || channel.serial().is_none_or(|serial| terms.serial > serial)
-                })
+            table.channel_of(&bundle.escrow, &terms.device).is_none_or(|channel| {
+                channel.limit() == 0 || channel.serial().is_none_or(|serial| terms.serial > serial)
+            })
         };
         let total = bundle.mandates.len();
-        let accepted = bundle
-            .mandates
-            .iter()
-            .filter(|terms| is_news(terms))
-            .count();
-        let outcome = ImportOutcome {
-            accepted,
-            known: total.saturating_sub(accepted),
-        };
+        let accepted = bundle.mandates.iter().filter(|terms| is_news(terms)).count();
+        let outcome = ImportOutcome { accepted, known: total.saturating_sub(accepted) };
         let verified = bundle.verify(&LibSecp, &self.shared.domain, &escrow.signer())?;
         if accepted > 0 {
             self.change(&[Record::Mandates(verified.into_inner())])?;
@@ -154,59 +141,30 @@ impl Control {
     ///
     /// # Errors
     /// [`FoldError::UnknownChannel`], [`Refusal::ChannelClosed`] for thawing a closed one, and as [`Self::change`].
-    pub fn set_status(
-        &self,
-        channel: ChannelId,
-        status: ChannelStatus,
-    ) -> Result<(), ControlError> {
-        let held = self
-            .shared
-            .table
-            .channel(&channel)
-            .ok_or(FoldError::UnknownChannel)?;
+    pub fn set_status(&self, channel: ChannelId, status: ChannelStatus) -> Result<(), ControlError> {
+        let held = self.shared.table.channel(&channel).ok_or(FoldError::UnknownChannel)?;
         if held.status() == ChannelStatus::Closed && status != ChannelStatus::Closed {
             return Err(Refusal::ChannelClosed.into());
         }
-        self.change(&[Record::Status {
-            channel,
-            status: status as u8,
-        }])
+        self.change(&[Record::Status { channel, status: status as u8 }])
     }
 
     /// Adds, renames or switches a provider.
     ///
     /// # Errors
     /// As [`Self::change`].
-    pub fn set_provider(
-        &self,
-        address: Address,
-        name: String,
-        active: bool,
-    ) -> Result<(), ControlError> {
-        self.change(&[Record::Provider {
-            address,
-            name,
-            active,
-        }])
+    pub fn set_provider(&self, address: Address, name: String, active: bool) -> Result<(), ControlError> {
+        self.change(&[Record::Provider { address, name, active }])
     }
 
     /// Sets a provider's price for a service.
     ///
     /// # Errors
     /// [`Refusal::UnknownPayee`], and as [`Self::change`].
-    pub fn set_tariff(
-        &self,
-        payee: Address,
-        rating_group: RatingGroup,
-        tariff: &Tariff,
-    ) -> Result<(), ControlError> {
+    pub fn set_tariff(&self, payee: Address, rating_group: RatingGroup, tariff: &Tariff) -> Result<(), ControlError> {
         if self.shared.table.directory.provider(&payee).is_none() {
             return Err(Refusal::UnknownPayee.into());
         }
-        self.change(&[Record::Tariff {
-            payee,
-            rating_group,
-            tariff: tariff.to_cbor().into(),
-        }])
+        self.change(&[Record::Tariff { payee, rating_group, tariff: tariff.to_cbor().into() }])
     }
 }

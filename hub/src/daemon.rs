@@ -79,7 +79,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let (running, facts, control) = start(&config, http.local_addr()?)?;
     tracing::info!(hub = %facts.hub, quic = %facts.quic, http = %facts.http, term = running.shared.table.term(), "serving");
     let outcome = runtime.block_on(serve(&config, &running, facts, control, http));
-    let stopped = running.stop();
+    let stopped = running.stop(config.drain.deadline);
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome.and(stopped)
 }
@@ -152,8 +152,7 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     let checkpoint_interval = config.journal.checkpoint_interval;
     let stop_checkpoints = Arc::clone(&checkpointer_stop);
     let checkpointer = spawn("checkpointer", move || checkpointer.run(checkpoint_interval, &stop_checkpoints))?;
-    let facts =
-        HubFacts { hub, account, pin, quic, http, started, behind_ledger: recovered.behind_ledger };
+    let facts = HubFacts { hub, account, pin, quic, http, started, behind_ledger: recovered.behind_ledger };
     let running = Running {
         shared,
         commit,
@@ -245,8 +244,14 @@ impl Running {
     }
 
     /// Drains: no new payments, what was taken is made durable and acknowledged, connections are closed, a last
-    /// checkpoint is made.
-    fn stop(self) -> anyhow::Result<()> {
+    /// checkpoint is made. What is not done by the deadline is given up: the journal has everything, and the next start
+    /// reads its tail.
+    fn stop(self, deadline: Duration) -> anyhow::Result<()> {
+        spawn("drain-deadline", move || {
+            std::thread::sleep(deadline);
+            tracing::error!(?deadline, "not stopped within the deadline; giving up");
+            std::process::exit(1);
+        })?;
         self.stop.store(true, Ordering::Release);
         self.wake.wake();
         let ended = self.data_plane.join();

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use farthing_channel::id::EscrowId;
 use farthing_channel::record::{EscrowImage, EscrowState, Record};
-use farthing_ledger::{
-    BaseLedger, ChangeMark, Escrow, EscrowState as LedgerState, Event, LedgerError, LoggedEvent,
-};
+use farthing_ledger::{BaseLedger, ChangeMark, Escrow, EscrowState as LedgerState, Event, LedgerError, LoggedEvent};
 
 use crate::control::{Control, ControlError};
 use crate::session::Shared;
@@ -62,13 +60,7 @@ fn image(escrow: &Escrow) -> EscrowImage {
 impl Follower {
     /// A follower that goes on where the journal's records of the ledger end.
     pub fn new(ledger: Arc<dyn BaseLedger>, shared: Arc<Shared>, control: Arc<Control>) -> Self {
-        Self {
-            ledger,
-            shared,
-            control,
-            mark: None,
-            acted_to: 0,
-        }
+        Self { ledger, shared, control, mark: None, acted_to: 0 }
     }
 
     /// Takes in everything there is. Cheap where nothing happened.
@@ -104,10 +96,7 @@ impl Follower {
             let Some(last) = events.last().map(|logged| logged.cursor) else {
                 break;
             };
-            let hurting: Vec<_> = events
-                .into_iter()
-                .filter(|logged| logged.event.acts_at_head())
-                .collect();
+            let hurting: Vec<_> = events.into_iter().filter(|logged| logged.event.acts_at_head()).collect();
             self.take_in(&hurting, None)?;
             after = last;
             self.acted_to = last;
@@ -130,29 +119,12 @@ impl Follower {
         }
         for logged in events {
             match &logged.event {
-                Event::MandateRevoked {
-                    escrow,
-                    device,
-                    serial,
-                } if self.is_ours(escrow, &records) => {
-                    records.push(Record::Revoked {
-                        escrow: *escrow,
-                        device: *device,
-                        serial: *serial,
-                        at: logged.at,
-                    });
+                Event::MandateRevoked { escrow, device, serial } if self.is_ours(escrow, &records) => {
+                    records.push(Record::Revoked { escrow: *escrow, device: *device, serial: *serial, at: logged.at });
                 }
                 Event::EpochClosed(closed) if closed.hub == account => {
-                    let sequence = closed
-                        .cursors
-                        .iter()
-                        .map(|cursor| cursor.sequence)
-                        .max()
-                        .unwrap_or(0);
-                    records.push(Record::EpochClosed {
-                        epoch: closed.epoch,
-                        sequence,
-                    });
+                    let sequence = closed.cursors.iter().map(|cursor| cursor.sequence).max().unwrap_or(0);
+                    records.push(Record::EpochClosed { epoch: closed.epoch, sequence });
                 }
                 _ => {}
             }
@@ -166,9 +138,7 @@ impl Follower {
 
     fn is_ours(&self, id: &EscrowId, records: &[Record]) -> bool {
         self.shared.table.escrow(id).is_some()
-            || records
-                .iter()
-                .any(|record| matches!(record, Record::Escrow(image) if image.id == *id))
+            || records.iter().any(|record| matches!(record, Record::Escrow(image) if image.id == *id))
     }
 
     /// Follows until `stop`, looking every `interval`.
@@ -191,10 +161,7 @@ impl Follower {
                     self.shared.metrics.ledger_reachable.set(0);
                 }
             }
-            self.shared
-                .metrics
-                .ledger_cursor
-                .set(i64::try_from(self.shared.table.ledger_cursor()).unwrap_or(i64::MAX));
+            self.shared.metrics.ledger_cursor.set(i64::try_from(self.shared.table.ledger_cursor()).unwrap_or(i64::MAX));
             std::thread::sleep(interval);
         }
     }

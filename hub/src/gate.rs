@@ -59,26 +59,17 @@ impl TokenBucket {
     /// A full bucket.
     pub fn new(per_second: u32, capacity: u32, now: Instant) -> Self {
         let capacity = u64::from(capacity.max(1));
-        Self {
-            tokens: capacity,
-            capacity,
-            per_second: u64::from(per_second),
-            refilled: now,
-        }
+        Self { tokens: capacity, capacity, per_second: u64::from(per_second), refilled: now }
     }
 
     fn refill(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.refilled);
         let gained = u128::from(self.per_second) * elapsed.as_micros() / 1_000_000;
         if gained > 0 {
-            self.tokens = self.capacity.min(
-                self.tokens
-                    .saturating_add(u64::try_from(gained).unwrap_or(u64::MAX)),
-            );
+            self.tokens = self.capacity.min(self.tokens.saturating_add(u64::try_from(gained).unwrap_or(u64::MAX)));
             // The time that made no whole token yet is kept, or a busy bucket would never refill.
             let used = gained.saturating_mul(1_000_000) / u128::from(self.per_second.max(1));
-            self.refilled +=
-                Duration::from_micros(u64::try_from(used).unwrap_or(u64::MAX)).min(elapsed);
+            self.refilled += Duration::from_micros(u64::try_from(used).unwrap_or(u64::MAX)).min(elapsed);
         }
     }
 
@@ -115,11 +106,7 @@ impl Gate {
     pub fn new(limits: &SourceLimits, now: Instant) -> Self {
         Self {
             hashes: TokenBucket::new(limits.hashes_per_second, limits.hashes_burst, now),
-            signatures: TokenBucket::new(
-                limits.signatures_per_second,
-                limits.signatures_burst,
-                now,
-            ),
+            signatures: TokenBucket::new(limits.signatures_per_second, limits.signatures_burst, now),
             receipts: TokenBucket::new(limits.receipts_per_second, limits.receipts_per_second, now),
         }
     }
@@ -129,11 +116,7 @@ impl Gate {
     /// # Errors
     /// [`Refusal::RateLimited`].
     pub fn admit_hashes(&mut self, hashes: u32, now: Instant) -> Result<(), Refusal> {
-        if self.hashes.take(hashes, now) {
-            Ok(())
-        } else {
-            Err(Refusal::RateLimited)
-        }
+        if self.hashes.take(hashes, now) { Ok(()) } else { Err(Refusal::RateLimited) }
     }
 
     /// Pays for verifying a signature.
@@ -141,11 +124,7 @@ impl Gate {
     /// # Errors
     /// [`Refusal::RateLimited`].
     pub fn admit_signature(&mut self, now: Instant) -> Result<(), Refusal> {
-        if self.signatures.take(1, now) {
-            Ok(())
-        } else {
-            Err(Refusal::RateLimited)
-        }
+        if self.signatures.take(1, now) { Ok(()) } else { Err(Refusal::RateLimited) }
     }
 
     /// Pays for a receipt that the hub signs.
@@ -153,11 +132,7 @@ impl Gate {
     /// # Errors
     /// [`Refusal::RateLimited`].
     pub fn admit_receipt(&mut self, now: Instant) -> Result<(), Refusal> {
-        if self.receipts.take(1, now) {
-            Ok(())
-        } else {
-            Err(Refusal::RateLimited)
-        }
+        if self.receipts.take(1, now) { Ok(()) } else { Err(Refusal::RateLimited) }
     }
 
     /// Makes the source pay for a failed tick.
@@ -193,11 +168,7 @@ mod tests {
     #[test]
     fn failures_close_the_gate_sooner() {
         let now = crate::clock::now();
-        let limits = SourceLimits {
-            signatures_burst: 32,
-            signatures_per_second: 1,
-            ..SourceLimits::default()
-        };
+        let limits = SourceLimits { signatures_burst: 32, signatures_per_second: 1, ..SourceLimits::default() };
         let mut gate = Gate::new(&limits, now);
         assert_eq!(gate.admit_signature(now), Ok(()));
         gate.charge_failed_signature();

@@ -25,8 +25,5 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<(), Failure> {
     let config = cli::load(cli)?;
     cli::logging::start(&config.log)?;
-    daemon::run(config).map_err(|error| Failure::Failed {
-        code: "run".to_owned(),
-        message: format!("{error:#}"),
-    })
+    daemon::run(config).map_err(|error| Failure::Failed { code: "run".to_owned(), message: format!("{error:#}") })
 }

@@ -84,9 +84,7 @@ pub fn recover(
     let lock = JournalLock::acquire(&journal_directory)?;
     let checkpoint = CheckpointStore::open(&data_directory.join("checkpoint.redb"))?;
     checkpoint.load(table)?;
-    let from = checkpoint
-        .cursor()?
-        .unwrap_or_else(|| ChainCursor::genesis(&hub, 0));
+    let from = checkpoint.cursor()?.unwrap_or_else(|| ChainCursor::genesis(&hub, 0));
     let mut reader = JournalReader::open(storage, hub, 0, from)?;
     let mut tail_blocks = 0_u64;
     while let Some(block) = reader.next_block()? {
@@ -97,38 +95,19 @@ pub fn recover(
     table.settle_floor();
     let behind_ledger = settled.filter(|sequence| *sequence > end.cursor.sequence);
     let term = end.cursor.term.max(table.term()).saturating_add(1);
-    let config = JournalConfig {
-        hub,
-        thread: 0,
-        term,
-        segment_bytes,
-    };
+    let config = JournalConfig { hub, thread: 0, term, segment_bytes };
     let mut writer = JournalWriter::resume_at(reader.into_storage(), config, &end)?;
-    let record = Record::Term {
-        term,
-        at: UnixSeconds(now_ms / 1000),
-        restored: behind_ledger.is_some(),
-    };
+    let record = Record::Term { term, at: UnixSeconds(now_ms / 1000), restored: behind_ledger.is_some() };
     writer.append(&encode_to_vec(&record), 1, now_ms)?;
     writer.sync()?;
     apply_block(table, writer.cursor().sequence, &encode_to_vec(&record))?;
-    Ok(Recovered {
-        writer,
-        lock,
-        checkpoint,
-        term,
-        tail_blocks,
-        torn_tail: end.tail == Tail::Torn,
-        behind_ledger,
-    })
+    Ok(Recovered { writer, lock, checkpoint, term, tail_blocks, torn_tail: end.tail == Tail::Torn, behind_ledger })
 }
 
 fn apply_block(table: &Table, sequence: u64, body: &[u8]) -> Result<(), RecoveryError> {
     let wrong = |reason: String| RecoveryError::Record { sequence, reason };
     for record in records(body).map_err(|error| wrong(error.to_string()))? {
-        table
-            .apply(&record)
-            .map_err(|error: FoldError| wrong(error.to_string()))?;
+        table.apply(&record).map_err(|error: FoldError| wrong(error.to_string()))?;
     }
     Ok(())
 }
@@ -137,10 +116,7 @@ fn apply_block(table: &Table, sequence: u64, body: &[u8]) -> Result<(), Recovery
 ///
 /// # Errors
 /// As [`BaseLedger::epoch_last`].
-pub fn settled_sequence(
-    ledger: &dyn BaseLedger,
-    account: &Address,
-) -> Result<Option<u64>, LedgerError> {
+pub fn settled_sequence(ledger: &dyn BaseLedger, account: &Address) -> Result<Option<u64>, LedgerError> {
     let closed = ledger.epoch_last(account)?;
     Ok(closed.and_then(|closed| closed.cursors.iter().map(|cursor| cursor.sequence).max()))
 }

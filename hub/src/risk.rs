@@ -77,18 +77,10 @@ impl RiskModel for HardLimits {
         let channel = lane.channel();
         let escrow = channel.escrow();
         let mut reasons = Vec::new();
-        if nearly_spent(
-            channel.limit(),
-            channel.authorised(),
-            limits.nearly_spent_permille,
-        ) {
+        if nearly_spent(channel.limit(), channel.authorised(), limits.nearly_spent_permille) {
             reasons.push(Reason::MandateNearlySpent);
         }
-        if nearly_spent(
-            escrow.deposit(),
-            escrow.authorised(),
-            limits.nearly_spent_permille,
-        ) {
+        if nearly_spent(escrow.deposit(), escrow.authorised(), limits.nearly_spent_permille) {
             reasons.push(Reason::EscrowNearlySpent);
         }
         let left_seconds = channel.expiry().0.saturating_sub(now.0);
@@ -97,12 +89,7 @@ impl RiskModel for HardLimits {
             validity_seconds = u32::try_from(left_seconds).unwrap_or(validity_seconds);
             reasons.push(Reason::MandateExpiresSoon);
         }
-        if let Some(change) = lane
-            .tariff()
-            .entry
-            .as_ref()
-            .and_then(|entry| entry.next_change(now))
-        {
+        if let Some(change) = lane.tariff().entry.as_ref().and_then(|entry| entry.next_change(now)) {
             let until = u32::try_from(change.0.saturating_sub(now.0)).unwrap_or(u32::MAX);
             validity_seconds = validity_seconds.min(until);
         }
@@ -138,17 +125,12 @@ pub fn grant(lane: &Lane, decision: &Decision, authorised: u64) -> Grant {
     let channel = lane.channel();
     let escrow = channel.escrow();
     // Where nothing more can be authorised, what is granted now is the last of it.
-    let final_unit =
-        channel.authorised() >= channel.limit() || escrow.authorised() >= escrow.deposit();
+    let final_unit = channel.authorised() >= channel.limit() || escrow.authorised() >= escrow.deposit();
     Grant {
         units: units_for(lane, collectible),
         validity_seconds: decision.validity_seconds,
         pace_ms: decision.pace_ms,
         final_unit,
-        reasons: decision
-            .reasons
-            .iter()
-            .map(|reason| *reason as u16)
-            .collect(),
+        reasons: decision.reasons.iter().map(|reason| *reason as u16).collect(),
     }
 }

@@ -107,10 +107,7 @@ impl AnchorTerms {
     /// # Errors
     /// [`Refusal::BadAnchorTerms`], [`Refusal::Overflow`].
     pub fn check(&self) -> Result<(), Refusal> {
-        if self.tick_amount == 0
-            || self.ticks_per_amount == 0
-            || !(1..=CHAIN_LENGTH_MAX).contains(&self.length)
-        {
+        if self.tick_amount == 0 || self.ticks_per_amount == 0 || !(1..=CHAIN_LENGTH_MAX).contains(&self.length) {
             return Err(Refusal::BadAnchorTerms);
         }
         self.total_at(self.length).map(|_| ())
@@ -122,17 +119,11 @@ impl AnchorTerms {
     /// [`Refusal::BadAnchorTerms`] for a zero denominator, [`Refusal::Overflow`] past 64 bits.
     pub fn total_at(&self, index: u16) -> Result<Total, Refusal> {
         let per = u128::from(self.ticks_per_amount);
-        let ticks = u128::from(self.base_ticks)
-            .checked_add(u128::from(index))
-            .ok_or(Refusal::Overflow)?;
-        let product = ticks
-            .checked_mul(u128::from(self.tick_amount))
-            .ok_or(Refusal::Overflow)?;
+        let ticks = u128::from(self.base_ticks).checked_add(u128::from(index)).ok_or(Refusal::Overflow)?;
+        let product = ticks.checked_mul(u128::from(self.tick_amount)).ok_or(Refusal::Overflow)?;
         let whole = product.checked_div(per).ok_or(Refusal::BadAnchorTerms)?;
         let remainder = product.checked_rem(per).ok_or(Refusal::BadAnchorTerms)?;
-        let amount = whole
-            .checked_add(u128::from(self.base_amount))
-            .ok_or(Refusal::Overflow)?;
+        let amount = whole.checked_add(u128::from(self.base_amount)).ok_or(Refusal::Overflow)?;
         let amount = u64::try_from(amount).map_err(|_| Refusal::Overflow)?;
         let remainder = u32::try_from(remainder).map_err(|_| Refusal::Overflow)?;
         Total::new(amount, remainder, self.ticks_per_amount).ok_or(Refusal::BadAnchorTerms)

@@ -14,28 +14,12 @@ fn domain() -> Domain {
 }
 
 fn voucher(amount: u64) -> Verified<SignedVoucher> {
-    let typed = Voucher {
-        lane: LANE,
-        cumulative_amount: u128::from(amount),
-    };
+    let typed = Voucher { lane: LANE, cumulative_amount: u128::from(amount) };
     let signature = sign_typed(&device(), &domain(), &typed).unwrap().into();
-    verify_voucher(
-        &LibSecp,
-        &domain(),
-        &LANE,
-        &device().address(),
-        &SignedVoucher { amount, signature },
-    )
-    .unwrap()
+    verify_voucher(&LibSecp, &domain(), &LANE, &device().address(), &SignedVoucher { amount, signature }).unwrap()
 }
 
-fn chain(
-    base: u64,
-    ticks: u64,
-    price: (u32, u32),
-    length: u16,
-    seed: u8,
-) -> (DeviceChain, Verified<SignedAnchor>) {
+fn chain(base: u64, ticks: u64, price: (u32, u32), length: u16, seed: u8) -> (DeviceChain, Verified<SignedAnchor>) {
     let purpose = ChainPurpose {
         lane: LANE,
         base_amount: base,
@@ -47,9 +31,7 @@ fn chain(
     };
     let chain = DeviceChain::new(&LANE, Preimage([seed; 32]), length).unwrap();
     let terms = AnchorTerms::of_chain(&purpose, chain.root());
-    let signature = sign_typed(&device(), &domain(), &terms.typed(&LANE))
-        .unwrap()
-        .into();
+    let signature = sign_typed(&device(), &domain(), &terms.typed(&LANE)).unwrap().into();
     let signed = SignedAnchor { terms, signature };
     let verified = verify_anchor(&LibSecp, &domain(), &LANE, &device().address(), &signed).unwrap();
     (chain, verified)
@@ -61,10 +43,7 @@ fn apply(state: LaneState, outcome: Outcome) -> LaneState {
             let before = state.total();
             let after = state.commit(&proposal);
             assert_eq!(after.total(), proposal.total());
-            assert_eq!(
-                after.total().amount() - before.amount(),
-                proposal.increase()
-            );
+            assert_eq!(after.total().amount() - before.amount(), proposal.increase());
             after
         }
         Outcome::Known => state,
@@ -76,15 +55,9 @@ fn check_evidence(state: &LaneState) {
         let total = verify_evidence(&LibSecp, &domain(), &LANE, &device().address(), &evidence);
         assert_eq!(total, Ok(state.total()));
     }
-    let restored = state
-        .to_changes()
-        .iter()
-        .fold(LaneState::new(LANE), |lane, change| lane.restore(change));
+    let restored = state.to_changes().iter().fold(LaneState::new(LANE), |lane, change| lane.restore(change));
     assert_eq!(restored.total(), state.total());
-    assert_eq!(
-        restored.evidence().map(|e| e.claimed()),
-        state.evidence().map(|e| e.claimed())
-    );
+    assert_eq!(restored.evidence().map(|e| e.claimed()), state.evidence().map(|e| e.claimed()));
     assert_eq!(restored.anchors(), state.anchors());
 }
 
@@ -116,87 +89,26 @@ fn each_wrong_payment_has_its_refusal() {
     let (mut links, anchor) = chain(0, 0, (1, 1), 400, 1);
     let link = |links: &mut DeviceChain, index| links.preimage(index).unwrap().0;
     assert_eq!(state.voucher_is_news(0), Err(Refusal::ZeroAmount));
-    assert_eq!(
-        state.propose_tick(1, &Preimage([0; 32])),
-        Err(Refusal::NoAnchor)
-    );
+    assert_eq!(state.propose_tick(1, &Preimage([0; 32])), Err(Refusal::NoAnchor));
     let state = apply(state.clone(), state.propose_anchor(&anchor).unwrap());
-    assert_eq!(
-        state.propose_tick(401, &Preimage([0; 32])),
-        Err(Refusal::IndexOutOfRange)
-    );
-    assert_eq!(
-        state.propose_tick(257, &link(&mut links, 257)),
-        Err(Refusal::TickGap)
-    );
-    assert_eq!(
-        state.propose_tick(1, &link(&mut links, 2)),
-        Err(Refusal::WrongTick)
-    );
-    assert_eq!(
-        state.propose_tick(0, &Preimage([1; 32])),
-        Err(Refusal::IndexOutOfRange)
-    );
+    assert_eq!(state.propose_tick(401, &Preimage([0; 32])), Err(Refusal::IndexOutOfRange));
+    assert_eq!(state.propose_tick(257, &link(&mut links, 257)), Err(Refusal::TickGap));
+    assert_eq!(state.propose_tick(1, &link(&mut links, 2)), Err(Refusal::WrongTick));
+    assert_eq!(state.propose_tick(0, &Preimage([1; 32])), Err(Refusal::IndexOutOfRange));
     assert_eq!(state.propose_anchor(&anchor), Ok(Outcome::Known));
     let terms = anchor.get().terms;
     let checks = [
-        (
-            AnchorTerms {
-                tick_amount: 0,
-                ..terms
-            },
-            Refusal::BadAnchorTerms,
-        ),
-        (
-            AnchorTerms {
-                ticks_per_amount: 0,
-                ..terms
-            },
-            Refusal::BadAnchorTerms,
-        ),
+        (AnchorTerms { tick_amount: 0, ..terms }, Refusal::BadAnchorTerms),
+        (AnchorTerms { ticks_per_amount: 0, ..terms }, Refusal::BadAnchorTerms),
         (AnchorTerms { length: 0, ..terms }, Refusal::BadAnchorTerms),
-        (
-            AnchorTerms {
-                length: 4097,
-                ..terms
-            },
-            Refusal::BadAnchorTerms,
-        ),
-        (
-            AnchorTerms {
-                base_amount: u64::MAX,
-                ..terms
-            },
-            Refusal::Overflow,
-        ),
-        (
-            AnchorTerms {
-                base_ticks: u64::MAX,
-                tick_amount: u32::MAX,
-                ..terms
-            },
-            Refusal::Overflow,
-        ),
-        (
-            AnchorTerms {
-                tariff: TariffHash([1; 32]),
-                ..terms
-            },
-            Refusal::WrongTariff,
-        ),
-        (
-            AnchorTerms {
-                length: 399,
-                ..terms
-            },
-            Refusal::AnchorConflict,
-        ),
+        (AnchorTerms { length: 4097, ..terms }, Refusal::BadAnchorTerms),
+        (AnchorTerms { base_amount: u64::MAX, ..terms }, Refusal::Overflow),
+        (AnchorTerms { base_ticks: u64::MAX, tick_amount: u32::MAX, ..terms }, Refusal::Overflow),
+        (AnchorTerms { tariff: TariffHash([1; 32]), ..terms }, Refusal::WrongTariff),
+        (AnchorTerms { length: 399, ..terms }, Refusal::AnchorConflict),
     ];
     for (terms, refusal) in checks {
-        assert_eq!(
-            state.anchor_is_news(&terms, &TariffHash::ZERO),
-            Err(refusal)
-        );
+        assert_eq!(state.anchor_is_news(&terms, &TariffHash::ZERO), Err(refusal));
     }
     let rich = apply(state.clone(), state.propose_voucher(&voucher(400)));
     let (_, spent) = chain(0, 0, (1, 1), 400, 2);
@@ -207,38 +119,17 @@ fn each_wrong_payment_has_its_refusal() {
 fn a_proof_for_one_lane_is_worth_nothing_on_another() {
     let (mut links, anchor) = chain(0, 0, (1, 1), 10, 1);
     let other = LaneId([4; 32]);
-    let refused = verify_anchor(
-        &LibSecp,
-        &domain(),
-        &other,
-        &device().address(),
-        anchor.get(),
-    );
+    let refused = verify_anchor(&LibSecp, &domain(), &other, &device().address(), anchor.get());
     assert_eq!(refused, Err(Refusal::WrongSigner));
-    let refused = verify_voucher(
-        &LibSecp,
-        &domain(),
-        &other,
-        &device().address(),
-        voucher(5).get(),
-    );
+    let refused = verify_voucher(&LibSecp, &domain(), &other, &device().address(), voucher(5).get());
     assert_eq!(refused, Err(Refusal::WrongSigner));
     let elsewhere = Domain::new(2, Address([9; 20]));
-    let refused = verify_voucher(
-        &LibSecp,
-        &elsewhere,
-        &LANE,
-        &device().address(),
-        voucher(5).get(),
-    );
+    let refused = verify_voucher(&LibSecp, &elsewhere, &LANE, &device().address(), voucher(5).get());
     assert_eq!(refused, Err(Refusal::WrongSigner));
     let mut state = LaneState::new(other);
     let forced = Verified::from_own_journal(*anchor.get());
     state = apply(state.clone(), state.propose_anchor(&forced).unwrap());
-    assert_eq!(
-        state.propose_tick(1, &links.preimage(1).unwrap().0),
-        Err(Refusal::WrongTick)
-    );
+    assert_eq!(state.propose_tick(1, &links.preimage(1).unwrap().0), Err(Refusal::WrongTick));
 }
 
 #[test]
@@ -246,12 +137,7 @@ fn the_anchor_that_proves_the_total_is_never_dropped() {
     let mut state = LaneState::new(LANE);
     let (mut links, first) = chain(0, 0, (10, 1), 10, 1);
     state = apply(state.clone(), state.propose_anchor(&first).unwrap());
-    state = apply(
-        state.clone(),
-        state
-            .propose_tick(1, &links.preimage(1).unwrap().0)
-            .unwrap(),
-    );
+    state = apply(state.clone(), state.propose_tick(1, &links.preimage(1).unwrap().0).unwrap());
     for seed in 2..12 {
         let (_, anchor) = chain(0, 0, (10, 1), 100 + u16::from(seed), seed);
         state = apply(state.clone(), state.propose_anchor(&anchor).unwrap());

@@ -12,30 +12,18 @@ pub struct Total {
 
 impl Total {
     /// Nothing.
-    pub const ZERO: Self = Self {
-        amount: 0,
-        remainder: 0,
-        per: 1,
-    };
+    pub const ZERO: Self = Self { amount: 0, remainder: 0, per: 1 };
 
     /// A whole number of base units.
     #[must_use]
     pub const fn whole(amount: u64) -> Self {
-        Self {
-            amount,
-            remainder: 0,
-            per: 1,
-        }
+        Self { amount, remainder: 0, per: 1 }
     }
 
     /// `amount + remainder / per`; `None` unless `remainder < per`.
     #[must_use]
     pub fn new(amount: u64, remainder: u32, per: u32) -> Option<Self> {
-        (remainder < per).then_some(Self {
-            amount,
-            remainder,
-            per,
-        })
+        (remainder < per).then_some(Self { amount, remainder, per })
     }
 
     /// Whole base units: what settles.

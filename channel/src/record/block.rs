@@ -118,10 +118,7 @@ impl fmt::Display for BlockError {
             Self::BadCrc => f.write_str("the block's checksum is wrong"),
             Self::BadEndMark => f.write_str("the block's end mark is wrong"),
             Self::UnknownFlags(flags) => write!(f, "block flags {flags:#04x} are unknown"),
-            Self::TooLarge(bytes) => write!(
-                f,
-                "a block body of {bytes} bytes is over the limit of {BODY_BYTES_MAX}"
-            ),
+            Self::TooLarge(bytes) => write!(f, "a block body of {bytes} bytes is over the limit of {BODY_BYTES_MAX}"),
         }
     }
 }
@@ -132,11 +129,7 @@ impl core::error::Error for BlockError {}
 ///
 /// # Errors
 /// [`BlockError::TooLarge`] when the body is over [`BODY_BYTES_MAX`]; `out` is then as it was.
-pub fn encode_block(
-    header: &BlockHeader,
-    body: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<BlockHash, BlockError> {
+pub fn encode_block(header: &BlockHeader, body: &[u8], out: &mut Vec<u8>) -> Result<BlockHash, BlockError> {
     let body_len = u32::try_from(body.len()).map_err(|_| BlockError::TooLarge(body.len()))?;
     if body.len() > BODY_BYTES_MAX {
         return Err(BlockError::TooLarge(body.len()));
@@ -202,16 +195,8 @@ pub fn decode_block(bytes: &[u8]) -> Result<(Block<'_>, usize), BlockError> {
     if flags != 0 {
         return Err(BlockError::UnknownFlags(flags));
     }
-    let hash =
-        BlockHash(sha256::Hash::hash(bytes.get(..body_end).unwrap_or_default()).to_byte_array());
-    let header = BlockHeader {
-        thread,
-        term,
-        sequence,
-        unix_ms,
-        record_count,
-        previous_hash,
-    };
+    let hash = BlockHash(sha256::Hash::hash(bytes.get(..body_end).unwrap_or_default()).to_byte_array());
+    let header = BlockHeader { thread, term, sequence, unix_ms, record_count, previous_hash };
     Ok((Block { header, body, hash }, total))
 }
 
@@ -259,11 +244,7 @@ impl ChainCursor {
         preimage.extend_from_slice(GENESIS_DOMAIN);
         preimage.extend_from_slice(hub);
         preimage.extend_from_slice(&thread.to_be_bytes());
-        Self {
-            term: 0,
-            sequence: 0,
-            hash: BlockHash(sha256::Hash::hash(&preimage).to_byte_array()),
-        }
+        Self { term: 0, sequence: 0, hash: BlockHash(sha256::Hash::hash(&preimage).to_byte_array()) }
     }
 
     /// The place after `block`.
@@ -272,32 +253,17 @@ impl ChainCursor {
     /// The [`ChainBreak`] that says why the block does not belong here.
     pub fn follow(&self, block: &Block<'_>) -> Result<Self, ChainBreak> {
         let header = &block.header;
-        let expected = self
-            .sequence
-            .checked_add(1)
-            .ok_or(ChainBreak::SequenceExhausted)?;
+        let expected = self.sequence.checked_add(1).ok_or(ChainBreak::SequenceExhausted)?;
         if header.sequence != expected {
-            return Err(ChainBreak::SequenceGap {
-                expected,
-                found: header.sequence,
-            });
+            return Err(ChainBreak::SequenceGap { expected, found: header.sequence });
         }
         if header.previous_hash != self.hash {
-            return Err(ChainBreak::WrongPreviousHash {
-                sequence: header.sequence,
-            });
+            return Err(ChainBreak::WrongPreviousHash { sequence: header.sequence });
         }
         if header.term < self.term {
-            return Err(ChainBreak::TermWentBackwards {
-                from: self.term,
-                to: header.term,
-            });
+            return Err(ChainBreak::TermWentBackwards { from: self.term, to: header.term });
         }
-        Ok(Self {
-            term: header.term,
-            sequence: header.sequence,
-            hash: block.hash,
-        })
+        Ok(Self { term: header.term, sequence: header.sequence, hash: block.hash })
     }
 }
 

@@ -14,9 +14,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::codec::{CodecError, decode_first};
-use crate::id::{
-    Address, ChannelId, EscrowId, EscrowTerms, Hash32, LaneId, Preimage, RatingGroup, TariffHash,
-};
+use crate::id::{Address, ChannelId, EscrowId, EscrowTerms, Hash32, LaneId, Preimage, RatingGroup, TariffHash};
 use crate::lane::{Change, SignedAnchor, SignedVoucher};
 use crate::mandate::MandateBundle;
 use crate::time::UnixSeconds;
@@ -257,16 +255,7 @@ impl Record {
         match *change {
             Change::Voucher(voucher) => Self::Voucher { lane, voucher },
             Change::Anchor(anchor) => Self::Anchor { lane, anchor },
-            Change::Tick {
-                anchor,
-                index,
-                link,
-            } => Self::Tick {
-                lane,
-                anchor,
-                index,
-                link,
-            },
+            Change::Tick { anchor, index, link } => Self::Tick { lane, anchor, index, link },
         }
     }
 
@@ -276,19 +265,7 @@ impl Record {
         match *self {
             Self::Voucher { lane, voucher } => Some((lane, Change::Voucher(voucher))),
             Self::Anchor { lane, anchor } => Some((lane, Change::Anchor(anchor))),
-            Self::Tick {
-                lane,
-                anchor,
-                index,
-                link,
-            } => Some((
-                lane,
-                Change::Tick {
-                    anchor,
-                    index,
-                    link,
-                },
-            )),
+            Self::Tick { lane, anchor, index, link } => Some((lane, Change::Tick { anchor, index, link })),
             _ => None,
         }
     }

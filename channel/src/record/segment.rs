@@ -84,19 +84,12 @@ impl SegmentHeader {
     /// The place in the chain just before the segment's first block. The term of the block before is not in the
     /// header; 0 stands for it.
     pub fn cursor(&self) -> ChainCursor {
-        ChainCursor {
-            term: 0,
-            sequence: self.first_sequence.saturating_sub(1),
-            hash: self.previous_hash,
-        }
+        ChainCursor { term: 0, sequence: self.first_sequence.saturating_sub(1), hash: self.previous_hash }
     }
 
     /// The file's name.
     pub fn name(&self) -> SegmentName {
-        SegmentName {
-            thread: self.thread,
-            first_sequence: self.first_sequence,
-        }
+        SegmentName { thread: self.thread, first_sequence: self.first_sequence }
     }
 
     /// The header's bytes.
@@ -119,9 +112,7 @@ impl SegmentHeader {
     /// # Errors
     /// See [`SegmentError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, SegmentError> {
-        let head = bytes
-            .get(..SEGMENT_HEADER_BYTES)
-            .ok_or(SegmentError::Truncated)?;
+        let head = bytes.get(..SEGMENT_HEADER_BYTES).ok_or(SegmentError::Truncated)?;
         let mut rest = head;
         if take::<4>(&mut rest)? != SEGMENT_MAGIC {
             return Err(SegmentError::BadMagic);
@@ -141,19 +132,12 @@ impl SegmentHeader {
         if flags != 0 {
             return Err(SegmentError::UnknownFlags(flags));
         }
-        Ok(Self {
-            hub,
-            thread,
-            first_sequence,
-            previous_hash,
-        })
+        Ok(Self { hub, thread, first_sequence, previous_hash })
     }
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], SegmentError> {
-    let (field, after) = rest
-        .split_first_chunk::<N>()
-        .ok_or(SegmentError::Truncated)?;
+    let (field, after) = rest.split_first_chunk::<N>().ok_or(SegmentError::Truncated)?;
     *rest = after;
     Ok(*field)
 }
@@ -170,18 +154,12 @@ pub struct SegmentName {
 impl SegmentName {
     /// The file's name.
     pub fn file_name(&self) -> String {
-        format!(
-            "journal-{:02x}-{:016x}.seg",
-            self.thread, self.first_sequence
-        )
+        format!("journal-{:02x}-{:016x}.seg", self.thread, self.first_sequence)
     }
 
     /// Reads a file's name; None for any other file.
     pub fn parse(file_name: &str) -> Option<Self> {
-        let (thread, sequence) = file_name
-            .strip_prefix("journal-")?
-            .strip_suffix(".seg")?
-            .split_once('-')?;
+        let (thread, sequence) = file_name.strip_prefix("journal-")?.strip_suffix(".seg")?.split_once('-')?;
         let name = Self {
             thread: u16::from_str_radix(thread, 16).ok()?,
             first_sequence: u64::from_str_radix(sequence, 16).ok()?,
@@ -222,15 +200,8 @@ pub enum Damage {
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BlocksBehind {
-                why,
-                sequence,
-                ahead,
-            } => {
-                write!(
-                    f,
-                    "{why}, and block {sequence} is intact {ahead} bytes further on"
-                )
+            Self::BlocksBehind { why, sequence, ahead } => {
+                write!(f, "{why}, and block {sequence} is intact {ahead} bytes further on")
             }
             Self::Altered(why) => write!(f, "{why}, although the block was written whole"),
             Self::OlderSegment(why) => write!(f, "{why}, although a later segment follows"),
@@ -246,13 +217,7 @@ impl fmt::Display for Damage {
 ///
 /// A reader beside a running writer may see old and new bytes of one write; it must read again before it believes in
 /// [`Stop::Corrupt`].
-pub fn judge_stop(
-    rest: &[u8],
-    offset: usize,
-    cursor: &ChainCursor,
-    error: BlockError,
-    newest: bool,
-) -> Stop {
+pub fn judge_stop(rest: &[u8], offset: usize, cursor: &ChainCursor, error: BlockError, newest: bool) -> Stop {
     let Some(last) = rest.iter().rposition(|byte| *byte != 0) else {
         return Stop::Clean;
     };
@@ -260,11 +225,7 @@ pub fn judge_stop(
         return Stop::Corrupt(Damage::OlderSegment(error));
     }
     if let Some((sequence, ahead)) = find_block_behind(rest, cursor.sequence) {
-        return Stop::Corrupt(Damage::BlocksBehind {
-            why: error,
-            sequence,
-            ahead,
-        });
+        return Stop::Corrupt(Damage::BlocksBehind { why: error, sequence, ahead });
     }
     let written = rest.get(..=last).unwrap_or(rest);
     let altered = match error {
@@ -272,20 +233,12 @@ pub fn judge_stop(
         BlockError::UnknownFlags(_) => true,
         _ => written.ends_with(&BLOCK_END_MARK) && !has_hole(written, offset),
     };
-    if altered {
-        Stop::Corrupt(Damage::Altered(error))
-    } else {
-        Stop::TornTail
-    }
+    if altered { Stop::Corrupt(Damage::Altered(error)) } else { Stop::TornTail }
 }
 
 /// The first block behind the start of `rest` with a number above `after`, whose bytes are whole.
 fn find_block_behind(rest: &[u8], after: u64) -> Option<(u64, usize)> {
-    let candidates = rest
-        .windows(BLOCK_MAGIC.len())
-        .enumerate()
-        .skip(1)
-        .filter(|(_, four)| *four == BLOCK_MAGIC);
+    let candidates = rest.windows(BLOCK_MAGIC.len()).enumerate().skip(1).filter(|(_, four)| *four == BLOCK_MAGIC);
     for (ahead, _) in candidates {
         if let Ok((block, _)) = decode_block(rest.get(ahead..)?)
             && block.header.sequence > after
@@ -301,24 +254,15 @@ fn is_cut_end_mark(written: &[u8]) -> bool {
     let Some(end) = super::block::announced_bytes(written) else {
         return false;
     };
-    let mark = written
-        .get(end.saturating_sub(BLOCK_END_MARK.len())..)
-        .unwrap_or_default();
+    let mark = written.get(end.saturating_sub(BLOCK_END_MARK.len())..).unwrap_or_default();
     mark.len() <= BLOCK_END_MARK.len()
-        && mark
-            .iter()
-            .zip(BLOCK_END_MARK)
-            .all(|(found, true_byte)| *found == 0 || *found == true_byte)
+        && mark.iter().zip(BLOCK_END_MARK).all(|(found, true_byte)| *found == 0 || *found == true_byte)
 }
 
 /// Does any sector's share of `written`, which begins `offset` bytes into the file, hold only zeros?
 fn has_hole(written: &[u8], offset: usize) -> bool {
-    let to_boundary = SECTOR_BYTES
-        .saturating_sub(offset.checked_rem(SECTOR_BYTES).unwrap_or(0))
-        .min(written.len());
-    let (first, rest) = written
-        .split_at_checked(to_boundary)
-        .unwrap_or((written, &[]));
+    let to_boundary = SECTOR_BYTES.saturating_sub(offset.checked_rem(SECTOR_BYTES).unwrap_or(0)).min(written.len());
+    let (first, rest) = written.split_at_checked(to_boundary).unwrap_or((written, &[]));
     core::iter::once(first)
         .chain(rest.chunks(SECTOR_BYTES))
         .any(|sector| sector.iter().all(|byte| *byte == 0) && !sector.is_empty())

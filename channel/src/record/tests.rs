@@ -21,84 +21,46 @@ fn signatures() -> impl Strategy<Value = UncheckedSignature> {
 }
 
 fn escrows() -> impl Strategy<Value = Record> {
-    let state = prop_oneof![
-        Just(EscrowState::Open),
-        Just(EscrowState::CloseRequested),
-        Just(EscrowState::Finalized)
-    ];
-    (hashes(), addresses(), any::<u64>(), any::<u64>(), state).prop_map(
-        |(hash, address, deposit, settled, state)| {
-            Record::Escrow(EscrowImage {
-                id: EscrowId(hash),
-                payer: address,
-                payee: address,
-                token: Address::ZERO,
-                salt: Hash32(hash),
-                authorized_signer: address,
-                deposit,
-                settled,
-                state,
-            })
-        },
-    )
+    let state = prop_oneof![Just(EscrowState::Open), Just(EscrowState::CloseRequested), Just(EscrowState::Finalized)];
+    (hashes(), addresses(), any::<u64>(), any::<u64>(), state).prop_map(|(hash, address, deposit, settled, state)| {
+        Record::Escrow(EscrowImage {
+            id: EscrowId(hash),
+            payer: address,
+            payee: address,
+            token: Address::ZERO,
+            salt: Hash32(hash),
+            authorized_signer: address,
+            deposit,
+            settled,
+            state,
+        })
+    })
 }
 
 fn mandates() -> impl Strategy<Value = Record> {
-    let terms = (
-        addresses(),
-        any::<u128>(),
-        any::<u64>(),
-        prop::collection::vec(addresses(), 0..3),
-    )
-        .prop_map(|(device, limit, serial, payees)| MandateTerms {
-            device,
-            limit,
-            expiry: UnixSeconds(serial),
-            serial,
-            payees,
-        });
+    let terms = (addresses(), any::<u128>(), any::<u64>(), prop::collection::vec(addresses(), 0..3)).prop_map(
+        |(device, limit, serial, payees)| MandateTerms { device, limit, expiry: UnixSeconds(serial), serial, payees },
+    );
     let authority = prop_oneof![
         signatures().prop_map(|signature| Authority::Direct { signature }),
-        (
-            signatures(),
-            any::<u64>(),
-            prop::collection::vec(hashes().prop_map(Hash32), 0..4)
-        )
-            .prop_map(|(signature, first_index, siblings)| Authority::Tree {
-                signature,
-                first_index,
-                siblings,
-            }),
+        (signatures(), any::<u64>(), prop::collection::vec(hashes().prop_map(Hash32), 0..4))
+            .prop_map(|(signature, first_index, siblings)| Authority::Tree { signature, first_index, siblings }),
     ];
-    (hashes(), prop::collection::vec(terms, 0..4), authority).prop_map(
-        |(escrow, mandates, authority)| {
-            Record::Mandates(MandateBundle {
-                escrow: EscrowId(escrow),
-                mandates,
-                authority,
-            })
-        },
-    )
+    (hashes(), prop::collection::vec(terms, 0..4), authority).prop_map(|(escrow, mandates, authority)| {
+        Record::Mandates(MandateBundle { escrow: EscrowId(escrow), mandates, authority })
+    })
 }
 
 fn changes() -> impl Strategy<Value = Record> {
     prop_oneof![
         (hashes(), any::<u64>(), signatures()).prop_map(|(lane, amount, signature)| {
-            Record::Voucher {
-                lane: LaneId(lane),
-                voucher: SignedVoucher { amount, signature },
-            }
+            Record::Voucher { lane: LaneId(lane), voucher: SignedVoucher { amount, signature } }
         }),
         (hashes(), any::<u64>(), any::<u16>(), hashes()).prop_map(|(lane, anchor, index, link)| {
-            Record::Tick {
-                lane: LaneId(lane),
-                anchor,
-                index,
-                link: Preimage(link),
-            }
+            Record::Tick { lane: LaneId(lane), anchor, index, link: Preimage(link) }
         }),
-        (hashes(), any::<u64>(), any::<u32>(), signatures()).prop_map(
-            |(hash, base, tick_amount, signature)| Record::Anchor {
+        (hashes(), any::<u64>(), any::<u32>(), signatures()).prop_map(|(hash, base, tick_amount, signature)| {
+            Record::Anchor {
                 lane: LaneId(hash),
                 anchor: SignedAnchor {
                     terms: AnchorTerms {
@@ -113,7 +75,7 @@ fn changes() -> impl Strategy<Value = Record> {
                     signature,
                 },
             }
-        ),
+        }),
     ]
 }
 
@@ -126,26 +88,12 @@ fn others() -> impl Strategy<Value = Record> {
         }),
         any::<u64>().prop_map(|cursor| Record::LedgerCursor { cursor }),
         (hashes(), addresses(), any::<u64>()).prop_map(|(escrow, device, serial)| {
-            Record::Revoked {
-                escrow: EscrowId(escrow),
-                device,
-                serial,
-                at: UnixSeconds(serial),
-            }
+            Record::Revoked { escrow: EscrowId(escrow), device, serial, at: UnixSeconds(serial) }
         }),
-        (addresses(), any::<String>(), any::<bool>()).prop_map(|(address, name, active)| {
-            Record::Provider {
-                address,
-                name,
-                active,
-            }
-        }),
+        (addresses(), any::<String>(), any::<bool>())
+            .prop_map(|(address, name, active)| { Record::Provider { address, name, active } }),
         (addresses(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(payee, tariff)| {
-            Record::Tariff {
-                payee,
-                rating_group: RatingGroup(1),
-                tariff: tariff.into(),
-            }
+            Record::Tariff { payee, rating_group: RatingGroup(1), tariff: tariff.into() }
         }),
         (hashes(), addresses(), any::<u64>()).prop_map(|(hash, address, number)| {
             Record::Lane(LaneImage {
@@ -168,12 +116,8 @@ fn others() -> impl Strategy<Value = Record> {
                 signature,
             })
         }),
-        (hashes(), any::<u8>()).prop_map(|(channel, status)| Record::Status {
-            channel: ChannelId(channel),
-            status
-        }),
-        (any::<u64>(), any::<u64>())
-            .prop_map(|(epoch, sequence)| Record::EpochClosed { epoch, sequence }),
+        (hashes(), any::<u8>()).prop_map(|(channel, status)| Record::Status { channel: ChannelId(channel), status }),
+        (any::<u64>(), any::<u64>()).prop_map(|(epoch, sequence)| Record::EpochClosed { epoch, sequence }),
     ]
 }
 

@@ -22,11 +22,7 @@ impl Recover for LibSecp {
         let mut rs = [0; 64];
         rs[..32].copy_from_slice(&r);
         rs[32..].copy_from_slice(&s);
-        let recovery = if parity {
-            RecoveryId::One
-        } else {
-            RecoveryId::Zero
-        };
+        let recovery = if parity { RecoveryId::One } else { RecoveryId::Zero };
         RecoverableSignature::from_compact(&rs, recovery)
             .and_then(|signature| signature.recover_ecdsa(Message::from_digest(digest.0)))
             .map(|key| address_of(&key))
@@ -78,10 +74,7 @@ impl Signer for LibSecpKey {
     }
 
     fn sign(&self, digest: &Digest) -> Result<Signature, Infallible> {
-        let signed = RecoverableSignature::sign_ecdsa_recoverable(
-            Message::from_digest(digest.0),
-            &self.secret,
-        );
+        let signed = RecoverableSignature::sign_ecdsa_recoverable(Message::from_digest(digest.0), &self.secret);
         let (recovery, mut compact) = signed.serialize_compact();
         if recovery.to_u8() & 1 == 1 {
             compact[32] |= 0x80;

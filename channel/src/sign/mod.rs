@@ -51,13 +51,13 @@ impl core::error::Error for SignatureError {}
 
 /// Order of the group, big-endian (SEC 2, secp256k1).
 const ORDER: [u8; 32] = [
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
-    0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba, 0xae, 0xdc,
+    0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
 ];
 /// Half the order, rounded down: the greatest low `s`.
 const HALF_ORDER: [u8; 32] = [
-    0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0x5d, 0x57, 0x6e, 0x73, 0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
+    0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x5d, 0x57, 0x6e,
+    0x73, 0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
 ];
 
 /// A signature in its canonical form: `r` and `s` in range and `s` low. Made only by parsing or signing, so
@@ -80,11 +80,7 @@ impl Signature {
             return Err(SignatureError::OutOfRange);
         }
         // A set top bit is the parity, so an s above the order cannot be written in this form at all.
-        if s > HALF_ORDER {
-            Err(SignatureError::HighS)
-        } else {
-            Ok(signature)
-        }
+        if s > HALF_ORDER { Err(SignatureError::HighS) } else { Ok(signature) }
     }
 
     /// Parses `r || s || v` with `v` 27 or 28 (or 0 or 1), as wallets return it.
@@ -116,10 +112,7 @@ impl Signature {
         if let Ok(compact) = bytes.try_into() {
             return Self::from_compact(compact);
         }
-        bytes
-            .try_into()
-            .map_err(|_| SignatureError::BadLength)
-            .and_then(|rsv: &[u8; 65]| Self::from_rsv(rsv))
+        bytes.try_into().map_err(|_| SignatureError::BadLength).and_then(|rsv: &[u8; 65]| Self::from_rsv(rsv))
     }
 
     /// The 64 bytes of EIP-2098.
@@ -154,19 +147,13 @@ impl Signature {
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signature(0x")?;
-        self.compact
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        self.compact.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
         f.write_str(")")
     }
 }
 
 impl<C> Encode<C> for Signature {
-    fn encode<W: encode::Write>(
-        &self,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
         e.bytes(&self.compact)?.ok()
     }
 }
@@ -199,11 +186,7 @@ impl fmt::Debug for UncheckedSignature {
 }
 
 impl<C> Encode<C> for UncheckedSignature {
-    fn encode<W: encode::Write>(
-        &self,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
         e.bytes(&self.0)?.ok()
     }
 }
@@ -211,18 +194,13 @@ impl<C> Encode<C> for UncheckedSignature {
 impl<'b, C> Decode<'b, C> for UncheckedSignature {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
         let bytes = d.bytes()?;
-        bytes
-            .try_into()
-            .map(Self)
-            .map_err(|_| decode::Error::message("expected 64 bytes"))
+        bytes.try_into().map(Self).map_err(|_| decode::Error::message("expected 64 bytes"))
     }
 }
 
 impl<'b, C> Decode<'b, C> for Signature {
     fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, decode::Error> {
-        UncheckedSignature::decode(d, ctx)?
-            .check()
-            .map_err(|_| decode::Error::message("signature out of range"))
+        UncheckedSignature::decode(d, ctx)?.check().map_err(|_| decode::Error::message("signature out of range"))
     }
 }
 
@@ -254,11 +232,7 @@ pub trait Signer {
 ///
 /// # Errors
 /// As [`Signer::sign`].
-pub fn sign_typed<S: Signer>(
-    signer: &S,
-    domain: &Domain,
-    data: &impl TypedData,
-) -> Result<Signature, S::Error> {
+pub fn sign_typed<S: Signer>(signer: &S, domain: &Domain, data: &impl TypedData) -> Result<Signature, S::Error> {
     signer.sign(&domain.digest(data))
 }
 
@@ -274,11 +248,7 @@ pub fn verify_typed(
     expected: &Address,
 ) -> Result<(), SignatureError> {
     let signer = recover.recover(&domain.digest(data), signature)?;
-    if signer == *expected {
-        Ok(())
-    } else {
-        Err(SignatureError::WrongSigner)
-    }
+    if signer == *expected { Ok(()) } else { Err(SignatureError::WrongSigner) }
 }
 
 /// The address of an uncompressed public key's 64 bytes (without the leading 4).

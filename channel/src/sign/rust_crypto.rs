@@ -12,19 +12,13 @@ use crate::id::{Address, Digest};
 pub struct RustCrypto;
 
 fn address_of(key: &VerifyingKey) -> Address {
-    address_of_point(
-        key.to_sec1_point(false)
-            .as_bytes()
-            .get(1..)
-            .unwrap_or_default(),
-    )
+    address_of_point(key.to_sec1_point(false).as_bytes().get(1..).unwrap_or_default())
 }
 
 impl Recover for RustCrypto {
     fn recover(&self, digest: &Digest, signature: &Signature) -> Result<Address, SignatureError> {
         let (r, s, parity) = signature.parts();
-        let signature =
-            EcdsaSignature::from_scalars(r, s).map_err(|_| SignatureError::OutOfRange)?;
+        let signature = EcdsaSignature::from_scalars(r, s).map_err(|_| SignatureError::OutOfRange)?;
         VerifyingKey::recover_from_prehash(&digest.0, &signature, RecoveryId::new(parity, false))
             .map(|key| address_of(&key))
             .map_err(|_| SignatureError::NotOnCurve)
@@ -42,9 +36,7 @@ impl RustCryptoKey {
     /// # Errors
     /// [`SignatureError::BadKey`] for zero or a value not below the group order.
     pub fn from_bytes(secret: [u8; 32]) -> Result<Self, SignatureError> {
-        SigningKey::from_slice(&secret)
-            .map(|secret| Self { secret })
-            .map_err(|_| SignatureError::BadKey)
+        SigningKey::from_slice(&secret).map(|secret| Self { secret }).map_err(|_| SignatureError::BadKey)
     }
 }
 

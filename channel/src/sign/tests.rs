@@ -12,19 +12,10 @@ fn domain() -> Domain {
 
 #[test]
 fn signs_and_recovers() {
-    let voucher = Voucher {
-        lane: LaneId([3; 32]),
-        cumulative_amount: 77,
-    };
+    let voucher = Voucher { lane: LaneId([3; 32]), cumulative_amount: 77 };
     let signature = sign_typed(&key(), &domain(), &voucher).unwrap();
-    assert_eq!(
-        verify_typed(&LibSecp, &domain(), &voucher, &signature, &key().address()),
-        Ok(())
-    );
-    let other = Voucher {
-        cumulative_amount: 78,
-        ..voucher
-    };
+    assert_eq!(verify_typed(&LibSecp, &domain(), &voucher, &signature, &key().address()), Ok(()));
+    let other = Voucher { cumulative_amount: 78, ..voucher };
     assert_eq!(
         verify_typed(&LibSecp, &domain(), &other, &signature, &key().address()),
         Err(SignatureError::WrongSigner)
@@ -36,16 +27,10 @@ fn signs_and_recovers() {
 fn refuses_what_is_not_canonical() {
     let mut zero_r = [0; 64];
     zero_r[63] = 1;
-    assert_eq!(
-        Signature::from_compact(zero_r),
-        Err(SignatureError::OutOfRange)
-    );
+    assert_eq!(Signature::from_compact(zero_r), Err(SignatureError::OutOfRange));
     let mut zero_s = [0; 64];
     zero_s[31] = 1;
-    assert_eq!(
-        Signature::from_compact(zero_s),
-        Err(SignatureError::OutOfRange)
-    );
+    assert_eq!(Signature::from_compact(zero_s), Err(SignatureError::OutOfRange));
     let mut high_s = [1; 64];
     high_s[32..].copy_from_slice(&HALF_ORDER);
     assert!(Signature::from_compact(high_s).is_ok());
@@ -53,22 +38,13 @@ fn refuses_what_is_not_canonical() {
     assert_eq!(Signature::from_compact(high_s), Err(SignatureError::HighS));
     let mut big_r = [1; 64];
     big_r[..32].copy_from_slice(&ORDER);
-    assert_eq!(
-        Signature::from_compact(big_r),
-        Err(SignatureError::OutOfRange)
-    );
-    assert_eq!(
-        Signature::from_slice(&[0; 63]),
-        Err(SignatureError::BadLength)
-    );
+    assert_eq!(Signature::from_compact(big_r), Err(SignatureError::OutOfRange));
+    assert_eq!(Signature::from_slice(&[0; 63]), Err(SignatureError::BadLength));
 }
 
 #[test]
 fn a_malleated_signature_is_refused() {
-    let voucher = Voucher {
-        lane: LaneId([3; 32]),
-        cumulative_amount: 77,
-    };
+    let voucher = Voucher { lane: LaneId([3; 32]), cumulative_amount: 77 };
     let mut rsv = sign_typed(&key(), &domain(), &voucher).unwrap().to_rsv();
     // s' = n - s with the other parity signs the same message.
     let mut borrow = 0u16;
@@ -88,10 +64,7 @@ fn a_point_off_the_curve_recovers_to_nobody() {
     compact[31] = 5;
     compact[63] = 1;
     let signature = Signature::from_compact(compact).unwrap();
-    assert_eq!(
-        LibSecp.recover(&Digest([1; 32]), &signature),
-        Err(SignatureError::NotOnCurve)
-    );
+    assert_eq!(LibSecp.recover(&Digest([1; 32]), &signature), Err(SignatureError::NotOnCurve));
 }
 
 #[cfg(feature = "k256")]
@@ -104,9 +77,6 @@ fn both_backends_agree() {
         assert_eq!(rust.address(), c.address());
         assert_eq!(rust.sign(&digest), c.sign(&digest));
         let signature = c.sign(&digest).unwrap();
-        assert_eq!(
-            RustCrypto.recover(&digest, &signature),
-            LibSecp.recover(&digest, &signature)
-        );
+        assert_eq!(RustCrypto.recover(&digest, &signature), LibSecp.recover(&digest, &signature));
     }
 }

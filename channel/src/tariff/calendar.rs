@@ -60,11 +60,7 @@ impl Span {
         if from_minute >= until_minute || until_minute > MINUTES_PER_DAY {
             return Err(TariffError::SpanInvalid);
         }
-        Ok(Self {
-            days,
-            from_minute,
-            until_minute,
-        })
+        Ok(Self { days, from_minute, until_minute })
     }
 
     /// The days on which the span applies.
@@ -87,16 +83,11 @@ impl Span {
 
     /// The span as minutes of the week, one pair for each of its days.
     fn minutes_of_week(self) -> impl Iterator<Item = (u16, u16)> {
-        (0..7_u16)
-            .filter(move |day| self.days.0 & (1 << day) != 0)
-            .map(move |day| {
-                // At most 6 * 1440 + 1440, so neither product nor sum can saturate.
-                let midnight = day.saturating_mul(MINUTES_PER_DAY);
-                (
-                    midnight.saturating_add(self.from_minute),
-                    midnight.saturating_add(self.until_minute),
-                )
-            })
+        (0..7_u16).filter(move |day| self.days.0 & (1 << day) != 0).map(move |day| {
+            // At most 6 * 1440 + 1440, so neither product nor sum can saturate.
+            let midnight = day.saturating_mul(MINUTES_PER_DAY);
+            (midnight.saturating_add(self.from_minute), midnight.saturating_add(self.until_minute))
+        })
     }
 }
 
@@ -118,10 +109,7 @@ impl Calendar {
         let mut claimed = Vec::new();
         for (window, segment) in windows.iter().zip(Segment::of_windows()) {
             for span in window.spans() {
-                claimed.extend(
-                    span.minutes_of_week()
-                        .map(|(from, until)| (from, until, segment)),
-                );
+                claimed.extend(span.minutes_of_week().map(|(from, until)| (from, until, segment)));
             }
         }
         claimed.sort_unstable_by_key(|&(from, _, _)| from);
@@ -152,16 +140,12 @@ impl Calendar {
 
     /// How many changes lie at or before a minute of the week; at least one, as minute 0 has one.
     fn changes_until(&self, minute: u64) -> usize {
-        self.0
-            .partition_point(|change| u64::from(change.minute) <= minute)
+        self.0.partition_point(|change| u64::from(change.minute) <= minute)
     }
 
     pub(super) fn segment_at(&self, at: UnixSeconds) -> Segment {
         let passed = self.changes_until(minute_of_week(at));
-        passed
-            .checked_sub(1)
-            .and_then(|index| self.0.get(index))
-            .map_or(Segment::OUTSIDE, |c| c.segment)
+        passed.checked_sub(1).and_then(|index| self.0.get(index)).map_or(Segment::OUTSIDE, |c| c.segment)
     }
 
     /// The first instant after `at` from which another segment applies. `None` when the same segment
@@ -169,22 +153,12 @@ impl Calendar {
     pub(super) fn next_change(&self, at: UnixSeconds) -> Option<UnixSeconds> {
         let now = minute_of_week(at);
         let segment = self.segment_at(at);
-        let later = self
-            .0
-            .iter()
-            .skip(self.changes_until(now))
-            .map(|change| (change, 0));
+        let later = self.0.iter().skip(self.changes_until(now)).map(|change| (change, 0));
         let next_week = self.0.iter().map(|change| (change, MINUTES_PER_WEEK));
-        let (change, weeks) = later
-            .chain(next_week)
-            .find(|(change, _)| change.segment != segment)?;
-        let minutes = u64::from(change.minute)
-            .checked_add(weeks)?
-            .checked_sub(now)?;
+        let (change, weeks) = later.chain(next_week).find(|(change, _)| change.segment != segment)?;
+        let minutes = u64::from(change.minute).checked_add(weeks)?.checked_sub(now)?;
         let minute_start = at.0.checked_sub(at.0 % SECONDS_PER_MINUTE)?;
-        minute_start
-            .checked_add(minutes.checked_mul(SECONDS_PER_MINUTE)?)
-            .map(UnixSeconds)
+        minute_start.checked_add(minutes.checked_mul(SECONDS_PER_MINUTE)?).map(UnixSeconds)
     }
 }
 

@@ -24,34 +24,24 @@ impl Exact {
     /// so refusing it refuses no charge that could be paid.
     fn add(self, units: u128, price: Price, denominator: NonZeroU64) -> Result<Self, ChargeError> {
         let per_units = NonZeroU128::from(price.per_units());
-        let product = units
-            .checked_mul(u128::from(price.amount()))
-            .ok_or(ChargeError::Overflow)?;
+        let product = units.checked_mul(u128::from(price.amount())).ok_or(ChargeError::Overflow)?;
         let parts = (product % per_units)
             .checked_mul(parts_per_fraction(price, denominator))
             .and_then(|parts| parts.checked_add(self.parts));
         let whole = self.whole.checked_add(product / per_units);
-        Ok(Self {
-            whole: whole.ok_or(ChargeError::Overflow)?,
-            parts: parts.ok_or(ChargeError::Overflow)?,
-        })
+        Ok(Self { whole: whole.ok_or(ChargeError::Overflow)?, parts: parts.ok_or(ChargeError::Overflow)? })
     }
 
     /// The sum in base units, rounded up.
     fn ceil(self, denominator: NonZeroU64) -> Result<u64, ChargeError> {
-        let sum = self
-            .whole
-            .checked_add(self.parts.div_ceil(u128::from(denominator.get())));
-        sum.and_then(|sum| u64::try_from(sum).ok())
-            .ok_or(ChargeError::Overflow)
+        let sum = self.whole.checked_add(self.parts.div_ceil(u128::from(denominator.get())));
+        sum.and_then(|sum| u64::try_from(sum).ok()).ok_or(ChargeError::Overflow)
     }
 
     /// What is left of `budget` base units, in parts of the denominator; `None` when this is more.
     fn left_of(self, budget: u64, denominator: NonZeroU64) -> Option<u128> {
         let whole = u128::from(budget).checked_sub(self.whole)?;
-        whole
-            .checked_mul(u128::from(denominator.get()))?
-            .checked_sub(self.parts)
+        whole.checked_mul(u128::from(denominator.get()))?.checked_sub(self.parts)
     }
 }
 
@@ -82,8 +72,7 @@ impl Tariff {
         if units > 0 && !self.windows().is_empty() {
             return Err(ChargeError::SegmentsNeeded);
         }
-        self.price_list(Exact::default(), self.tiers(), units)?
-            .ceil(self.denominator())
+        self.price_list(Exact::default(), self.tiers(), units)?.ceil(self.denominator())
     }
 
     /// What the cumulative units of every segment cost together.
@@ -101,11 +90,7 @@ impl Tariff {
     /// units cost there depends on when they are used; see [`Tariff::units_for_segment`].
     #[must_use]
     pub fn units_for(&self, amount: u64) -> u64 {
-        if self.windows().is_empty() {
-            self.greatest_units(self.tiers(), Exact::default(), amount)
-        } else {
-            0
-        }
+        if self.windows().is_empty() { self.greatest_units(self.tiers(), Exact::default(), amount) } else { 0 }
     }
 
     /// The greatest number of cumulative units of `segment` whose charge, together with what `usage`
@@ -117,16 +102,8 @@ impl Tariff {
     /// # Errors
     /// [`ChargeError::SegmentsDiffer`] when `usage` or `segment` belong to a tariff with more or fewer
     /// segments.
-    pub fn units_for_segment(
-        &self,
-        usage: &UsageBySegment,
-        segment: Segment,
-        amount: u64,
-    ) -> Result<u64, ChargeError> {
-        let tiers = self
-            .tiers_by_segment()
-            .nth(segment.index())
-            .ok_or(ChargeError::SegmentsDiffer)?;
+    pub fn units_for_segment(&self, usage: &UsageBySegment, segment: Segment, amount: u64) -> Result<u64, ChargeError> {
+        let tiers = self.tiers_by_segment().nth(segment.index()).ok_or(ChargeError::SegmentsDiffer)?;
         match self.exact_sum(usage, Some(segment)) {
             Ok(others) => Ok(self.greatest_units(tiers, others, amount)),
             Err(ChargeError::Overflow) => Ok(0),
@@ -135,11 +112,7 @@ impl Tariff {
     }
 
     /// The exact sum of every segment but the one left out.
-    fn exact_sum(
-        &self,
-        usage: &UsageBySegment,
-        left_out: Option<Segment>,
-    ) -> Result<Exact, ChargeError> {
+    fn exact_sum(&self, usage: &UsageBySegment, left_out: Option<Segment>) -> Result<Exact, ChargeError> {
         if usage.units().len() != self.segments() {
             return Err(ChargeError::SegmentsDiffer);
         }
@@ -173,10 +146,7 @@ impl Tariff {
         for tier in tiers.bounded() {
             let until = u128::from(tier.up_to);
             let filled = spent.add(until.saturating_sub(from), tier.price, self.denominator());
-            match filled
-                .ok()
-                .filter(|filled| filled.left_of(budget, self.denominator()).is_some())
-            {
+            match filled.ok().filter(|filled| filled.left_of(budget, self.denominator()).is_some()) {
                 Some(filled) => (spent, from) = (filled, until),
                 None => {
                     return self.whole_increments(from, self.affordable(tier.price, spent, budget));
@@ -190,8 +160,7 @@ impl Tariff {
     fn affordable(&self, price: Price, spent: Exact, budget: u64) -> u128 {
         let left = spent.left_of(budget, self.denominator()).unwrap_or(0);
         // Below 2^128: both factors have 64 bits.
-        let parts_per_unit = u128::from(price.amount())
-            .saturating_mul(parts_per_fraction(price, self.denominator()));
+        let parts_per_unit = u128::from(price.amount()).saturating_mul(parts_per_fraction(price, self.denominator()));
         match left.checked_div(parts_per_unit) {
             Some(units) => units,
             // A free price, which nevertheless buys nothing once the budget is overspent.

@@ -58,11 +58,7 @@ impl Tariff {
 }
 
 impl<C> Encode<C> for Tariff {
-    fn encode<W: Write>(
-        &self,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
         e.map(if self.windows().is_empty() { 4 } else { 5 })?;
         e.u8(KEY_VERSION)?.u32(self.version())?;
         e.u8(KEY_UNIT)?.u8(self.unit().code())?;
@@ -91,29 +87,18 @@ impl<'b, C> Decode<'b, C> for Tariff {
 fn write_tiers<W: Write>(e: &mut Encoder<W>, tiers: &Tiers) -> Result<(), encode::Error<W::Error>> {
     e.array(list_length(tiers.bounded().len().saturating_add(1)))?;
     for tier in tiers.bounded() {
-        e.array(3)?
-            .u64(tier.up_to)?
-            .u64(tier.price.amount())?
-            .u64(tier.price.per_units().get())?;
+        e.array(3)?.u64(tier.up_to)?.u64(tier.price.amount())?.u64(tier.price.per_units().get())?;
     }
-    e.array(2)?
-        .u64(tiers.last().amount())?
-        .u64(tiers.last().per_units().get())?;
+    e.array(2)?.u64(tiers.last().amount())?.u64(tiers.last().per_units().get())?;
     Ok(())
 }
 
-fn write_windows<W: Write>(
-    e: &mut Encoder<W>,
-    windows: &[Window],
-) -> Result<(), encode::Error<W::Error>> {
+fn write_windows<W: Write>(e: &mut Encoder<W>, windows: &[Window]) -> Result<(), encode::Error<W::Error>> {
     e.array(list_length(windows.len()))?;
     for window in windows {
         e.array(2)?.array(list_length(window.spans().len()))?;
         for span in window.spans() {
-            e.array(3)?
-                .u8(span.days().bits())?
-                .u16(span.from_minute())?
-                .u16(span.until_minute())?;
+            e.array(3)?.u8(span.days().bits())?.u16(span.from_minute())?.u16(span.until_minute())?;
         }
         write_tiers(e, window.tiers())?;
     }
@@ -182,10 +167,7 @@ fn read_tiers(d: &mut Decoder<'_>) -> Result<Tiers, Fault> {
     let mut bounded = Vec::new();
     for _ in 1..length {
         read_tuple(d, 3)?;
-        bounded.push(Tier {
-            up_to: d.u64()?,
-            price: read_price(d)?,
-        });
+        bounded.push(Tier { up_to: d.u64()?, price: read_price(d)? });
     }
     read_tuple(d, 2)?;
     Ok(Tiers::new(bounded, read_price(d)?)?)
@@ -196,19 +178,11 @@ fn read_price(d: &mut Decoder<'_>) -> Result<Price, Fault> {
 }
 
 fn read_key(d: &mut Decoder<'_>, key: u8) -> Result<(), Fault> {
-    if d.u8()? == key {
-        Ok(())
-    } else {
-        Err(decode::Error::message("unexpected key").into())
-    }
+    if d.u8()? == key { Ok(()) } else { Err(decode::Error::message("unexpected key").into()) }
 }
 
 fn read_tuple(d: &mut Decoder<'_>, length: u64) -> Result<(), Fault> {
-    if d.array()? == Some(length) {
-        Ok(())
-    } else {
-        Err(decode::Error::message("a list has the wrong length").into())
-    }
+    if d.array()? == Some(length) { Ok(()) } else { Err(decode::Error::message("a list has the wrong length").into()) }
 }
 
 /// The head of a list of one to `longest` items; bounds what is read before anything is allocated.
@@ -216,8 +190,5 @@ fn read_list(d: &mut Decoder<'_>, longest: usize, too_long: TariffError) -> Resu
     let Some(length @ 1..) = d.array()? else {
         return Err(decode::Error::message("a list is empty or has no length").into());
     };
-    usize::try_from(length)
-        .ok()
-        .filter(|length| *length <= longest)
-        .ok_or(Fault::Terms(too_long))
+    usize::try_from(length).ok().filter(|length| *length <= longest).ok_or(Fault::Terms(too_long))
 }

@@ -111,22 +111,11 @@ impl Tariff {
         }
         let calendar = Calendar::new(&windows)?;
         let mut denominator = NonZeroU64::MIN;
-        for price in tiers
-            .prices()
-            .chain(windows.iter().flat_map(|window| window.tiers.prices()))
-        {
-            denominator = least_common_multiple(denominator, price.per_units())
-                .ok_or(TariffError::DenominatorTooLarge)?;
+        for price in tiers.prices().chain(windows.iter().flat_map(|window| window.tiers.prices())) {
+            denominator =
+                least_common_multiple(denominator, price.per_units()).ok_or(TariffError::DenominatorTooLarge)?;
         }
-        Ok(Self {
-            version,
-            unit,
-            increment,
-            tiers,
-            windows,
-            calendar,
-            denominator,
-        })
+        Ok(Self { version, unit, increment, tiers, windows, calendar, denominator })
     }
 
     /// A tariff of one price for every unit, without increment, tiers or windows.

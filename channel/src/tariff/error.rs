@@ -46,9 +46,7 @@ impl fmt::Display for TariffError {
             Self::DaysInvalid => "a span names no day of the week, or a day that does not exist",
             Self::SpanInvalid => "a span must start before it ends, and end by minute 1440",
             Self::SpansOverlap => "two spans claim the same minute",
-            Self::DenominatorTooLarge => {
-                "the least common multiple of the prices' unit counts exceeds 64 bits"
-            }
+            Self::DenominatorTooLarge => "the least common multiple of the prices' unit counts exceeds 64 bits",
         })
     }
 }

@@ -34,8 +34,7 @@ const FIXED_BYTES_MAX: usize = 24;
 
 const _: () = assert!(SEGMENTS_MAX == WINDOWS_MAX + 1);
 const _: () = assert!(
-    FIXED_BYTES_MAX + SEGMENTS_MAX * TIER_LIST_BYTES_MAX + WINDOWS_MAX * (SPAN_LIST_BYTES_MAX + 1)
-        <= ENCODED_BYTES_MAX
+    FIXED_BYTES_MAX + SEGMENTS_MAX * TIER_LIST_BYTES_MAX + WINDOWS_MAX * (SPAN_LIST_BYTES_MAX + 1) <= ENCODED_BYTES_MAX
 );
 // Every list head fits one byte of CBOR, as the sums above assume.
 const _: () = assert!(TIERS_MAX < 24 && WINDOWS_MAX < 24 && SPANS_PER_WINDOW_MAX < 24);

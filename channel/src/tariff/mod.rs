@@ -29,8 +29,6 @@ mod tests;
 pub use calendar::{Days, Span};
 pub use definition::{Segment, Tariff, Window};
 pub use error::{ChargeError, TariffDecodeError, TariffError};
-pub use limits::{
-    ENCODED_BYTES_MAX, MINUTES_PER_DAY, SEGMENTS_MAX, SPANS_PER_WINDOW_MAX, TIERS_MAX, WINDOWS_MAX,
-};
+pub use limits::{ENCODED_BYTES_MAX, MINUTES_PER_DAY, SEGMENTS_MAX, SPANS_PER_WINDOW_MAX, TIERS_MAX, WINDOWS_MAX};
 pub use price::{Price, Tier, Tiers, Unit};
 pub use usage::{Usage, UsageBySegment};

@@ -95,10 +95,7 @@ impl Tiers {
     /// One price for every unit.
     #[must_use]
     pub const fn flat(price: Price) -> Self {
-        Self {
-            bounded: Vec::new(),
-            last: price,
-        }
+        Self { bounded: Vec::new(), last: price }
     }
 
     /// `bounded` tiers, then `last` for every unit after them.
@@ -134,9 +131,6 @@ impl Tiers {
 
     /// Every price of the list, in order.
     pub(super) fn prices(&self) -> impl Iterator<Item = Price> + '_ {
-        self.bounded
-            .iter()
-            .map(|tier| tier.price)
-            .chain(core::iter::once(self.last))
+        self.bounded.iter().map(|tier| tier.price).chain(core::iter::once(self.last))
     }
 }

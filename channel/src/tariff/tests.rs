@@ -16,13 +16,7 @@ pub(super) fn price(amount: u64, per_units: u64) -> Price {
 }
 
 pub(super) fn tiers(bounded: &[(u64, u64, u64)], last: (u64, u64)) -> Tiers {
-    let bounded = bounded
-        .iter()
-        .map(|&(up_to, amount, per)| Tier {
-            up_to,
-            price: price(amount, per),
-        })
-        .collect();
+    let bounded = bounded.iter().map(|&(up_to, amount, per)| Tier { up_to, price: price(amount, per) }).collect();
     Tiers::new(bounded, price(last.0, last.1)).unwrap()
 }
 
@@ -31,35 +25,18 @@ fn span(days: Days, from_minute: u16, until_minute: u16) -> Span {
 }
 
 fn volume() -> Tariff {
-    Tariff::new(
-        1,
-        Unit::Octets,
-        1,
-        tiers(&[(10, 1, 3), (1_000, 2, 7)], (1, 11)),
-        vec![],
-    )
-    .unwrap()
+    Tariff::new(1, Unit::Octets, 1, tiers(&[(10, 1, 3), (1_000, 2, 7)], (1, 11)), vec![]).unwrap()
 }
 
 /// Work days from 06:00 to 09:00 and 17:00 to 20:00 UTC are the peak; each night is cheap.
 pub(super) fn peak_and_night() -> Tariff {
-    let peak = vec![
-        span(Days::WORKDAYS, 1_020, 1_200),
-        span(Days::WORKDAYS, 360, 540),
-    ];
+    let peak = vec![span(Days::WORKDAYS, 1_020, 1_200), span(Days::WORKDAYS, 360, 540)];
     let night = vec![span(Days::ALL, 0, 300), span(Days::ALL, 1_320, 1_440)];
     let windows = vec![
         Window::new(peak, tiers(&[], (25, 3_600))).unwrap(),
         Window::new(night, tiers(&[(7_200, 3, 3_600)], (2, 3_600))).unwrap(),
     ];
-    Tariff::new(
-        5,
-        Unit::Seconds,
-        60,
-        tiers(&[(3_600, 10, 3_600)], (8, 3_600)),
-        windows,
-    )
-    .unwrap()
+    Tariff::new(5, Unit::Seconds, 60, tiers(&[(3_600, 10, 3_600)], (8, 3_600)), windows).unwrap()
 }
 
 /// 2026-03-02 was a Monday.
@@ -70,9 +47,7 @@ const DAY: u64 = 24 * HOUR;
 #[test]
 fn a_fraction_is_rounded_up_once() {
     let tariff = Tariff::flat(1, Unit::Events, price(1, 3)).unwrap();
-    let charges: Vec<_> = (0..=6)
-        .map(|units| tariff.charge_units(units).unwrap())
-        .collect();
+    let charges: Vec<_> = (0..=6).map(|units| tariff.charge_units(units).unwrap()).collect();
     assert_eq!(charges, [0, 1, 1, 1, 2, 2, 2]);
 }
 
@@ -98,14 +73,7 @@ fn an_increment_may_reach_past_a_tier_and_past_64_bits() {
     let tariff = Tariff::new(1, Unit::Octets, 100, tiers(&[(150, 1, 1)], (10, 1)), vec![]).unwrap();
     assert_eq!(tariff.charge_units(101), Ok(150 + 50 * 10));
 
-    let tariff = Tariff::new(
-        1,
-        Unit::Octets,
-        u64::MAX - 1,
-        tiers(&[], (1, 1 << 40)),
-        vec![],
-    )
-    .unwrap();
+    let tariff = Tariff::new(1, Unit::Octets, u64::MAX - 1, tiers(&[], (1, 1 << 40)), vec![]).unwrap();
     // Rounded up to 2^65 - 4 units; 2^25 - 2^-38 base units.
     assert_eq!(tariff.charge_units(u64::MAX), Ok(1 << 25));
     assert_eq!(tariff.units_for(1 << 25), u64::MAX);
@@ -138,41 +106,26 @@ fn free_units_cost_nothing_and_never_run_out() {
 #[test]
 fn parts_are_refused_with_their_reason() {
     let flat = || tiers(&[], (1, 1));
-    let tier = |up_to| Tier {
-        up_to,
-        price: price(1, 1),
-    };
+    let tier = |up_to| Tier { up_to, price: price(1, 1) };
     let all_day = |from, until| Window::new(vec![span(Days::ALL, from, until)], flat()).unwrap();
-    let tariff =
-        |increment, tiers, windows| Tariff::new(1, Unit::Octets, increment, tiers, windows);
+    let tariff = |increment, tiers, windows| Tariff::new(1, Unit::Octets, increment, tiers, windows);
 
     assert_eq!(Price::new(1, 0), Err(TariffError::PricePerZeroUnits));
     assert_eq!(Unit::from_code(0), Err(TariffError::UnitUnknown));
     assert_eq!(Unit::from_code(4), Err(TariffError::UnitUnknown));
     for ends in [&[0][..], &[5, 5], &[5, 4]] {
         let bounded = ends.iter().copied().map(tier).collect();
-        assert_eq!(
-            Tiers::new(bounded, price(1, 1)),
-            Err(TariffError::TiersNotAscending)
-        );
+        assert_eq!(Tiers::new(bounded, price(1, 1)), Err(TariffError::TiersNotAscending));
     }
     let bounded = (1..=8).map(tier).collect();
-    assert_eq!(
-        Tiers::new(bounded, price(1, 1)),
-        Err(TariffError::TooManyTiers)
-    );
+    assert_eq!(Tiers::new(bounded, price(1, 1)), Err(TariffError::TooManyTiers));
     assert_eq!(Days::from_bits(0), Err(TariffError::DaysInvalid));
     assert_eq!(Days::from_bits(128), Err(TariffError::DaysInvalid));
     for (from, until) in [(0, 0), (60, 59), (0, 1_441)] {
-        assert_eq!(
-            Span::new(Days::ALL, from, until),
-            Err(TariffError::SpanInvalid)
-        );
+        assert_eq!(Span::new(Days::ALL, from, until), Err(TariffError::SpanInvalid));
     }
     assert_eq!(Window::new(vec![], flat()), Err(TariffError::WindowEmpty));
-    let spans = (0..9)
-        .map(|minute| span(Days::ALL, minute, minute + 1))
-        .collect();
+    let spans = (0..9).map(|minute| span(Days::ALL, minute, minute + 1)).collect();
     assert_eq!(Window::new(spans, flat()), Err(TariffError::TooManySpans));
     assert_eq!(tariff(0, flat(), vec![]), Err(TariffError::IncrementZero));
     let windows = (0..5).map(|minute| all_day(minute, minute + 1)).collect();
@@ -180,10 +133,7 @@ fn parts_are_refused_with_their_reason() {
     let windows = vec![all_day(0, 60), all_day(59, 61)];
     assert_eq!(tariff(1, flat(), windows), Err(TariffError::SpansOverlap));
     let coprime = tiers(&[(1, 1, u64::MAX)], (1, 2));
-    assert_eq!(
-        tariff(1, coprime, vec![]),
-        Err(TariffError::DenominatorTooLarge)
-    );
+    assert_eq!(tariff(1, coprime, vec![]), Err(TariffError::DenominatorTooLarge));
 }
 
 #[test]
@@ -207,8 +157,7 @@ fn each_minute_of_the_week_has_its_segment() {
 #[test]
 fn the_next_change_is_where_another_segment_starts() {
     let tariff = peak_and_night();
-    let next_after =
-        |seconds| tariff.next_change(UnixSeconds(MONDAY + seconds)).unwrap().0 - MONDAY;
+    let next_after = |seconds| tariff.next_change(UnixSeconds(MONDAY + seconds)).unwrap().0 - MONDAY;
     assert_eq!(next_after(0), 5 * HOUR);
     assert_eq!(next_after(5 * HOUR - 1), 5 * HOUR);
     assert_eq!(next_after(5 * HOUR), 6 * HOUR);
@@ -232,13 +181,9 @@ fn a_tariff_that_never_changes_has_no_next_change() {
 fn units_are_priced_by_when_they_were_used() {
     let tariff = peak_and_night();
     let mut usage = UsageBySegment::new(&tariff);
-    let change = usage
-        .add(&tariff, UnixSeconds(MONDAY + 8 * HOUR), HOUR)
-        .unwrap();
+    let change = usage.add(&tariff, UnixSeconds(MONDAY + 8 * HOUR), HOUR).unwrap();
     assert_eq!(change, Some(UnixSeconds(MONDAY + 9 * HOUR)));
-    usage
-        .add(&tariff, UnixSeconds(MONDAY + 9 * HOUR), HOUR)
-        .unwrap();
+    usage.add(&tariff, UnixSeconds(MONDAY + 9 * HOUR), HOUR).unwrap();
     usage.add(&tariff, UnixSeconds(MONDAY + DAY), HOUR).unwrap();
     assert_eq!(usage.units(), [HOUR, HOUR, HOUR]);
     assert_eq!(usage.total(), u128::from(3 * HOUR));
@@ -253,34 +198,16 @@ fn units_are_priced_by_when_they_were_used() {
 #[test]
 fn usage_and_tariff_must_fit_each_other() {
     let (windowed, plain) = (peak_and_night(), volume());
-    assert_eq!(
-        windowed.charge(&Usage::Units(1)),
-        Err(ChargeError::SegmentsNeeded)
-    );
+    assert_eq!(windowed.charge(&Usage::Units(1)), Err(ChargeError::SegmentsNeeded));
     assert_eq!(windowed.charge(&Usage::Units(0)), Ok(0));
     assert_eq!(windowed.units_for(1_000), 0);
 
     let mut usage = UsageBySegment::from_units(&plain, &[u64::MAX]).unwrap();
-    assert_eq!(
-        windowed.charge_segments(&usage),
-        Err(ChargeError::SegmentsDiffer)
-    );
-    assert_eq!(
-        usage.add(&windowed, UnixSeconds(0), 1),
-        Err(ChargeError::SegmentsDiffer)
-    );
-    assert_eq!(
-        usage.add(&plain, UnixSeconds(0), 1),
-        Err(ChargeError::Overflow)
-    );
+    assert_eq!(windowed.charge_segments(&usage), Err(ChargeError::SegmentsDiffer));
+    assert_eq!(usage.add(&windowed, UnixSeconds(0), 1), Err(ChargeError::SegmentsDiffer));
+    assert_eq!(usage.add(&plain, UnixSeconds(0), 1), Err(ChargeError::Overflow));
     assert_eq!(usage.units(), [u64::MAX]);
-    assert_eq!(
-        UsageBySegment::from_units(&windowed, &[1, 2]),
-        Err(ChargeError::SegmentsDiffer)
-    );
+    assert_eq!(UsageBySegment::from_units(&windowed, &[1, 2]), Err(ChargeError::SegmentsDiffer));
     let segment = windowed.segment_at(UnixSeconds(MONDAY));
-    assert_eq!(
-        plain.units_for_segment(&usage, segment, 1),
-        Err(ChargeError::SegmentsDiffer)
-    );
+    assert_eq!(plain.units_for_segment(&usage, segment, 1), Err(ChargeError::SegmentsDiffer));
 }

@@ -29,10 +29,7 @@ impl UsageBySegment {
     /// Nothing used yet under a tariff.
     #[must_use]
     pub fn new(tariff: &Tariff) -> Self {
-        Self {
-            units: [0; SEGMENTS_MAX],
-            segments: tariff.segments(),
-        }
+        Self { units: [0; SEGMENTS_MAX], segments: tariff.segments() }
     }
 
     /// The cumulative units of every segment of a tariff, as [`Self::units`] returned them.
@@ -44,11 +41,7 @@ impl UsageBySegment {
         if units.len() != usage.segments {
             return Err(ChargeError::SegmentsDiffer);
         }
-        usage
-            .units
-            .iter_mut()
-            .zip(units)
-            .for_each(|(slot, units)| *slot = *units);
+        usage.units.iter_mut().zip(units).for_each(|(slot, units)| *slot = *units);
         Ok(usage)
     }
 
@@ -57,19 +50,11 @@ impl UsageBySegment {
     /// # Errors
     /// [`ChargeError::SegmentsDiffer`] when the tariff has another number of segments than the one this
     /// was made for, [`ChargeError::Overflow`] when a count exceeds 64 bits. Nothing is counted then.
-    pub fn add(
-        &mut self,
-        tariff: &Tariff,
-        at: UnixSeconds,
-        units: u64,
-    ) -> Result<Option<UnixSeconds>, ChargeError> {
+    pub fn add(&mut self, tariff: &Tariff, at: UnixSeconds, units: u64) -> Result<Option<UnixSeconds>, ChargeError> {
         if self.segments != tariff.segments() {
             return Err(ChargeError::SegmentsDiffer);
         }
-        let slot = self
-            .units
-            .get_mut(tariff.segment_at(at).index())
-            .ok_or(ChargeError::SegmentsDiffer)?;
+        let slot = self.units.get_mut(tariff.segment_at(at).index()).ok_or(ChargeError::SegmentsDiffer)?;
         *slot = slot.checked_add(units).ok_or(ChargeError::Overflow)?;
         Ok(tariff.next_change(at))
     }
@@ -83,8 +68,6 @@ impl UsageBySegment {
     /// The cumulative units of all segments together; 128 bits, so that the sum always fits.
     #[must_use]
     pub fn total(&self) -> u128 {
-        self.units()
-            .iter()
-            .fold(0, |sum: u128, units| sum.saturating_add(u128::from(*units)))
+        self.units().iter().fold(0, |sum: u128, units| sum.saturating_add(u128::from(*units)))
     }
 }

@@ -36,11 +36,7 @@ impl Role {
 }
 
 impl<C> Encode<C> for Role {
-    fn encode<W: encode::Write>(
-        &self,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
         e.u8(self.code())?.ok()
     }
 }
@@ -95,10 +91,7 @@ pub struct LaneOffer {
 /// First frame of a stream that the client opens.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a request lives for one call, and attach is the usual one"
-)]
+#[allow(clippy::large_enum_variant, reason = "a request lives for one call, and attach is the usual one")]
 pub enum Request {
     /// Proves a key on this connection and opens its lanes. Answered by [`Response::Attached`]. May be repeated, also
     /// for the same key with further lanes.

@@ -8,8 +8,8 @@ mod control;
 mod payment;
 
 pub use control::{
-    Attached, ClosedLane, Hello, LaneOffer, LaneView, Notice, Request, Response, Role,
-    ServiceMessage, SignedReceipt, SignedReport,
+    Attached, ClosedLane, Hello, LaneOffer, LaneView, Notice, Request, Response, Role, ServiceMessage, SignedReceipt,
+    SignedReport,
 };
 pub use payment::{Answer, Grant, LaneRef, Payment, Payments, Reason};
 

@@ -20,11 +20,7 @@ pub enum LaneRef {
 }
 
 impl<C> Encode<C> for LaneRef {
-    fn encode<W: encode::Write>(
-        &self,
-        e: &mut Encoder<W>,
-        ctx: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), encode::Error<W::Error>> {
         match self {
             Self::Handle(handle) => e.u32(*handle)?.ok(),
             Self::Id(id) => id.encode(e, ctx),
@@ -85,9 +81,7 @@ impl Payment {
     #[must_use]
     pub fn lane(&self) -> &LaneRef {
         match self {
-            Self::Tick { lane, .. } | Self::Voucher { lane, .. } | Self::Anchor { lane, .. } => {
-                lane
-            }
+            Self::Tick { lane, .. } | Self::Voucher { lane, .. } | Self::Anchor { lane, .. } => lane,
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::codec::{CodecError, decode_exact, encode_to_vec};
 use crate::id::{Address, ChannelId, EscrowId, Hash32, LaneId, Preimage, RatingGroup, TariffHash};
 use crate::lane::{AnchorTerms, SignedAnchor, SignedVoucher, TickProof};
 use crate::limits::{
-    ANCHORS_PER_LANE_MAX, FRAME_BYTES_MAX, LANES_PER_ATTACH_MAX, LANES_PER_CHANNEL_MAX,
-    MANDATE_TREE_DEPTH_MAX, PAYEES_PER_MANDATE_MAX, PAYMENT_BYTES_MAX,
+    ANCHORS_PER_LANE_MAX, FRAME_BYTES_MAX, LANES_PER_ATTACH_MAX, LANES_PER_CHANNEL_MAX, MANDATE_TREE_DEPTH_MAX,
+    PAYEES_PER_MANDATE_MAX, PAYMENT_BYTES_MAX,
 };
 use crate::mandate::{Authority, MandateBundle, MandateTerms};
 use crate::refusal::Refusal;
@@ -36,10 +36,7 @@ const LONGEST_ANCHOR: SignedAnchor = SignedAnchor {
     signature: SIGNATURE,
 };
 
-const LONGEST_VOUCHER: SignedVoucher = SignedVoucher {
-    amount: u64::MAX,
-    signature: SIGNATURE,
-};
+const LONGEST_VOUCHER: SignedVoucher = SignedVoucher { amount: u64::MAX, signature: SIGNATURE };
 
 fn longest_grant() -> Grant {
     Grant {
@@ -61,11 +58,7 @@ fn longest_view() -> LaneView {
         authorised: u64::MAX,
         voucher: Some(LONGEST_VOUCHER),
         anchors: vec![
-            TickProof {
-                anchor: LONGEST_ANCHOR,
-                index: u16::MAX,
-                link: Preimage([0xff; 32]),
-            };
+            TickProof { anchor: LONGEST_ANCHOR, index: u16::MAX, link: Preimage([0xff; 32]) };
             ANCHORS_PER_LANE_MAX
         ],
         tariff: TariffHash([0xff; 32]),
@@ -92,11 +85,7 @@ fn bytes<T: Encode<()>>(value: &T) -> usize {
 
 #[test]
 fn an_everyday_tick_is_small() {
-    let tick = |lane, index| Payment::Tick {
-        lane,
-        index,
-        link: Preimage([0xff; 32]),
-    };
+    let tick = |lane, index| Payment::Tick { lane, index, link: Preimage([0xff; 32]) };
     assert_eq!(bytes(&tick(LaneRef::Handle(23), 23)), 42);
     assert!(bytes(&tick(LaneRef::Handle(u32::MAX), u16::MAX)) <= 48);
     let acknowledged = Answer::Acknowledged {
@@ -112,19 +101,9 @@ fn an_everyday_tick_is_small() {
 #[test]
 fn the_longest_payment_keeps_its_bound() {
     let longest = [
-        Payment::Tick {
-            lane: LANE,
-            index: u16::MAX,
-            link: Preimage([0xff; 32]),
-        },
-        Payment::Voucher {
-            lane: LANE,
-            voucher: LONGEST_VOUCHER,
-        },
-        Payment::Anchor {
-            lane: LANE,
-            anchor: LONGEST_ANCHOR,
-        },
+        Payment::Tick { lane: LANE, index: u16::MAX, link: Preimage([0xff; 32]) },
+        Payment::Voucher { lane: LANE, voucher: LONGEST_VOUCHER },
+        Payment::Anchor { lane: LANE, anchor: LONGEST_ANCHOR },
     ];
     for payment in longest {
         assert!(bytes(&payment) <= PAYMENT_BYTES_MAX, "{payment:?}");
@@ -143,12 +122,7 @@ fn the_longest_messages_fit_into_a_frame() {
         lanes: vec![longest_view(); LANES_PER_ATTACH_MAX],
     });
     assert!(bytes(&attached) <= FRAME_BYTES_MAX);
-    let closed = Response::Closed(vec![
-        ClosedLane {
-            receipt: LONGEST_RECEIPT
-        };
-        LANES_PER_CHANNEL_MAX
-    ]);
+    let closed = Response::Closed(vec![ClosedLane { receipt: LONGEST_RECEIPT }; LANES_PER_CHANNEL_MAX]);
     assert!(bytes(&closed) <= FRAME_BYTES_MAX);
     let attach = Request::Attach {
         role: Role::Device,
@@ -170,10 +144,7 @@ fn the_longest_messages_fit_into_a_frame() {
             },
         }),
         lanes: vec![
-            LaneOffer {
-                payee: Address([0xff; 20]),
-                rating_group: RatingGroup(u32::MAX)
-            };
+            LaneOffer { payee: Address([0xff; 20]), rating_group: RatingGroup(u32::MAX) };
             LANES_PER_ATTACH_MAX
         ],
     };
@@ -199,11 +170,7 @@ fn application_error_codes_have_one_meaning_each() {
 
 #[test]
 fn a_bad_payment_ends_its_datagram() {
-    let good = Payment::Tick {
-        lane: LaneRef::Handle(1),
-        index: 1,
-        link: Preimage([1; 32]),
-    };
+    let good = Payment::Tick { lane: LaneRef::Handle(1), index: 1, link: Preimage([1; 32]) };
     let mut datagram = encode_to_vec(&good);
     let one = datagram.len();
     datagram.extend_from_within(..);

@@ -40,12 +40,7 @@ fn a_device_can_rebuild_its_chains_from_its_secret() {
 fn expected(entry: &Value) -> Result<Total, String> {
     match entry.get("error") {
         Some(_) => Err(text(entry, "error").to_owned()),
-        None => Ok(Total::new(
-            parse(entry, "amount"),
-            parse(entry, "numerator"),
-            parse(entry, "denominator"),
-        )
-        .unwrap()),
+        None => Ok(Total::new(parse(entry, "amount"), parse(entry, "numerator"), parse(entry, "denominator")).unwrap()),
     }
 }
 

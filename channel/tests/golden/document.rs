@@ -1,8 +1,6 @@
 //! PROTOCOL.md against the code: what it lists is what there is.
 
-use farthing_channel::eip712::{
-    Anchor, Attach, Mandate, MandateRoot, Receipt, Report, TypedData, Voucher,
-};
+use farthing_channel::eip712::{Anchor, Attach, Mandate, MandateRoot, Receipt, Report, TypedData, Voucher};
 use farthing_channel::limits;
 use farthing_channel::refusal::{Blame, Refusal};
 use farthing_channel::wire::close_code;
@@ -18,11 +16,7 @@ fn rows(document: &str, is_wanted: impl Fn(&str) -> bool) -> Vec<Vec<String>> {
     document
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
-        .map(|row| {
-            row.split(" | ")
-                .map(|cell| cell.trim().to_owned())
-                .collect()
-        })
+        .map(|row| row.split(" | ").map(|cell| cell.trim().to_owned()).collect())
         .filter(|cells: &Vec<String>| is_wanted(&cells[0]))
         .collect()
 }
@@ -43,12 +37,7 @@ fn the_table_of_refusals_is_complete() {
                 Blame::Hub => "hub",
             };
             let retry = if refusal.retry_helps() { "yes" } else { "no" };
-            vec![
-                refusal.code().to_string(),
-                refusal.name().to_owned(),
-                blame.to_owned(),
-                retry.to_owned(),
-            ]
+            vec![refusal.code().to_string(), refusal.name().to_owned(), blame.to_owned(), retry.to_owned()]
         })
         .collect();
     let listed: Vec<Vec<String>> = listed.iter().map(|cells| cells[..4].to_vec()).collect();
@@ -58,15 +47,9 @@ fn the_table_of_refusals_is_complete() {
 #[test]
 fn the_signed_types_are_quoted_exactly() {
     let document = document();
-    for quoted in [
-        Voucher::TYPE,
-        Anchor::TYPE,
-        Mandate::TYPE,
-        MandateRoot::TYPE,
-        Receipt::TYPE,
-        Attach::TYPE,
-        Report::TYPE,
-    ] {
+    for quoted in
+        [Voucher::TYPE, Anchor::TYPE, Mandate::TYPE, MandateRoot::TYPE, Receipt::TYPE, Attach::TYPE, Report::TYPE]
+    {
         assert!(document.contains(quoted), "{quoted}");
     }
 }
@@ -82,10 +65,7 @@ fn the_limits_are_quoted_exactly() {
         ("`LANES_PER_ATTACH_MAX`", limits::LANES_PER_ATTACH_MAX),
         ("`PAYEES_PER_MANDATE_MAX`", limits::PAYEES_PER_MANDATE_MAX),
         ("`MANDATE_TREE_DEPTH_MAX`", limits::MANDATE_TREE_DEPTH_MAX),
-        (
-            "`MANDATES_PER_BUNDLE_MAX`",
-            1 << limits::MANDATE_BUNDLE_HEIGHT_MAX,
-        ),
+        ("`MANDATES_PER_BUNDLE_MAX`", 1 << limits::MANDATE_BUNDLE_HEIGHT_MAX),
         ("`FRAME_BYTES_MAX`", limits::FRAME_BYTES_MAX),
         ("`PAYMENT_BYTES_MAX`", limits::PAYMENT_BYTES_MAX),
     ];

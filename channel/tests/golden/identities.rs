@@ -45,12 +45,8 @@ fn lanes_are_named_by_channel_payee_and_group() {
 #[test]
 fn payees_are_hashed_as_words() {
     for entry in list(&vectors("identities"), "payees") {
-        let payees: Vec<Address> = entry["payees"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|payee| payee.as_str().unwrap().parse().unwrap())
-            .collect();
+        let payees: Vec<Address> =
+            entry["payees"].as_array().unwrap().iter().map(|payee| payee.as_str().unwrap().parse().unwrap()).collect();
         assert_eq!(payees_hash(&payees), parse(entry, "hash"));
     }
 }

@@ -1,8 +1,5 @@
 //! The rules against golden vectors that foreign implementations made: `tests/vectors/NAME.py` prints `NAME.json`.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a vector that cannot be read fails its test"
-)]
+#![allow(clippy::unwrap_used, reason = "a vector that cannot be read fails its test")]
 
 mod chains;
 mod document;
@@ -31,9 +28,7 @@ fn list<'v>(vectors: &'v Value, name: &str) -> &'v [Value] {
 }
 
 fn text<'v>(entry: &'v Value, key: &str) -> &'v str {
-    entry[key]
-        .as_str()
-        .unwrap_or_else(|| panic!("{key} of {entry}"))
+    entry[key].as_str().unwrap_or_else(|| panic!("{key} of {entry}"))
 }
 
 fn bytes(entry: &Value, key: &str) -> Vec<u8> {

@@ -35,38 +35,17 @@ const LANE_IMAGE: LaneImage = LaneImage {
 
 fn record(name: &str) -> Record {
     match name {
-        "term" => Record::Term {
-            term: 1,
-            at: NOW,
-            restored: false,
-        },
-        "term of a restored backup" => Record::Term {
-            term: u64::MAX,
-            at: UnixSeconds(0),
-            restored: true,
-        },
+        "term" => Record::Term { term: 1, at: NOW, restored: false },
+        "term of a restored backup" => Record::Term { term: u64::MAX, at: UnixSeconds(0), restored: true },
         "escrow" => escrow(EscrowState::Open),
         "escrow asked to close" => escrow(EscrowState::CloseRequested),
         "escrow over" => escrow(EscrowState::Finalized),
         "ledger cursor" => Record::LedgerCursor { cursor: 1000 },
-        "revoked" => Record::Revoked {
-            escrow: ESCROW,
-            device: DEVICE,
-            serial: 7,
-            at: NOW,
-        },
+        "revoked" => Record::Revoked { escrow: ESCROW, device: DEVICE, serial: 7, at: NOW },
         "mandate" => Record::Mandates(direct()),
         "mandates of a tree" => Record::Mandates(tree()),
-        "provider" => Record::Provider {
-            address: PAYEE,
-            name: "Grüne Ströme ⚡".to_owned(),
-            active: true,
-        },
-        "tariff" => Record::Tariff {
-            payee: PAYEE,
-            rating_group: GROUP,
-            tariff: tariff_bytes().into(),
-        },
+        "provider" => Record::Provider { address: PAYEE, name: "Grüne Ströme ⚡".to_owned(), active: true },
+        "tariff" => Record::Tariff { payee: PAYEE, rating_group: GROUP, tariff: tariff_bytes().into() },
         "lane" => Record::Lane(LANE_IMAGE),
         "lane without tariff" => Record::Lane(LaneImage {
             tariff: TariffHash::ZERO,
@@ -80,29 +59,12 @@ fn record(name: &str) -> Record {
 
 fn lane_record(name: &str) -> Record {
     match name {
-        "anchor" => Record::Anchor {
-            lane: LANE,
-            anchor: ANCHOR,
-        },
-        "voucher" => Record::Voucher {
-            lane: LANE,
-            voucher: VOUCHER,
-        },
-        "tick" => Record::Tick {
-            lane: LANE,
-            anchor: ANCHOR.terms.tag(),
-            index: INDEX,
-            link: LINK,
-        },
+        "anchor" => Record::Anchor { lane: LANE, anchor: ANCHOR },
+        "voucher" => Record::Voucher { lane: LANE, voucher: VOUCHER },
+        "tick" => Record::Tick { lane: LANE, anchor: ANCHOR.terms.tag(), index: INDEX, link: LINK },
         "report" => Record::Report(REPORT),
-        "status" => Record::Status {
-            channel: CHANNEL,
-            status: 2,
-        },
-        "epoch closed" => Record::EpochClosed {
-            epoch: 5,
-            sequence: 123_456,
-        },
+        "status" => Record::Status { channel: CHANNEL, status: 2 },
+        "epoch closed" => Record::EpochClosed { epoch: 5, sequence: 123_456 },
         _ => panic!("{name}"),
     }
 }
@@ -114,11 +76,7 @@ fn every_record_is_what_cbor2_makes_of_it() {
     for entry in list(&vectors, "records") {
         let (name, cbor) = (text(entry, "name"), bytes(entry, "cbor"));
         let record = record(name);
-        assert_eq!(
-            hex::encode(encode_to_vec(&record)),
-            hex::encode(&cbor),
-            "{name}"
-        );
+        assert_eq!(hex::encode(encode_to_vec(&record)), hex::encode(&cbor), "{name}");
         assert_eq!(decode_exact(&cbor).as_ref(), Ok(&record), "{name}");
         all.push(record);
     }

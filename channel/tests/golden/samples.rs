@@ -1,8 +1,6 @@
 //! The values behind the messages of `vectors/wire.py` and the records of `vectors/records.py`.
 
-use farthing_channel::id::{
-    Address, ChannelId, EscrowId, Hash32, LaneId, Preimage, RatingGroup, TariffHash,
-};
+use farthing_channel::id::{Address, ChannelId, EscrowId, Hash32, LaneId, Preimage, RatingGroup, TariffHash};
 use farthing_channel::lane::{AnchorTerms, SignedAnchor, SignedVoucher, TickProof};
 use farthing_channel::mandate::{Authority, MandateBundle, MandateTerms};
 use farthing_channel::sign::UncheckedSignature;
@@ -26,10 +24,7 @@ pub(crate) const SIGNATURE: UncheckedSignature = UncheckedSignature([0x21; 64]);
 pub(crate) const NOW: UnixSeconds = UnixSeconds(1_750_000_000);
 pub(crate) const GROUP: RatingGroup = RatingGroup(100);
 
-pub(crate) const VOUCHER: SignedVoucher = SignedVoucher {
-    amount: 1_000_000,
-    signature: SIGNATURE,
-};
+pub(crate) const VOUCHER: SignedVoucher = SignedVoucher { amount: 1_000_000, signature: SIGNATURE };
 
 pub(crate) const ANCHOR: SignedAnchor = SignedAnchor {
     terms: AnchorTerms {
@@ -57,22 +52,11 @@ pub(crate) const LONGEST_ANCHOR: SignedAnchor = SignedAnchor {
     signature: SIGNATURE,
 };
 
-pub(crate) const RECEIPT: SignedReceipt = SignedReceipt {
-    lane: LANE,
-    authorised: 1_000_000,
-    used: 65536,
-    tariff: TARIFF,
-    time: NOW,
-    signature: SIGNATURE,
-};
+pub(crate) const RECEIPT: SignedReceipt =
+    SignedReceipt { lane: LANE, authorised: 1_000_000, used: 65536, tariff: TARIFF, time: NOW, signature: SIGNATURE };
 
-pub(crate) const REPORT: SignedReport = SignedReport {
-    lane: LANE,
-    revision: 9,
-    used_units: 65536,
-    credited: 0,
-    signature: SIGNATURE,
-};
+pub(crate) const REPORT: SignedReport =
+    SignedReport { lane: LANE, revision: 9, used_units: 65536, credited: 0, signature: SIGNATURE };
 
 /// The encoding of a free tariff, as `vectors/tariff.json` has it.
 pub(crate) fn tariff_bytes() -> Vec<u8> {
@@ -80,42 +64,22 @@ pub(crate) fn tariff_bytes() -> Vec<u8> {
 }
 
 pub(crate) fn grant() -> Grant {
-    Grant {
-        units: 65536,
-        validity_seconds: 60,
-        pace_ms: 0,
-        final_unit: false,
-        reasons: vec![],
-    }
+    Grant { units: 65536, validity_seconds: 60, pace_ms: 0, final_unit: false, reasons: vec![] }
 }
 
 pub(crate) fn last_grant() -> Grant {
-    Grant {
-        units: u64::MAX,
-        validity_seconds: u32::MAX,
-        pace_ms: 250,
-        final_unit: true,
-        reasons: vec![1, 2, 3, 4],
-    }
+    Grant { units: u64::MAX, validity_seconds: u32::MAX, pace_ms: 250, final_unit: true, reasons: vec![1, 2, 3, 4] }
 }
 
 fn mandate(payees: Vec<Address>) -> MandateTerms {
-    MandateTerms {
-        device: DEVICE,
-        limit: 10_u128.pow(30),
-        expiry: UnixSeconds(1_900_000_000),
-        serial: 1,
-        payees,
-    }
+    MandateTerms { device: DEVICE, limit: 10_u128.pow(30), expiry: UnixSeconds(1_900_000_000), serial: 1, payees }
 }
 
 pub(crate) fn direct() -> MandateBundle {
     MandateBundle {
         escrow: ESCROW,
         mandates: vec![mandate(vec![PAYEE])],
-        authority: Authority::Direct {
-            signature: SIGNATURE,
-        },
+        authority: Authority::Direct { signature: SIGNATURE },
     }
 }
 
@@ -139,11 +103,7 @@ pub(crate) fn view() -> LaneView {
         rating_group: GROUP,
         authorised: 1_000_000,
         voucher: Some(VOUCHER),
-        anchors: vec![TickProof {
-            anchor: ANCHOR,
-            index: INDEX,
-            link: LINK,
-        }],
+        anchors: vec![TickProof { anchor: ANCHOR, index: INDEX, link: LINK }],
         tariff: TARIFF,
         tariff_base_amount: 10,
         tariff_base_units: 20,

@@ -1,8 +1,6 @@
 //! Digests and signatures of everything that is signed, against eth-account.
 
-use farthing_channel::eip712::{
-    Anchor, Attach, Domain, Mandate, MandateRoot, Receipt, Report, TypedData, Voucher,
-};
+use farthing_channel::eip712::{Anchor, Attach, Domain, Mandate, MandateRoot, Receipt, Report, TypedData, Voucher};
 use farthing_channel::id::{Address, Digest};
 use farthing_channel::sign::{
     LibSecp, LibSecpKey, Recover, Signature, SignatureError, Signer, sign_typed, verify_typed,
@@ -26,11 +24,7 @@ fn check<T: TypedData>(entry: &Value, domain: &Domain, data: &T) {
     let name = format!("{} {}", text(entry, "type"), text(entry, "name"));
     assert_eq!(T::TYPE, text(entry, "type_string"), "{name}");
     assert_eq!(data.struct_hash(), array(entry, "struct_hash"), "{name}");
-    assert_eq!(
-        domain.digest(data),
-        Digest(array(entry, "digest")),
-        "{name}"
-    );
+    assert_eq!(domain.digest(data), Digest(array(entry, "digest")), "{name}");
     let key = LibSecpKey::from_bytes(array(entry, "secret")).unwrap();
     assert_eq!(key.address(), parse(entry, "address"), "{name}");
     // RFC 6979 on both sides: the very same signature, not just a valid one.
@@ -38,27 +32,15 @@ fn check<T: TypedData>(entry: &Value, domain: &Domain, data: &T) {
     assert_eq!(signature.as_compact(), &array(entry, "compact"), "{name}");
     assert_eq!(signature.to_rsv(), array(entry, "rsv"), "{name}");
     for form in ["compact", "rsv"] {
-        assert_eq!(
-            Signature::from_slice(&bytes(entry, form)),
-            Ok(signature),
-            "{name}"
-        );
+        assert_eq!(Signature::from_slice(&bytes(entry, form)), Ok(signature), "{name}");
     }
-    assert_eq!(
-        verify_typed(&LibSecp, domain, data, &signature, &key.address()),
-        Ok(()),
-        "{name}"
-    );
+    assert_eq!(verify_typed(&LibSecp, domain, data, &signature, &key.address()), Ok(()), "{name}");
     #[cfg(feature = "k256")]
     {
         use farthing_channel::sign::{RustCrypto, RustCryptoKey};
         let key = RustCryptoKey::from_bytes(array(entry, "secret")).unwrap();
         assert_eq!(sign_typed(&key, domain, data).unwrap(), signature, "{name}");
-        assert_eq!(
-            verify_typed(&RustCrypto, domain, data, &signature, &key.address()),
-            Ok(()),
-            "{name}"
-        );
+        assert_eq!(verify_typed(&RustCrypto, domain, data, &signature, &key.address()), Ok(()), "{name}");
     }
 }
 
@@ -73,14 +55,9 @@ fn a_stock_wallet_signs_the_same_bytes() {
             "Voucher" => check(entry, domain, &voucher(message)),
             "Anchor" => check(entry, domain, &anchor(message)),
             "Mandate" => check(entry, domain, &mandate(message)),
-            "MandateRoot" => check(
-                entry,
-                domain,
-                &MandateRoot {
-                    escrow: parse(message, "escrowId"),
-                    root: parse(message, "root"),
-                },
-            ),
+            "MandateRoot" => {
+                check(entry, domain, &MandateRoot { escrow: parse(message, "escrowId"), root: parse(message, "root") })
+            }
             "Receipt" => check(entry, domain, &receipt(message)),
             "Attach" => check(
                 entry,
@@ -98,10 +75,7 @@ fn a_stock_wallet_signs_the_same_bytes() {
 }
 
 fn voucher(message: &Value) -> Voucher {
-    Voucher {
-        lane: parse(message, "channelId"),
-        cumulative_amount: parse(message, "cumulativeAmount"),
-    }
+    Voucher { lane: parse(message, "channelId"), cumulative_amount: parse(message, "cumulativeAmount") }
 }
 
 fn anchor(message: &Value) -> Anchor {
@@ -155,22 +129,10 @@ fn every_bad_signature_is_refused_for_its_own_reason() {
         let parsed = Signature::from_slice(&bytes(entry, "signature"));
         let judge = |recover: &dyn Recover| {
             let signer = recover.recover(&digest, &parsed?)?;
-            if signer == expected {
-                Ok(())
-            } else {
-                Err(SignatureError::WrongSigner)
-            }
+            if signer == expected { Ok(()) } else { Err(SignatureError::WrongSigner) }
         };
-        assert_eq!(
-            format!("{:?}", judge(&LibSecp).unwrap_err()),
-            text(entry, "error"),
-            "{entry}"
-        );
+        assert_eq!(format!("{:?}", judge(&LibSecp).unwrap_err()), text(entry, "error"), "{entry}");
         #[cfg(feature = "k256")]
-        assert_eq!(
-            judge(&farthing_channel::sign::RustCrypto),
-            judge(&LibSecp),
-            "{entry}"
-        );
+        assert_eq!(judge(&farthing_channel::sign::RustCrypto), judge(&LibSecp), "{entry}");
     }
 }

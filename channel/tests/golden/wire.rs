@@ -5,8 +5,8 @@ use farthing_channel::lane::SignedVoucher;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::{
-    Answer, Attached, ClosedLane, Hello, LaneOffer, LaneRef, Notice, Payment, Payments, Request,
-    Response, Role, ServiceMessage,
+    Answer, Attached, ClosedLane, Hello, LaneOffer, LaneRef, Notice, Payment, Payments, Request, Response, Role,
+    ServiceMessage,
 };
 use minicbor::{Decode, Encode};
 
@@ -15,57 +15,31 @@ use crate::{bytes, list, text, vectors};
 
 fn hello(name: &str) -> Hello {
     assert_eq!(name, "hello");
-    Hello::Hub {
-        nonce: NONCE,
-        hub: HUB,
-        chain_id: 0x66_6172_7468,
-        contract: CONTRACT,
-        time: NOW,
-    }
+    Hello::Hub { nonce: NONCE, hub: HUB, chain_id: 0x66_6172_7468, contract: CONTRACT, time: NOW }
 }
 
 fn payment(name: &str) -> Payment {
-    let tick = |lane, index| Payment::Tick {
-        lane,
-        index,
-        link: LINK,
-    };
+    let tick = |lane, index| Payment::Tick { lane, index, link: LINK };
     match name {
         "tick by handle" => tick(HANDLE, INDEX),
         "tick by lane" => tick(LaneRef::Id(LANE), 1),
         "tick by the longest handle" => tick(LaneRef::Handle(u32::MAX), 4096),
-        "voucher by handle" => Payment::Voucher {
-            lane: HANDLE,
-            voucher: VOUCHER,
-        },
+        "voucher by handle" => Payment::Voucher { lane: HANDLE, voucher: VOUCHER },
         "voucher by lane" => Payment::Voucher {
             lane: LaneRef::Id(LANE),
-            voucher: SignedVoucher {
-                amount: u64::MAX,
-                signature: SIGNATURE,
-            },
+            voucher: SignedVoucher { amount: u64::MAX, signature: SIGNATURE },
         },
-        "anchor by handle" => Payment::Anchor {
-            lane: HANDLE,
-            anchor: ANCHOR,
-        },
-        "anchor at its longest" => Payment::Anchor {
-            lane: LaneRef::Id(LANE),
-            anchor: LONGEST_ANCHOR,
-        },
+        "anchor by handle" => Payment::Anchor { lane: HANDLE, anchor: ANCHOR },
+        "anchor at its longest" => Payment::Anchor { lane: LaneRef::Id(LANE), anchor: LONGEST_ANCHOR },
         _ => panic!("{name}"),
     }
 }
 
 fn answer(name: &str) -> Answer {
     match name {
-        "acknowledged at its shortest" => Answer::Acknowledged {
-            lane: HANDLE,
-            authorised: 0,
-            anchor: None,
-            index: None,
-            grant: None,
-        },
+        "acknowledged at its shortest" => {
+            Answer::Acknowledged { lane: HANDLE, authorised: 0, anchor: None, index: None, grant: None }
+        }
         "acknowledged with all" => Answer::Acknowledged {
             lane: LaneRef::Id(LANE),
             authorised: 1_000_000,
@@ -73,56 +47,31 @@ fn answer(name: &str) -> Answer {
             index: Some(INDEX),
             grant: Some(grant()),
         },
-        "acknowledged with an anchor" => Answer::Acknowledged {
-            lane: HANDLE,
-            authorised: 23,
-            anchor: Some(u64::MAX),
-            index: Some(0),
-            grant: None,
-        },
-        "payment refused, lane unread" => Answer::Refused {
-            lane: None,
-            refusal: Refusal::Malformed,
-            authorised: None,
-        },
-        "payment refused" => Answer::Refused {
-            lane: Some(HANDLE),
-            refusal: Refusal::WrongTick,
-            authorised: Some(1_000_000),
-        },
+        "acknowledged with an anchor" => {
+            Answer::Acknowledged { lane: HANDLE, authorised: 23, anchor: Some(u64::MAX), index: Some(0), grant: None }
+        }
+        "payment refused, lane unread" => Answer::Refused { lane: None, refusal: Refusal::Malformed, authorised: None },
+        "payment refused" => {
+            Answer::Refused { lane: Some(HANDLE), refusal: Refusal::WrongTick, authorised: Some(1_000_000) }
+        }
         _ => panic!("{name}"),
     }
 }
 
 fn request(name: &str) -> Request {
-    let attach = |role, escrow, mandate, lanes| Request::Attach {
-        role,
-        signature: SIGNATURE,
-        escrow,
-        mandate,
-        lanes,
-    };
-    let offer = LaneOffer {
-        payee: PAYEE,
-        rating_group: GROUP,
-    };
+    let attach = |role, escrow, mandate, lanes| Request::Attach { role, signature: SIGNATURE, escrow, mandate, lanes };
+    let offer = LaneOffer { payee: PAYEE, rating_group: GROUP };
     match name {
         "attach a device" => attach(Role::Device, Some(ESCROW), Some(direct()), vec![offer]),
         "attach with a tree's mandate" => attach(Role::Device, Some(ESCROW), Some(tree()), vec![]),
         "attach a provider" => attach(Role::Provider, None, None, vec![]),
         "ask for a receipt" => Request::Receipt { lane: HANDLE },
-        "ask for a lane" => Request::Query {
-            lane: LaneRef::Id(LANE),
-        },
+        "ask for a lane" => Request::Query { lane: LaneRef::Id(LANE) },
         "ask for a tariff" => Request::Tariff { hash: TARIFF },
         "close" => Request::Close { channel: CHANNEL },
         "payment stream" => Request::PaymentStream {},
-        "subscribe to all" => Request::Subscribe {
-            rating_groups: vec![],
-        },
-        "subscribe to some" => Request::Subscribe {
-            rating_groups: vec![farthing_channel::id::RatingGroup(1), GROUP],
-        },
+        "subscribe to all" => Request::Subscribe { rating_groups: vec![] },
+        "subscribe to some" => Request::Subscribe { rating_groups: vec![farthing_channel::id::RatingGroup(1), GROUP] },
         _ => panic!("{name}"),
     }
 }
@@ -152,9 +101,7 @@ fn response(name: &str) -> Response {
         "tariff" => Response::Tariff(tariff_bytes().into()),
         "closed" => Response::Closed(vec![ClosedLane { receipt: RECEIPT }]),
         "ready" => Response::Ready {},
-        "request refused" => Response::Refused {
-            refusal: Refusal::UnknownEscrow,
-        },
+        "request refused" => Response::Refused { refusal: Refusal::UnknownEscrow },
         _ => panic!("{name}"),
     }
 }
@@ -173,15 +120,8 @@ fn notice(name: &str) -> Notice {
             authorised: 1_000_000,
             grant: grant(),
         },
-        "reported" => Notice::Reported {
-            lane: LANE,
-            revision: 9,
-            grant: last_grant(),
-        },
-        "report refused" => Notice::ReportRefused {
-            lane: LANE,
-            refusal: Refusal::ReportNotNewer,
-        },
+        "reported" => Notice::Reported { lane: LANE, revision: 9, grant: last_grant() },
+        "report refused" => Notice::ReportRefused { lane: LANE, refusal: Refusal::ReportNotNewer },
         _ => panic!("{name}"),
     }
 }
@@ -190,17 +130,10 @@ fn check<T>(name: &str, cbor: &[u8], value: &T)
 where
     T: for<'b> Decode<'b, ()> + Encode<()> + PartialEq + std::fmt::Debug,
 {
-    assert_eq!(
-        hex::encode(encode_to_vec(value)),
-        hex::encode(cbor),
-        "{name}"
-    );
+    assert_eq!(hex::encode(encode_to_vec(value)), hex::encode(cbor), "{name}");
     assert_eq!(decode_exact::<T>(cbor).as_ref(), Ok(value), "{name}");
     for end in 0..cbor.len() {
-        assert!(
-            decode_exact::<T>(&cbor[..end]).is_err(),
-            "{name} cut at {end}"
-        );
+        assert!(decode_exact::<T>(&cbor[..end]).is_err(), "{name} cut at {end}");
     }
 }
 

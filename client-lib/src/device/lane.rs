@@ -34,20 +34,13 @@ pub struct Lane {
 
 impl Lane {
     pub(super) fn new(device: Device, slot: u16, deadline: Duration) -> Self {
-        Self {
-            device,
-            slot,
-            deadline,
-        }
+        Self { device, slot, deadline }
     }
 
     /// The same lane, whose calls wait at most `deadline`.
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
-        Self {
-            deadline,
-            ..self.clone()
-        }
+        Self { deadline, ..self.clone() }
     }
 
     /// Runs `work` on the lane's slot.
@@ -60,15 +53,13 @@ impl Lane {
     /// The lane's identity.
     #[must_use]
     pub fn id(&self) -> LaneId {
-        self.with(|slot| *slot.wallet.lane())
-            .unwrap_or(LaneId::ZERO)
+        self.with(|slot| *slot.wallet.lane()).unwrap_or(LaneId::ZERO)
     }
 
     /// Whom it pays, and for which service.
     #[must_use]
     pub fn payee(&self) -> (Address, RatingGroup) {
-        self.with(|slot| (slot.payee, slot.rating_group))
-            .unwrap_or((Address::ZERO, RatingGroup(0)))
+        self.with(|slot| (slot.payee, slot.rating_group)).unwrap_or((Address::ZERO, RatingGroup(0)))
     }
 
     /// The device it belongs to.
@@ -117,8 +108,7 @@ impl Lane {
     /// # Errors
     /// [`ClientError::Limit`] and [`ClientError::Overflow`]; nothing is noted then.
     pub fn send(&self, amount: u64) -> Result<u64, ClientError> {
-        self.raise(Want::whole(amount))
-            .map(|(_, total)| total.amount())
+        self.raise(Want::whole(amount)).map(|(_, total)| total.amount())
     }
 
     /// Notes a total to pay, and returns at once. Below what is wanted already it changes nothing.
@@ -141,10 +131,7 @@ impl Lane {
         if self.with(|slot| *slot.wallet.mode() == crate::PayMode::Voucher)? {
             return Err(ClientError::NotTicks);
         }
-        self.raise(Want {
-            amount: 0,
-            ticks: u64::from(ticks),
-        })
+        self.raise(Want { amount: 0, ticks: u64::from(ticks) })
     }
 
     /// Raises what is wanted. Returns the mark up to which that is, and the wanted total.
@@ -152,10 +139,7 @@ impl Lane {
         let place = usize::from(self.slot);
         let mut state = self.device.channel.state();
         let slot = state.lanes.get(place).ok_or(ClientError::Stopped)?;
-        let total = slot
-            .wallet
-            .commitment_with(more)
-            .ok_or(ClientError::Overflow)?;
+        let total = slot.wallet.commitment_with(more).ok_or(ClientError::Overflow)?;
         state.check_limit(place, total)?;
         let slot = state.lanes.get_mut(place).ok_or(ClientError::Stopped)?;
         let wanted = slot.wallet.add(more).ok_or(ClientError::Overflow)?;
@@ -181,10 +165,7 @@ impl Lane {
 
     fn enqueue(&self, slot: &mut LaneSlot) {
         slot.unsaved = true;
-        let key = LaneKey {
-            channel: self.device.channel.place,
-            slot: self.slot,
-        };
+        let key = LaneKey { channel: self.device.channel.place, slot: self.slot };
         self.device.owner.enqueue(slot, key);
     }
 
@@ -252,9 +233,7 @@ impl Lane {
     #[must_use]
     pub fn acknowledged(&self) -> Acknowledged {
         let progress = self.with(|slot| slot.progress.subscribe());
-        Acknowledged {
-            progress: progress.ok(),
-        }
+        Acknowledged { progress: progress.ok() }
     }
 
     /// What is wanted in all, base units, rounded up: what the lane counts for in its channel's limit.
@@ -267,8 +246,7 @@ impl Lane {
     /// is left of a chain, whose preimages nobody else has.
     #[must_use]
     pub fn liability(&self) -> u64 {
-        self.with(|slot| ceil(&slot.wallet.proven()).unwrap_or(u64::MAX))
-            .unwrap_or(0)
+        self.with(|slot| ceil(&slot.wallet.proven()).unwrap_or(u64::MAX)).unwrap_or(0)
     }
 
     /// What the hub grants on the lane, now and whenever it changes; none before the first attach.
@@ -298,10 +276,7 @@ impl Lane {
     /// As there.
     pub async fn receipt(&self) -> Result<SignedReceipt, ClientError> {
         self.attached().await?;
-        self.device
-            .with_deadline(self.deadline)
-            .receipt(self.id())
-            .await
+        self.device.with_deadline(self.deadline).receipt(self.id()).await
     }
 
     /// See [`Device::query`].
@@ -310,10 +285,7 @@ impl Lane {
     /// As there.
     pub async fn query(&self) -> Result<LaneView, ClientError> {
         self.attached().await?;
-        self.device
-            .with_deadline(self.deadline)
-            .query(self.id())
-            .await
+        self.device.with_deadline(self.deadline).query(self.id()).await
     }
 }
 

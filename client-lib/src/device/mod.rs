@@ -54,20 +54,13 @@ impl Device {
     pub(crate) fn on(owner: Arc<SessionOwner>, config: DeviceConfig) -> Result<Self, ClientError> {
         let deadline = owner.connector().config().deadline;
         let channel = owner.add_channel(config)?;
-        Ok(Self {
-            owner,
-            channel,
-            deadline,
-        })
+        Ok(Self { owner, channel, deadline })
     }
 
     /// The same device, whose calls wait at most `deadline`.
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
-        Self {
-            deadline,
-            ..self.clone()
-        }
+        Self { deadline, ..self.clone() }
     }
 
     /// The key's address.
@@ -93,9 +86,7 @@ impl Device {
     /// # Errors
     /// The hub's refusal, [`ClientError::Timeout`], or what keeps the connection from being made.
     pub async fn attached(&self) -> Result<ChannelTerms, ClientError> {
-        within(self.deadline, self.wait_attached())
-            .await
-            .map_err(|error| self.explain(error))
+        within(self.deadline, self.wait_attached()).await.map_err(|error| self.explain(error))
     }
 
     async fn wait_attached(&self) -> Result<ChannelTerms, ClientError> {
@@ -147,12 +138,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`Self::lane`].
-    pub fn lane_with(
-        &self,
-        payee: Address,
-        rating_group: RatingGroup,
-        mode: PayMode,
-    ) -> Result<Lane, ClientError> {
+    pub fn lane_with(&self, payee: Address, rating_group: RatingGroup, mode: PayMode) -> Result<Lane, ClientError> {
         let store = &*self.owner.connector().config().store;
         let (slot, new) = self.channel.open_lane(payee, rating_group, mode, store)?;
         if new {
@@ -182,10 +168,7 @@ impl Device {
     /// # Errors
     /// The hub's refusal, or the deadline.
     pub async fn query(&self, lane: LaneId) -> Result<LaneView, ClientError> {
-        within(self.deadline, async {
-            self.link().await?.query(LaneRef::Id(lane)).await
-        })
-        .await
+        within(self.deadline, async { self.link().await?.query(LaneRef::Id(lane)).await }).await
     }
 
     /// The hub's signed statement of a lane of this channel, checked, and kept beside the lane's state.
@@ -206,10 +189,7 @@ impl Device {
     /// # Errors
     /// The hub's refusal, [`HubFault::WrongTariff`], or the deadline.
     pub async fn tariff(&self, hash: TariffHash) -> Result<Tariff, ClientError> {
-        within(self.deadline, async {
-            self.owner.linked().await?.tariff(hash).await
-        })
-        .await
+        within(self.deadline, async { self.owner.linked().await?.tariff(hash).await }).await
     }
 
     /// Closes the channel: the hub takes no further payment until a mandate with a higher serial. Returns and keeps the
@@ -220,16 +200,11 @@ impl Device {
     pub async fn close(&self) -> Result<Vec<SignedReceipt>, ClientError> {
         within(self.deadline, async {
             let link = self.link().await?;
-            let request = Request::Close {
-                channel: self.channel.id,
-            };
+            let request = Request::Close { channel: self.channel.id };
             let Response::Closed(lanes) = link.request(&request).await? else {
                 return Err(HubFault::Unexpected.into());
             };
-            let receipts: Vec<_> = lanes
-                .iter()
-                .map(|ClosedLane { receipt }| *receipt)
-                .collect();
+            let receipts: Vec<_> = lanes.iter().map(|ClosedLane { receipt }| *receipt).collect();
             for receipt in &receipts {
                 link.check_receipt(receipt)?;
             }

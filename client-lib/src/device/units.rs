@@ -17,8 +17,7 @@ impl Lane {
     pub async fn pay_units(&self, units: u64, tariff: &Tariff) -> Result<Paid, ClientError> {
         let terms = self.terms_of(tariff).await?;
         let since = units.saturating_sub(terms.base_units);
-        self.pay_total(total_for(&terms, tariff, &Usage::Units(since))?)
-            .await
+        self.pay_total(total_for(&terms, tariff, &Usage::Units(since))?).await
     }
 
     /// Pays for a cumulative use, counted since the tariff began on the lane, and waits until that is durable.
@@ -57,9 +56,7 @@ impl Lane {
     #[must_use]
     pub fn units_used(&self) -> u128 {
         let usage = self.with(|slot| slot.usage.clone()).ok().flatten();
-        usage.map_or(0, |usage| {
-            usage.units.iter().map(|units| u128::from(*units)).sum()
-        })
+        usage.map_or(0, |usage| usage.units.iter().map(|units| u128::from(*units)).sum())
     }
 
     async fn terms_of(&self, tariff: &Tariff) -> Result<TariffTerms, ClientError> {
@@ -70,9 +67,7 @@ impl Lane {
     }
 
     fn known_terms(&self, tariff: &Tariff) -> Result<TariffTerms, ClientError> {
-        self.tariff_terms()
-            .filter(|terms| terms.hash == tariff.hash())
-            .ok_or(ClientError::OtherTariff)
+        self.tariff_terms().filter(|terms| terms.hash == tariff.hash()).ok_or(ClientError::OtherTariff)
     }
 
     /// Adds to the count and returns the total it comes to. The limit is checked first, so that what cannot be paid is
@@ -87,10 +82,7 @@ impl Lane {
         })??;
         self.check_total(total)?;
         self.with(|slot| {
-            slot.usage = Some(RecordedUsage {
-                tariff: terms.hash,
-                units: usage.units().to_vec(),
-            });
+            slot.usage = Some(RecordedUsage { tariff: terms.hash, units: usage.units().to_vec() });
         })?;
         Ok(total)
     }
@@ -98,29 +90,18 @@ impl Lane {
 
 fn total_for(terms: &TariffTerms, tariff: &Tariff, usage: &Usage) -> Result<u64, ClientError> {
     let charge = tariff.charge(usage).map_err(ClientError::Charge)?;
-    terms
-        .base_amount
-        .checked_add(charge)
-        .ok_or(ClientError::Overflow)
+    terms.base_amount.checked_add(charge).ok_or(ClientError::Overflow)
 }
 
 /// The count kept with the lane; where that is lost, the units that the proven total pays for outside windows.
-fn usage_so_far(
-    slot: &LaneSlot,
-    tariff: &Tariff,
-    terms: &TariffTerms,
-) -> Result<UsageBySegment, ClientError> {
+fn usage_so_far(slot: &LaneSlot, tariff: &Tariff, terms: &TariffTerms) -> Result<UsageBySegment, ClientError> {
     if let Some(kept) = &slot.usage
         && kept.tariff == terms.hash
     {
         return UsageBySegment::from_units(tariff, &kept.units).map_err(ClientError::Charge);
     }
     let mut usage = UsageBySegment::new(tariff);
-    let paid = slot
-        .wallet
-        .proven()
-        .amount()
-        .saturating_sub(terms.base_amount);
+    let paid = slot.wallet.proven().amount().saturating_sub(terms.base_amount);
     let units = tariff.units_for(paid);
     // A free tariff pays for any number; nothing can be told from it.
     if paid > 0 && units < u64::MAX {

@@ -8,9 +8,7 @@ use farthing_channel::codec::{decode_exact, encode_into};
 use farthing_channel::id::{Address, LaneId};
 use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::{UncheckedSignature, sign_typed};
-use farthing_channel::wire::{
-    Grant, Notice, Request, Response, Role, ServiceMessage, SignedReport,
-};
+use farthing_channel::wire::{Grant, Notice, Request, Response, Role, ServiceMessage, SignedReport};
 use quinn::{RecvStream, SendStream};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -94,9 +92,7 @@ impl Desk {
     }
 
     pub(super) fn notices(&self) -> Notices {
-        Notices {
-            inbox: Arc::clone(&self.inbox),
-        }
+        Notices { inbox: Arc::clone(&self.inbox) }
     }
 
     pub(super) fn line(&self) -> watch::Receiver<Line> {
@@ -178,29 +174,13 @@ impl Desk {
 
     fn take_notice(&self, notice: Notice) {
         match notice {
-            Notice::Authorised {
-                lane,
-                device,
-                rating_group,
-                authorised,
-                grant,
-            } => self.inbox.put(Authorised {
-                lane,
-                device,
-                rating_group,
-                authorised,
-                grant,
-            }),
-            Notice::Reported {
-                lane,
-                revision,
-                grant,
-            } => {
+            Notice::Authorised { lane, device, rating_group, authorised, grant } => {
+                self.inbox.put(Authorised { lane, device, rating_group, authorised, grant })
+            }
+            Notice::Reported { lane, revision, grant } => {
                 if let Some(report) = self.reports().get_mut(&lane) {
                     report.pending &= revision < report.revision;
-                    report
-                        .state
-                        .send_replace(ReportState::Kept { revision, grant });
+                    report.state.send_replace(ReportState::Kept { revision, grant });
                 }
             }
             Notice::ReportRefused { lane, refusal } => {
@@ -208,9 +188,7 @@ impl Desk {
                     // What a later attempt may mend stays pending, and goes out with the next connection or report.
                     report.pending &= refusal.retry_helps();
                     let revision = report.revision;
-                    report
-                        .state
-                        .send_replace(ReportState::Refused { revision, refusal });
+                    report.state.send_replace(ReportState::Refused { revision, refusal });
                 }
             }
         }
@@ -237,11 +215,7 @@ pub(super) async fn run(desk: Arc<Desk>) {
         }
         tracing::debug!(error = %ended, "no conversation with the hub");
         desk.line.send_replace(Line::Down(Some(ended)));
-        let delay = desk
-            .connector
-            .config()
-            .reconnect
-            .delay(attempt, backoff::random());
+        let delay = desk.connector.config().reconnect.delay(attempt, backoff::random());
         attempt = attempt.saturating_add(1);
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
@@ -278,11 +252,8 @@ async fn connect(desk: &Desk) -> Result<(Arc<Link>, SendStream, RecvStream), Cli
         if attached.address != desk.config.key.address() {
             return Err(HubFault::OtherIdentity.into());
         }
-        let (send, mut receive) = link
-            .open(&Request::Subscribe {
-                rating_groups: desk.config.rating_groups.clone(),
-            })
-            .await?;
+        let (send, mut receive) =
+            link.open(&Request::Subscribe { rating_groups: desk.config.rating_groups.clone() }).await?;
         match frame::read_response(&mut receive).await? {
             Response::Ready {} => Ok((Arc::new(link), send, receive)),
             _ => Err(HubFault::Unexpected.into()),
@@ -295,12 +266,7 @@ async fn connect(desk: &Desk) -> Result<(Arc<Link>, SendStream, RecvStream), Cli
 }
 
 /// Passes notices on and sends reports until the connection ends.
-async fn converse(
-    desk: &Desk,
-    link: &Link,
-    mut send: SendStream,
-    receive: RecvStream,
-) -> ClientError {
+async fn converse(desk: &Desk, link: &Link, mut send: SendStream, receive: RecvStream) -> ClientError {
     let (sender, mut notices) = mpsc::channel(NOTICES_WAITING_MAX);
     let reader = tokio::spawn(read_notices(receive, sender));
     let patience = desk.connector.config().idle_timeout;

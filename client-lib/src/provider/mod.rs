@@ -50,19 +50,13 @@ impl Provider {
     ///
     /// # Errors
     /// [`ClientError::Config`] outside a tokio runtime.
-    pub fn start(
-        connector: &Connector,
-        config: ProviderConfig,
-    ) -> Result<(Self, Notices), ClientError> {
-        let runtime = tokio::runtime::Handle::try_current()
-            .map_err(|_| ClientError::config("there is no tokio runtime here"))?;
+    pub fn start(connector: &Connector, config: ProviderConfig) -> Result<(Self, Notices), ClientError> {
+        let runtime =
+            tokio::runtime::Handle::try_current().map_err(|_| ClientError::config("there is no tokio runtime here"))?;
         let desk = Arc::new(Desk::new(connector.clone(), config));
         let notices = desk.notices();
         runtime.spawn(conversation::run(Arc::clone(&desk)));
-        let provider = Self {
-            deadline: connector.config().deadline,
-            desk: Arc::new(DeskOwner(desk)),
-        };
+        let provider = Self { deadline: connector.config().deadline, desk: Arc::new(DeskOwner(desk)) };
         Ok((provider, notices))
     }
 
@@ -70,10 +64,7 @@ impl Provider {
     ///
     /// # Errors
     /// As [`Self::start`] and [`Self::subscribed`].
-    pub async fn connect(
-        connector: &Connector,
-        config: ProviderConfig,
-    ) -> Result<(Self, Notices), ClientError> {
+    pub async fn connect(connector: &Connector, config: ProviderConfig) -> Result<(Self, Notices), ClientError> {
         let (provider, notices) = Self::start(connector, config)?;
         provider.subscribed().await?;
         Ok((provider, notices))
@@ -82,10 +73,7 @@ impl Provider {
     /// The same provider, whose calls wait at most `deadline`.
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
-        Self {
-            deadline,
-            ..self.clone()
-        }
+        Self { deadline, ..self.clone() }
     }
 
     /// The payee's address.
@@ -131,10 +119,7 @@ impl Provider {
     ) -> Result<Grant, ClientError> {
         let mut state = self.desk.0.post(lane, revision, used_units, credited)?;
         within(self.deadline, async {
-            let state = state
-                .wait_for(|state| state.concerns(revision))
-                .await
-                .map_err(|_| ClientError::Stopped)?;
+            let state = state.wait_for(|state| state.concerns(revision)).await.map_err(|_| ClientError::Stopped)?;
             match &*state {
                 ReportState::Kept { grant, .. } => Ok(grant.clone()),
                 ReportState::Refused { refusal, .. } => Err((*refusal).into()),
@@ -149,10 +134,7 @@ impl Provider {
     /// # Errors
     /// The hub's refusal, or the deadline.
     pub async fn query(&self, lane: LaneId) -> Result<LaneView, ClientError> {
-        within(self.deadline, async {
-            self.link().await?.query(LaneRef::Id(lane)).await
-        })
-        .await
+        within(self.deadline, async { self.link().await?.query(LaneRef::Id(lane)).await }).await
     }
 
     /// The hub's signed statement of a lane that pays this provider, checked.
@@ -160,10 +142,7 @@ impl Provider {
     /// # Errors
     /// The hub's refusal, [`crate::HubFault::BadReceipt`], or the deadline.
     pub async fn receipt(&self, lane: LaneId) -> Result<SignedReceipt, ClientError> {
-        within(self.deadline, async {
-            self.link().await?.receipt(LaneRef::Id(lane)).await
-        })
-        .await
+        within(self.deadline, async { self.link().await?.receipt(LaneRef::Id(lane)).await }).await
     }
 
     /// The tariff with this hash, as the hub has it; what does not hash to it is refused.
@@ -171,10 +150,7 @@ impl Provider {
     /// # Errors
     /// The hub's refusal, [`crate::HubFault::WrongTariff`], or the deadline.
     pub async fn tariff(&self, hash: TariffHash) -> Result<Tariff, ClientError> {
-        within(self.deadline, async {
-            self.link().await?.tariff(hash).await
-        })
-        .await
+        within(self.deadline, async { self.link().await?.tariff(hash).await }).await
     }
 
     /// Ends the connection; the notices end too.

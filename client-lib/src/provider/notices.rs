@@ -81,11 +81,7 @@ impl Notices {
 
     /// `Some(None)` at the end, `None` where nothing is new at present.
     fn try_recv(&mut self) -> Option<Option<Authorised>> {
-        let mut waiting = self
-            .inbox
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.inbox.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lane) = waiting.order.pop_front() {
             return Some(waiting.newest.remove(&lane));
         }
@@ -116,9 +112,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_newest_of_each_lane_waits_and_the_first_lane_comes_first() {
         let inbox = Arc::new(Inbox::default());
-        let mut notices = Notices {
-            inbox: Arc::clone(&inbox),
-        };
+        let mut notices = Notices { inbox: Arc::clone(&inbox) };
         for authorised in 1..=3 {
             inbox.put(notice(1, authorised));
             inbox.put(notice(2, authorised * 10));

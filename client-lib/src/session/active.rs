@@ -78,9 +78,7 @@ impl<'s> Active<'s> {
 
     /// Drives the connection until it ends. Returns why, and whether any channel was attached on it.
     pub(super) async fn drive(mut self) -> (ClientError, bool) {
-        self.session
-            .link
-            .send_replace(LinkState::Up(Arc::clone(&self.link)));
+        self.session.link.send_replace(LinkState::Up(Arc::clone(&self.link)));
         let error = match self.work().await {
             Ok(()) => ClientError::Stopped,
             Err(error) => error,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use farthing_channel::limits::LANES_PER_ATTACH_MAX;
 use farthing_channel::mandate::MandateBundle;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::wire::{Attached, LaneOffer, LaneView, Request, Role};
@@ -92,6 +93,10 @@ impl Active<'_> {
                 self.attached_any = true;
                 self.attach_attempts = 0;
                 channel.standing.send_replace(Standing::Attached(terms));
+                // Whatever was opened meanwhile, or did not fit into one attach. Nothing is sent where nothing is left.
+                if !wanted_lanes(&channel).0.is_empty() {
+                    self.attach_waiting.push_back(place);
+                }
             }
             Err(error) => self.attach_failed(&channel, error),
         }
@@ -100,19 +105,12 @@ impl Active<'_> {
     fn attach_failed(&mut self, channel: &Channel, error: ClientError) {
         tracing::debug!(channel = %channel.id, %error, "attach failed");
         // The hub holds this mandate or a newer one, and need not see it again.
-        if matches!(error, ClientError::Refused(Refusal::MandateNotNewer))
-            && channel.state().mandate.take().is_some()
-        {
+        if matches!(error, ClientError::Refused(Refusal::MandateNotNewer)) && channel.state().mandate.take().is_some() {
             self.attach_waiting.push_back(channel.place);
             return;
         }
         if error.retry_helps() {
-            let delay = self
-                .session
-                .connector
-                .config()
-                .reconnect
-                .delay(self.attach_attempts, backoff::random());
+            let delay = self.session.connector.config().reconnect.delay(self.attach_attempts, backoff::random());
             self.attach_attempts = self.attach_attempts.saturating_add(1).min(16);
             self.at(clock::now() + delay, Timer::Attach(channel.place));
         } else {
@@ -122,12 +120,7 @@ impl Active<'_> {
     }
 
     /// Checks the reply as a whole, then takes it over lane by lane.
-    fn merge(
-        &mut self,
-        channel: &Channel,
-        slots: &[u16],
-        attached: &Attached,
-    ) -> Result<ChannelTerms, ClientError> {
+    fn merge(&mut self, channel: &Channel, slots: &[u16], attached: &Attached) -> Result<ChannelTerms, ClientError> {
         let identities = attached.address == channel.config.key.address()
             && (channel.config.lone_payer || attached.channel == Some(channel.id))
             && attached.lanes.len() == slots.len();
@@ -149,24 +142,14 @@ impl Active<'_> {
         })
     }
 
-    fn merge_lane(
-        &mut self,
-        channel: &Channel,
-        slot_place: u16,
-        view: &LaneView,
-    ) -> Result<(), ClientError> {
+    fn merge_lane(&mut self, channel: &Channel, slot_place: u16, view: &LaneView) -> Result<(), ClientError> {
         let mut state = channel.state();
-        let slot = state
-            .lanes
-            .get_mut(usize::from(slot_place))
-            .ok_or(HubFault::Unexpected)?;
+        let slot = state.lanes.get_mut(usize::from(slot_place)).ok_or(HubFault::Unexpected)?;
         if view.lane != *slot.wallet.lane() {
             return Err(HubFault::OtherIdentity.into());
         }
         let key = &channel.config.key;
-        slot.wallet
-            .resume(view, slot.restored.as_ref(), key, &self.link.domain)
-            .map_err(|_| HubFault::ForeignProof)?;
+        slot.wallet.resume(view, slot.restored.as_ref(), key, &self.link.domain).map_err(|_| HubFault::ForeignProof)?;
         if slot.wallet.proven().amount() < view.authorised {
             tracing::warn!(lane = %view.lane, authorised = view.authorised, "the hub claims more than it can prove");
         }
@@ -180,10 +163,7 @@ impl Active<'_> {
         });
         slot.publish_grant(view.grant.clone());
         slot.publish_progress();
-        let lane = LaneKey {
-            channel: channel.place,
-            slot: slot_place,
-        };
+        let lane = LaneKey { channel: channel.place, slot: slot_place };
         self.handles.insert(view.handle, lane);
         if slot.wallet.is_behind() {
             self.session.enqueue(slot, lane);
@@ -192,7 +172,8 @@ impl Active<'_> {
     }
 }
 
-/// The lanes of the channel that are not attached on this connection.
+/// Lanes of the channel that are not attached on this connection, as many as fit into one attach. The reply is one frame,
+/// so a device with many lanes attaches again for the rest.
 fn wanted_lanes(channel: &Channel) -> (Vec<u16>, Vec<LaneOffer>) {
     let state = channel.state();
     state
@@ -201,12 +182,10 @@ fn wanted_lanes(channel: &Channel) -> (Vec<u16>, Vec<LaneOffer>) {
         .enumerate()
         .filter(|(_, slot)| slot.handle.is_none())
         .filter_map(|(place, slot)| {
-            let offer = LaneOffer {
-                payee: slot.payee,
-                rating_group: slot.rating_group,
-            };
+            let offer = LaneOffer { payee: slot.payee, rating_group: slot.rating_group };
             Some((u16::try_from(place).ok()?, offer))
         })
+        .take(LANES_PER_ATTACH_MAX)
         .unzip()
 }
 

@@ -157,10 +157,7 @@ impl ChannelState {
     /// What all lanes but one count for, base units.
     pub(crate) fn others(&self, slot: usize) -> u128 {
         let lanes = self.lanes.iter().enumerate();
-        lanes
-            .filter(|(place, _)| *place != slot)
-            .map(|(_, lane)| u128::from(lane.wallet.commitment()))
-            .sum()
+        lanes.filter(|(place, _)| *place != slot).map(|(_, lane)| u128::from(lane.wallet.commitment())).sum()
     }
 
     /// The highest total that lane may reach, base units.
@@ -173,20 +170,16 @@ impl ChannelState {
     pub(crate) fn check_limit(&self, slot: usize, total: u64) -> Result<(), ClientError> {
         let sum = self.others(slot).saturating_add(u128::from(total));
         if sum > u128::from(self.limit()) {
-            return Err(ClientError::Limit {
-                total: sum,
-                limit: self.limit(),
-            });
+            return Err(ClientError::Limit { total: sum, limit: self.limit() });
         }
         Ok(())
     }
 
     pub(crate) fn wallet_error(&self, slot: usize, error: WalletError) -> ClientError {
         match error {
-            WalletError::Limit { total } => ClientError::Limit {
-                total: self.others(slot).saturating_add(u128::from(total)),
-                limit: self.limit(),
-            },
+            WalletError::Limit { total } => {
+                ClientError::Limit { total: self.others(slot).saturating_add(u128::from(total)), limit: self.limit() }
+            }
             WalletError::Overflow => ClientError::Overflow,
             WalletError::Key(error) => ClientError::Key(error),
         }
@@ -199,9 +192,7 @@ fn own_limit(config: &DeviceConfig, mandate: &MandateBundle) -> Result<u64, Clie
         [terms] if terms.device == config.key.address() && mandate.escrow == config.escrow => {
             Ok(u64::try_from(terms.limit).unwrap_or(u64::MAX))
         }
-        _ => Err(ClientError::config(
-            "the mandate must be this key's alone, under this escrow",
-        )),
+        _ => Err(ClientError::config("the mandate must be this key's alone, under this escrow")),
     }
 }
 
@@ -354,10 +345,7 @@ impl Channel {
     pub(crate) fn detach(&self) {
         for slot in &mut self.state().lanes {
             slot.handle = None;
-            slot.sending = Sending {
-                queued: slot.sending.queued,
-                ..Sending::default()
-            };
+            slot.sending = Sending { queued: slot.sending.queued, ..Sending::default() };
         }
         self.standing.send_if_modified(|standing| {
             let attached = matches!(standing, Standing::Attached(_));

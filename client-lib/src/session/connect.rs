@@ -38,11 +38,7 @@ pub(super) async fn run(session: Arc<Session>) {
             }
         }
         session.link.send_replace(LinkState::Down(Some(ended)));
-        let delay = session
-            .connector
-            .config()
-            .reconnect
-            .delay(attempt, backoff::random());
+        let delay = session.connector.config().reconnect.delay(attempt, backoff::random());
         attempt = attempt.saturating_add(1);
         rest(&session, delay).await;
     }

@@ -23,12 +23,7 @@ struct Ready {
 
 impl Session {
     /// Proves what the lane wants, and adds its record if it changed. `false` where there is nothing to send.
-    fn prove(
-        &self,
-        ready: &Ready,
-        domain: &Domain,
-        records: &mut Vec<LaneRecord>,
-    ) -> Result<(), ClientError> {
+    fn prove(&self, ready: &Ready, domain: &Domain, records: &mut Vec<LaneRecord>) -> Result<(), ClientError> {
         let place = usize::from(ready.key.slot);
         let mut state = ready.channel.state();
         let room = state.room(place);
@@ -71,15 +66,10 @@ impl Session {
             let count = channel.state().lanes.len();
             for slot in 0..count {
                 let Ok(slot) = u16::try_from(slot) else { break };
-                let key = LaneKey {
-                    channel: channel.place,
-                    slot,
-                };
+                let key = LaneKey { channel: channel.place, slot };
                 let channel = Arc::clone(&channel);
                 let ready = Ready { key, channel };
-                if ready.is_resumed_and_behind()
-                    && self.prove(&ready, &domain, &mut records).is_ok()
-                {
+                if ready.is_resumed_and_behind() && self.prove(&ready, &domain, &mut records).is_ok() {
                     lanes.push(ready);
                 }
             }
@@ -98,10 +88,7 @@ impl Session {
 impl Ready {
     fn is_resumed_and_behind(&self) -> bool {
         let state = self.channel.state();
-        state
-            .lanes
-            .get(usize::from(self.key.slot))
-            .is_some_and(|slot| slot.wallet.resumed() && slot.wallet.is_behind())
+        state.lanes.get(usize::from(self.key.slot)).is_some_and(|slot| slot.wallet.resumed() && slot.wallet.is_behind())
     }
 
     fn early_messages(&self) -> Option<Vec<Payment>> {
@@ -109,9 +96,7 @@ impl Ready {
         let slot = state.lanes.get_mut(usize::from(self.key.slot))?;
         let lane = LaneRef::Id(*slot.wallet.lane());
         let messages = slot.wallet.messages(lane);
-        let has_anchor = messages
-            .iter()
-            .any(|payment| matches!(payment, Payment::Anchor { .. }));
+        let has_anchor = messages.iter().any(|payment| matches!(payment, Payment::Anchor { .. }));
         (!has_anchor && !messages.is_empty()).then_some(messages)
     }
 }
@@ -143,10 +128,7 @@ impl Active<'_> {
             self.not_recorded(&lanes, &error, now);
             return Ok(());
         }
-        let groups: Vec<Vec<Payment>> = lanes
-            .iter()
-            .filter_map(|ready| self.take_messages(ready, now))
-            .collect();
+        let groups: Vec<Vec<Payment>> = lanes.iter().filter_map(|ready| self.take_messages(ready, now)).collect();
         if groups.is_empty() {
             return Ok(());
         }
@@ -185,16 +167,10 @@ impl Active<'_> {
             return None;
         }
         slot.sending.first_sent.get_or_insert(now);
-        let pace = slot
-            .grant
-            .borrow()
-            .as_ref()
-            .map_or(0, |grant| grant.pace_ms);
-        slot.sending.not_before =
-            (pace > 0).then(|| now + std::time::Duration::from_millis(u64::from(pace)));
+        let pace = slot.grant.borrow().as_ref().map_or(0, |grant| grant.pace_ms);
+        slot.sending.not_before = (pace > 0).then(|| now + std::time::Duration::from_millis(u64::from(pace)));
         let resend = self.session.connector.config().resend;
-        let wait =
-            self.link.quic.rtt() * 2 + resend.delay(slot.sending.attempts, backoff::random());
+        let wait = self.link.quic.rtt() * 2 + resend.delay(slot.sending.attempts, backoff::random());
         let due = now + wait;
         slot.sending.due = Some(due);
         drop(state);

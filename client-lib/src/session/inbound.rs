@@ -25,13 +25,7 @@ impl Active<'_> {
     pub(super) fn take_answer(&mut self, answer: Answer) {
         self.last_answer = Some(clock::now());
         match answer {
-            Answer::Acknowledged {
-                lane,
-                authorised,
-                anchor,
-                index,
-                grant,
-            } => {
+            Answer::Acknowledged { lane, authorised, anchor, index, grant } => {
                 let Some((key, channel)) = self.lane(&lane) else {
                     return;
                 };

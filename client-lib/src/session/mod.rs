@@ -68,8 +68,8 @@ pub(crate) struct SessionOwner {
 impl SessionOwner {
     /// Starts a session's task on the current tokio runtime.
     pub(crate) fn start(connector: &Connector) -> Result<Arc<Self>, ClientError> {
-        let runtime = tokio::runtime::Handle::try_current()
-            .map_err(|_| ClientError::config("there is no tokio runtime here"))?;
+        let runtime =
+            tokio::runtime::Handle::try_current().map_err(|_| ClientError::config("there is no tokio runtime here"))?;
         let session = Arc::new(Session {
             connector: connector.clone(),
             channels: RwLock::default(),
@@ -115,12 +115,9 @@ impl Session {
     pub(crate) fn add_channel(&self, config: DeviceConfig) -> Result<Arc<Channel>, ClientError> {
         let offers = config.lanes.clone();
         let mode = config.pay_mode;
-        let mut channels = self
-            .channels
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let place = u32::try_from(channels.len())
-            .map_err(|_| ClientError::config("too many devices on one connection"))?;
+        let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
+        let place =
+            u32::try_from(channels.len()).map_err(|_| ClientError::config("too many devices on one connection"))?;
         let channel = Arc::new(Channel::new(place, config)?);
         for offer in offers {
             channel.open_lane(offer.payee, offer.rating_group, mode, &**self.store())?;
@@ -168,9 +165,7 @@ impl Session {
     pub(crate) async fn stopped(&self) {
         let mut link = self.link.subscribe();
         // The sender lives as long as this, so there is no other end to wait for.
-        let _ = link
-            .wait_for(|link| matches!(link, LinkState::Stopped))
-            .await;
+        let _ = link.wait_for(|link| matches!(link, LinkState::Stopped)).await;
     }
 
     fn is_stopping(&self) -> bool {
@@ -203,10 +198,7 @@ impl Session {
         self.channels().iter().find_map(|channel| {
             let state = channel.state();
             let place = state.lanes.iter().position(|s| s.wallet.lane() == lane)?;
-            Some(LaneKey {
-                channel: channel.place,
-                slot: u16::try_from(place).ok()?,
-            })
+            Some(LaneKey { channel: channel.place, slot: u16::try_from(place).ok()? })
         })
     }
 

@@ -43,11 +43,7 @@ impl Pipe {
         }
         let (sender, answers) = mpsc::channel(ANSWERS_WAITING_MAX);
         let reader = tokio::spawn(read_answers(receive, sender)).abort_handle();
-        Ok(Self::Stream(PaymentStream {
-            send,
-            answers,
-            reader,
-        }))
+        Ok(Self::Stream(PaymentStream { send, answers, reader }))
     }
 
     /// The next answer on the stream; `None` when it ended. Never resolves for datagrams, which are read from the
@@ -60,17 +56,11 @@ impl Pipe {
     }
 
     /// Sends groups of payments, each group in order and, where it fits, in one datagram: many groups share one.
-    pub(super) async fn send(
-        &mut self,
-        quic: &quinn::Connection,
-        groups: &[Vec<Payment>],
-    ) -> Result<(), ClientError> {
+    pub(super) async fn send(&mut self, quic: &quinn::Connection, groups: &[Vec<Payment>]) -> Result<(), ClientError> {
         match self {
             Self::Datagrams => {
                 let Some(room) = quic.max_datagram_size() else {
-                    return Err(ClientError::Unreachable(
-                        "the path takes no datagrams".into(),
-                    ));
+                    return Err(ClientError::Unreachable("the path takes no datagrams".into()));
                 };
                 for datagram in pack(groups, room) {
                     match quic.send_datagram_wait(datagram).await {
@@ -149,25 +139,17 @@ mod tests {
     use farthing_channel::wire::{LaneRef, Payments};
 
     fn tick(lane: u32, index: u16) -> Payment {
-        Payment::Tick {
-            lane: LaneRef::Handle(lane),
-            index,
-            link: Preimage([7; 32]),
-        }
+        Payment::Tick { lane: LaneRef::Handle(lane), index, link: Preimage([7; 32]) }
     }
 
     #[test]
     fn groups_share_datagrams_and_stay_in_order() {
-        let groups: Vec<Vec<Payment>> = (0..100)
-            .map(|lane| (1..=3).map(|index| tick(lane, index)).collect())
-            .collect();
+        let groups: Vec<Vec<Payment>> = (0..100).map(|lane| (1..=3).map(|index| tick(lane, index)).collect()).collect();
         let datagrams = pack(&groups, 1200);
         assert!(datagrams.iter().all(|datagram| datagram.len() <= 1200));
         assert!(datagrams.len() < 15);
-        let read: Vec<Payment> = datagrams
-            .iter()
-            .flat_map(|datagram| Payments::new(datagram).map(Result::unwrap))
-            .collect();
+        let read: Vec<Payment> =
+            datagrams.iter().flat_map(|datagram| Payments::new(datagram).map(Result::unwrap)).collect();
         assert_eq!(read, groups.concat());
     }
 
@@ -176,10 +158,8 @@ mod tests {
         let group: Vec<Payment> = (1..=40).map(|index| tick(1, index)).collect();
         let datagrams = pack(std::slice::from_ref(&group), 300);
         assert!(datagrams.iter().all(|datagram| datagram.len() <= 300));
-        let read: Vec<Payment> = datagrams
-            .iter()
-            .flat_map(|datagram| Payments::new(datagram).map(Result::unwrap))
-            .collect();
+        let read: Vec<Payment> =
+            datagrams.iter().flat_map(|datagram| Payments::new(datagram).map(Result::unwrap)).collect();
         assert_eq!(read, group);
         assert!(pack(&[], 300).is_empty());
     }

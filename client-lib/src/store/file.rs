@@ -33,8 +33,7 @@ impl FileStore {
     }
 
     fn path(&self, lane: &LaneId) -> PathBuf {
-        self.directory
-            .join(format!("{}.json", hex::encode(lane.as_bytes())))
+        self.directory.join(format!("{}.json", hex::encode(lane.as_bytes())))
     }
 
     fn write_beside(&self, record: &LaneRecord) -> Result<(), StoreError> {
@@ -45,21 +44,16 @@ impl FileStore {
             file.write_all(record.to_json().as_bytes())?;
             file.sync_all()
         });
-        written
-            .and_then(|()| fs::rename(&beside, &path))
-            .map_err(|error| {
-                // Best effort: what stays is a file that nobody reads.
-                let _ = fs::remove_file(&beside);
-                io_error(&path, &error)
-            })
+        written.and_then(|()| fs::rename(&beside, &path)).map_err(|error| {
+            // Best effort: what stays is a file that nobody reads.
+            let _ = fs::remove_file(&beside);
+            io_error(&path, &error)
+        })
     }
 }
 
 fn io_error(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Io {
-        path: path.display().to_string().into(),
-        reason: error.to_string().into(),
-    }
+    StoreError::Io { path: path.display().to_string().into(), reason: error.to_string().into() }
 }
 
 impl StateStore for FileStore {

@@ -78,11 +78,7 @@ impl LaneRecord {
             anchor: self.anchor.map(|a| hex::encode(encode_to_vec(&a.signed))),
             anchor_index: self.anchor.map_or(0, |anchor| anchor.index),
             usage_tariff: self.usage.as_ref().map(|usage| usage.tariff.to_string()),
-            usage_units: self
-                .usage
-                .as_ref()
-                .map(|usage| usage.units.clone())
-                .unwrap_or_default(),
+            usage_units: self.usage.as_ref().map(|usage| usage.units.clone()).unwrap_or_default(),
             receipt: self.receipt.map(|r| hex::encode(encode_to_vec(&r))),
         };
         // Serialising plain fields into memory has no way to fail.
@@ -98,10 +94,9 @@ impl LaneRecord {
         }
         let decode = |text: &Option<String>| text.as_ref().map(hex::decode).transpose().ok();
         let anchor = match decode(&file.anchor)? {
-            Some(bytes) => Some(RecordedAnchor {
-                signed: decode_exact::<SignedAnchor>(&bytes).ok()?,
-                index: file.anchor_index,
-            }),
+            Some(bytes) => {
+                Some(RecordedAnchor { signed: decode_exact::<SignedAnchor>(&bytes).ok()?, index: file.anchor_index })
+            }
             None => None,
         };
         let voucher = match decode(&file.voucher)? {
@@ -113,10 +108,7 @@ impl LaneRecord {
             None => None,
         };
         let usage = match &file.usage_tariff {
-            Some(tariff) => Some(RecordedUsage {
-                tariff: tariff.parse().ok()?,
-                units: file.usage_units,
-            }),
+            Some(tariff) => Some(RecordedUsage { tariff: tariff.parse().ok()?, units: file.usage_units }),
             None => None,
         };
         Some(Self {
@@ -144,15 +136,9 @@ mod tests {
             wanted_amount: u64::MAX,
             wanted_ticks: 3,
             tick_price: (1, 4),
-            voucher: Some(SignedVoucher {
-                amount: u64::MAX,
-                signature: UncheckedSignature([9; 64]),
-            }),
+            voucher: Some(SignedVoucher { amount: u64::MAX, signature: UncheckedSignature([9; 64]) }),
             anchor: None,
-            usage: Some(RecordedUsage {
-                tariff: TariffHash([1; 32]),
-                units: vec![5, 0],
-            }),
+            usage: Some(RecordedUsage { tariff: TariffHash([1; 32]), units: vec![5, 0] }),
             receipt: None,
         };
         let text = record.to_json();

@@ -129,19 +129,12 @@ impl Wallet {
 
     fn want(&self) -> Option<Want> {
         let asked = self.base.plus(self.added, self.price())?;
-        if asked.total(self.price())? < Total::whole(self.floor) {
-            Some(Want::whole(self.floor))
-        } else {
-            Some(asked)
-        }
+        if asked.total(self.price())? < Total::whole(self.floor) { Some(Want::whole(self.floor)) } else { Some(asked) }
     }
 
     /// The total wanted; never less than what is proven. Adding was checked, so it fits.
     pub(crate) fn wanted(&self) -> Total {
-        self.want()
-            .and_then(|want| want.total(self.price()))
-            .unwrap_or(self.proven)
-            .max(self.proven)
+        self.want().and_then(|want| want.total(self.price())).unwrap_or(self.proven).max(self.proven)
     }
 
     /// What the lane counts for in its channel's limit: the wanted total, rounded up.
@@ -161,11 +154,8 @@ impl Wallet {
         let want = self.want()?;
         let asked = self.base.plus(self.added, price)?;
         // Where a total was named outright that is above the sum, the sum goes on from there.
-        let (base, added) = if asked == want {
-            (self.base, self.added.plus(more, price)?)
-        } else {
-            (want, more.normal(price)?)
-        };
+        let (base, added) =
+            if asked == want { (self.base, self.added.plus(more, price)?) } else { (want, more.normal(price)?) };
         base.plus(added, price)?.total(price)?;
         (self.base, self.added, self.floor) = (base, added, 0);
         Some(self.wanted())
@@ -233,10 +223,7 @@ impl Wallet {
     /// that is not the chain in use (an older anchor came late), a fraction could never be acknowledged: a new anchor
     /// with the exact total as its base becomes the newest, and settles it.
     fn doubt_fraction(&mut self, authorised: u64, newest: Option<u64>) {
-        if self.newest != Newest::Chain
-            || self.acknowledged >= self.proven
-            || authorised < self.proven.amount()
-        {
+        if self.newest != Newest::Chain || self.acknowledged >= self.proven || authorised < self.proven.amount() {
             return;
         }
         if let Some(chain) = &self.chain
@@ -270,13 +257,10 @@ impl Wallet {
                 Reaction::Resend
             }
             // The hub knows more of the lane than the device does.
-            Refusal::AnchorSpent
-            | Refusal::WrongTariff
-            | Refusal::UnknownLane
-            | Refusal::NotAttached => Reaction::Reattach,
-            Refusal::RateLimited | Refusal::NotServing | Refusal::HubFull | Refusal::EarlyData => {
-                Reaction::Later
+            Refusal::AnchorSpent | Refusal::WrongTariff | Refusal::UnknownLane | Refusal::NotAttached => {
+                Reaction::Reattach
             }
+            Refusal::RateLimited | Refusal::NotServing | Refusal::HubFull | Refusal::EarlyData => Reaction::Later,
             _ => Reaction::Fail,
         }
     }
@@ -285,10 +269,7 @@ impl Wallet {
     pub(crate) fn record(&self) -> LaneRecord {
         let want = self
             .want()
-            .filter(|want| {
-                want.total(self.price())
-                    .is_some_and(|total| total >= self.proven)
-            })
+            .filter(|want| want.total(self.price()).is_some_and(|total| total >= self.proven))
             .unwrap_or(Want::whole(ceil(&self.proven).unwrap_or(u64::MAX)));
         LaneRecord {
             lane: self.lane,
@@ -299,10 +280,7 @@ impl Wallet {
                 Newest::Voucher(voucher) => Some(voucher),
                 Newest::Nothing | Newest::Chain => None,
             },
-            anchor: self.chain.as_ref().map(|chain| RecordedAnchor {
-                signed: chain.anchor,
-                index: chain.index,
-            }),
+            anchor: self.chain.as_ref().map(|chain| RecordedAnchor { signed: chain.anchor, index: chain.index }),
             usage: None,
             receipt: None,
         }

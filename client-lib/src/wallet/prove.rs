@@ -39,12 +39,7 @@ impl From<KeyError> for WalletError {
 impl Wallet {
     /// Proves what is wanted, if it is not proven. `room` is the highest total the lane may reach, base units.
     /// Returns whether there is a new proof, which must be recorded before it is sent.
-    pub(crate) fn prove(
-        &mut self,
-        key: &DeviceKey,
-        domain: &Domain,
-        room: u64,
-    ) -> Result<bool, WalletError> {
+    pub(crate) fn prove(&mut self, key: &DeviceKey, domain: &Domain, room: u64) -> Result<bool, WalletError> {
         if !self.needs_proof() {
             return Ok(false);
         }
@@ -65,16 +60,8 @@ impl Wallet {
         Ok(true)
     }
 
-    fn sign_voucher(
-        &mut self,
-        amount: u64,
-        key: &DeviceKey,
-        domain: &Domain,
-    ) -> Result<(), WalletError> {
-        let typed = Voucher {
-            lane: self.lane,
-            cumulative_amount: u128::from(amount),
-        };
+    fn sign_voucher(&mut self, amount: u64, key: &DeviceKey, domain: &Domain) -> Result<(), WalletError> {
+        let typed = Voucher { lane: self.lane, cumulative_amount: u128::from(amount) };
         let signature = sign_typed(key, domain, &typed)?.into();
         self.newest = Newest::Voucher(SignedVoucher { amount, signature });
         self.proven = self.proven.max(Total::whole(amount));
@@ -137,20 +124,11 @@ impl Wallet {
             root: farthing_channel::id::Hash32::ZERO,
         };
         let value = terms.total_at(0).map_err(|_| WalletError::Overflow)?;
-        let seed = chain::seed(
-            key.chain_secret().bytes(),
-            domain,
-            &terms.purpose(self.lane),
-        );
+        let seed = chain::seed(key.chain_secret().bytes(), domain, &terms.purpose(self.lane));
         let links = DeviceChain::new(&self.lane, seed, length).ok_or(WalletError::Overflow)?;
         terms.root = links.root();
         let signature = sign_typed(key, domain, &terms.typed(&self.lane))?.into();
-        self.chain = Some(Chain {
-            anchor: SignedAnchor { terms, signature },
-            links,
-            index: 0,
-            held: None,
-        });
+        self.chain = Some(Chain { anchor: SignedAnchor { terms, signature }, links, index: 0, held: None });
         self.newest = Newest::Chain;
         self.proven = self.proven.max(value);
         Ok(())
@@ -160,9 +138,8 @@ impl Wallet {
     /// the total is proven already, perhaps above what is wanted, and the base is that, rounded up.
     fn anchor_base(&self, total: u64) -> Want {
         let exact = self.want().filter(|want| {
-            want.total(self.price()).is_some_and(|value| {
-                value > self.proven || (self.prove_anew && value == self.proven)
-            })
+            want.total(self.price())
+                .is_some_and(|value| value > self.proven || (self.prove_anew && value == self.proven))
         });
         exact.unwrap_or(Want::whole(total))
     }
@@ -186,10 +163,7 @@ impl Chain {
     fn messages(&mut self, lane: LaneRef) -> Vec<Payment> {
         let mut payments = Vec::new();
         if self.held.is_none() {
-            payments.push(Payment::Anchor {
-                lane,
-                anchor: self.anchor,
-            });
+            payments.push(Payment::Anchor { lane, anchor: self.anchor });
         }
         let mut at = self.held.unwrap_or(0);
         while at < self.index {
@@ -197,11 +171,7 @@ impl Chain {
             let Some((link, _)) = self.links.preimage(at) else {
                 break;
             };
-            payments.push(Payment::Tick {
-                lane,
-                index: at,
-                link,
-            });
+            payments.push(Payment::Tick { lane, index: at, link });
         }
         payments
     }

@@ -19,18 +19,12 @@ impl Wallet {
     /// Takes up what an earlier run recorded. `domain` is needed to grow the chain again; where it is not known yet,
     /// [`Self::resume`] does that later.
     pub(crate) fn restore(&mut self, record: &LaneRecord) {
-        let recorded = Want {
-            amount: record.wanted_amount,
-            ticks: record.wanted_ticks,
-        };
+        let recorded = Want { amount: record.wanted_amount, ticks: record.wanted_ticks };
         self.base = if record.tick_price == self.price() {
             recorded
         } else {
             // Another price now: the fraction is rounded up once.
-            recorded
-                .total(record.tick_price)
-                .and_then(|total| ceil(&total))
-                .map_or(Want::ZERO, Want::whole)
+            recorded.total(record.tick_price).and_then(|total| ceil(&total)).map_or(Want::ZERO, Want::whole)
         };
         if let Some(voucher) = record.voucher {
             self.newest = Newest::Voucher(voucher);
@@ -60,10 +54,7 @@ impl Wallet {
             self.meet_anchor(tick, key, domain);
         }
         if let Some(chain) = &mut self.chain
-            && !view
-                .anchors
-                .iter()
-                .any(|tick| tick.anchor.terms == chain.anchor.terms)
+            && !view.anchors.iter().any(|tick| tick.anchor.terms == chain.anchor.terms)
         {
             chain.held = None;
         }
@@ -78,15 +69,9 @@ impl Wallet {
     }
 
     /// Checks every proof in the view and returns the greatest total they prove.
-    fn check_view(
-        &self,
-        view: &LaneView,
-        key: &DeviceKey,
-        domain: &Domain,
-    ) -> Result<Total, Refusal> {
+    fn check_view(&self, view: &LaneView, key: &DeviceKey, domain: &Domain) -> Result<Total, Refusal> {
         let address = key.address();
-        let check =
-            |evidence: Evidence| verify_evidence(&LibSecp, domain, &self.lane, &address, &evidence);
+        let check = |evidence: Evidence| verify_evidence(&LibSecp, domain, &self.lane, &address, &evidence);
         let mut shown = Total::ZERO;
         if let Some(voucher) = view.voucher {
             shown = shown.max(check(Evidence::Voucher(voucher))?);
@@ -110,24 +95,13 @@ impl Wallet {
             .iter()
             .filter(|tick| {
                 let terms = &tick.anchor.terms;
-                (terms.tick_amount, terms.ticks_per_amount) == price
-                    && terms.total_at(tick.index) == Ok(shown)
+                (terms.tick_amount, terms.ticks_per_amount) == price && terms.total_at(tick.index) == Ok(shown)
             })
             .find_map(|tick| {
-                let ticks = tick
-                    .anchor
-                    .terms
-                    .base_ticks
-                    .checked_add(u64::from(tick.index))?;
-                Want {
-                    amount: tick.anchor.terms.base_amount,
-                    ticks,
-                }
-                .normal(price)
+                let ticks = tick.anchor.terms.base_ticks.checked_add(u64::from(tick.index))?;
+                Want { amount: tick.anchor.terms.base_amount, ticks }.normal(price)
             });
-        self.base = exact
-            .or_else(|| ceil(&shown).map(Want::whole))
-            .unwrap_or(self.base);
+        self.base = exact.or_else(|| ceil(&shown).map(Want::whole)).unwrap_or(self.base);
     }
 
     /// Notes how far the hub holds the chain in use, or takes up a chain that only the hub remembers.
@@ -143,35 +117,19 @@ impl Wallet {
     }
 
     /// Grows a chain again from the secret. An anchor of another secret stays a proof, and cannot be paid along.
-    fn take_up_chain(
-        &mut self,
-        anchor: SignedAnchor,
-        index: u16,
-        held: Option<u16>,
-        key: &DeviceKey,
-        domain: &Domain,
-    ) {
+    fn take_up_chain(&mut self, anchor: SignedAnchor, index: u16, held: Option<u16>, key: &DeviceKey, domain: &Domain) {
         let terms = &anchor.terms;
         if terms.check().is_err() || index > terms.length {
             return;
         }
-        let seed = chain::seed(
-            key.chain_secret().bytes(),
-            domain,
-            &terms.purpose(self.lane),
-        );
+        let seed = chain::seed(key.chain_secret().bytes(), domain, &terms.purpose(self.lane));
         let Some(links) = DeviceChain::new(&self.lane, seed, terms.length) else {
             return;
         };
         if links.root() != terms.root {
             return;
         }
-        let chain = Chain {
-            anchor,
-            links,
-            index,
-            held,
-        };
+        let chain = Chain { anchor, links, index, held };
         if let Ok(total) = anchor.terms.total_at(index)
             && total >= self.proven
         {
@@ -204,8 +162,5 @@ impl Chain {
 }
 
 fn top(anchor: &SignedAnchor) -> Total {
-    anchor
-        .terms
-        .total_at(anchor.terms.length)
-        .unwrap_or(Total::ZERO)
+    anchor.terms.total_at(anchor.terms.length).unwrap_or(Total::ZERO)
 }

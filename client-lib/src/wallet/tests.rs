@@ -30,29 +30,18 @@ fn hub(limit: u64) -> LaneModel {
 }
 
 fn ticks(price: (u32, u32), length: u16) -> PayMode {
-    PayMode::Ticks(TickPlan {
-        tick_amount: price.0,
-        ticks_per_amount: price.1,
-        length,
-    })
+    PayMode::Ticks(TickPlan { tick_amount: price.0, ticks_per_amount: price.1, length })
 }
 
 fn resumed(mode: PayMode, hub: &LaneModel) -> Wallet {
     let mut wallet = Wallet::new(LANE, mode);
-    wallet
-        .resume(&hub.view(7), None, &key(), &domain())
-        .unwrap();
+    wallet.resume(&hub.view(7), None, &key(), &domain()).unwrap();
     wallet
 }
 
 fn hear(wallet: &mut Wallet, answer: &Answer) -> Option<Reaction> {
     match answer {
-        Answer::Acknowledged {
-            authorised,
-            anchor,
-            index,
-            ..
-        } => {
+        Answer::Acknowledged { authorised, anchor, index, .. } => {
             assert!(wallet.acknowledge(*authorised, anchor.zip(*index)));
             None
         }
@@ -111,12 +100,7 @@ fn fractions_of_a_base_unit_carry_over_from_chain_to_chain() {
     let mut hub = hub(u64::MAX);
     let mut wallet = resumed(ticks((2, 3), 10), &hub);
     for _ in 0..100 {
-        wallet
-            .add(Want {
-                amount: 0,
-                ticks: 1,
-            })
-            .unwrap();
+        wallet.add(Want { amount: 0, ticks: 1 }).unwrap();
         exchange(&mut wallet, &mut hub, u64::MAX);
     }
     // 100 ticks at 2/3 are 66 and two thirds.
@@ -172,9 +156,7 @@ fn a_lost_memory_is_filled_from_the_hub() {
         wallet.add(Want::whole(5)).unwrap();
         let mark = wallet.mark();
         assert_eq!(wallet.total_of(mark), None);
-        wallet
-            .resume(&hub.view(7), None, &key(), &domain())
-            .unwrap();
+        wallet.resume(&hub.view(7), None, &key(), &domain()).unwrap();
         assert_eq!(wallet.total_of(mark), Some(Total::whole(47)));
         let sent = exchange(&mut wallet, &mut hub, u64::MAX);
         assert_eq!(sent.len(), 1);
@@ -196,9 +178,7 @@ fn a_hub_from_an_old_backup_is_healed() {
         wallet.add(Want::whole(30)).unwrap();
         exchange(&mut wallet, &mut hub, u64::MAX);
         for mut old in [backup, hub_from_nothing()] {
-            wallet
-                .resume(&old.view(7), None, &key(), &domain())
-                .unwrap();
+            wallet.resume(&old.view(7), None, &key(), &domain()).unwrap();
             assert!(wallet.is_behind());
             exchange(&mut wallet, &mut old, u64::MAX);
             assert_eq!(old.state.total(), Total::whole(40));
@@ -206,9 +186,7 @@ fn a_hub_from_an_old_backup_is_healed() {
         // And where the proof itself lay only in the hub's memory.
         let mut forgetful = resumed(mode, &hub);
         let mut empty = hub_from_nothing();
-        forgetful
-            .resume(&empty.view(7), None, &key(), &domain())
-            .unwrap();
+        forgetful.resume(&empty.view(7), None, &key(), &domain()).unwrap();
         exchange(&mut forgetful, &mut empty, u64::MAX);
         assert_eq!(empty.state.total(), Total::whole(40));
     }
@@ -233,9 +211,7 @@ fn a_record_goes_on_where_it_ended() {
         let mut again = Wallet::new(LANE, mode);
         again.restore(&record);
         again.add(Want::whole(100)).unwrap();
-        again
-            .resume(&hub.view(7), Some(&record), &key(), &domain())
-            .unwrap();
+        again.resume(&hub.view(7), Some(&record), &key(), &domain()).unwrap();
         exchange(&mut again, &mut hub, u64::MAX);
         assert_eq!(hub.state.total(), Total::whole(133));
     }
@@ -290,9 +266,7 @@ fn another_tariff_needs_another_anchor() {
     hub.tariff = TariffHash([5; 32]);
     assert_eq!(wallet.refuse(Refusal::WrongTariff), Reaction::Ignore);
     wallet.add(Want::whole(5)).unwrap();
-    wallet
-        .resume(&hub.view(7), None, &key(), &domain())
-        .unwrap();
+    wallet.resume(&hub.view(7), None, &key(), &domain()).unwrap();
     let sent = exchange(&mut wallet, &mut hub, u64::MAX);
     assert!(matches!(sent[..], [Payment::Anchor { .. }]));
     assert_eq!(hub.state.total(), Total::whole(10));
@@ -341,8 +315,7 @@ fn an_acknowledgement_of_the_past_takes_nothing_back() {
     let voucher = hub.state.evidence();
     assert!(voucher.is_some());
     assert!(matches!(
-        hub.state
-            .propose_tick(1, &farthing_channel::id::Preimage([0; 32])),
+        hub.state.propose_tick(1, &farthing_channel::id::Preimage([0; 32])),
         Err(Refusal::NoAnchor) | Ok(Outcome::Known)
     ));
 }

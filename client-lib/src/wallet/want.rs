@@ -29,11 +29,7 @@ impl PayMode {
     /// Ticks of `tick_amount` base units each.
     #[must_use]
     pub const fn ticks(tick_amount: u32, length: u16) -> Self {
-        Self::Ticks(TickPlan {
-            tick_amount,
-            ticks_per_amount: 1,
-            length,
-        })
+        Self::Ticks(TickPlan { tick_amount, ticks_per_amount: 1, length })
     }
 
     /// Whether the terms are within the protocol's limits.
@@ -50,9 +46,9 @@ impl PayMode {
             {
                 Ok(())
             }
-            Self::Ticks(_) => Err(ClientError::config(
-                "a tick plan needs amounts above zero and a length of 1 to 4096",
-            )),
+            Self::Ticks(_) => {
+                Err(ClientError::config("a tick plan needs amounts above zero and a length of 1 to 4096"))
+            }
         }
     }
 
@@ -73,10 +69,7 @@ pub(crate) struct Want {
 }
 
 impl Want {
-    pub(crate) const ZERO: Self = Self {
-        amount: 0,
-        ticks: 0,
-    };
+    pub(crate) const ZERO: Self = Self { amount: 0, ticks: 0 };
 
     pub(crate) const fn whole(amount: u64) -> Self {
         Self { amount, ticks: 0 }
@@ -104,19 +97,14 @@ impl Want {
     }
 
     pub(crate) fn plus(self, other: Self, price: (u32, u32)) -> Option<Self> {
-        Self {
-            amount: self.amount.checked_add(other.amount)?,
-            ticks: self.ticks.checked_add(other.ticks)?,
-        }
-        .normal(price)
+        Self { amount: self.amount.checked_add(other.amount)?, ticks: self.ticks.checked_add(other.ticks)? }
+            .normal(price)
     }
 }
 
 /// A total in whole base units, rounded up.
 pub(crate) fn ceil(total: &Total) -> Option<u64> {
-    total
-        .amount()
-        .checked_add(u64::from(total.fraction().0 > 0))
+    total.amount().checked_add(u64::from(total.fraction().0 > 0))
 }
 
 #[cfg(test)]
@@ -125,18 +113,9 @@ mod tests {
 
     #[test]
     fn ticks_become_amounts_without_loss() {
-        let want = Want {
-            amount: 10,
-            ticks: 7,
-        };
+        let want = Want { amount: 10, ticks: 7 };
         assert_eq!(want.total((3, 2)), Total::new(20, 1, 2));
-        assert_eq!(
-            want.normal((3, 2)),
-            Some(Want {
-                amount: 19,
-                ticks: 1
-            })
-        );
+        assert_eq!(want.normal((3, 2)), Some(Want { amount: 19, ticks: 1 }));
         assert_eq!(ceil(&want.total((3, 2)).unwrap()), Some(21));
         assert_eq!(Want::whole(u64::MAX).plus(Want::whole(1), (1, 1)), None);
         assert!(PayMode::ticks(0, 1).check().is_err());

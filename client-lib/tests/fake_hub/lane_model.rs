@@ -2,9 +2,7 @@
 
 use farthing_channel::eip712::Domain;
 use farthing_channel::id::{Address, LaneId, Preimage, RatingGroup, TariffHash};
-use farthing_channel::lane::{
-    Evidence, LaneState, Outcome, TickProof, verify_anchor, verify_voucher,
-};
+use farthing_channel::lane::{Evidence, LaneState, Outcome, TickProof, verify_anchor, verify_voucher};
 use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::LibSecp;
 use farthing_channel::wire::{Answer, Grant, LaneRef, LaneView, Payment};
@@ -49,11 +47,9 @@ impl LaneModel {
         let lane = *payment.lane();
         match self.decide(payment) {
             Ok(()) => self.acknowledgement(lane),
-            Err(refusal) => Answer::Refused {
-                lane: Some(lane),
-                refusal,
-                authorised: Some(self.state.total().amount()),
-            },
+            Err(refusal) => {
+                Answer::Refused { lane: Some(lane), refusal, authorised: Some(self.state.total().amount()) }
+            }
         }
     }
 
@@ -106,11 +102,7 @@ impl LaneModel {
         let anchors = self.state.anchors().iter().map(|held| TickProof {
             anchor: held.signed,
             index: held.index,
-            link: if held.index == 0 {
-                Preimage(held.signed.terms.root.0)
-            } else {
-                held.link
-            },
+            link: if held.index == 0 { Preimage(held.signed.terms.root.0) } else { held.link },
         });
         LaneView {
             handle,

@@ -17,9 +17,7 @@ use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::{LibSecpKey, Signer as _};
 use farthing_channel::tariff::{Price, Tariff, Unit};
 use farthing_channel::wire::Notice;
-use farthing_client::{
-    Backoff, Connector, ConnectorConfig, DeviceConfig, DeviceKey, PayMode, StateStore, Trust,
-};
+use farthing_client::{Backoff, Connector, ConnectorConfig, DeviceConfig, DeviceKey, PayMode, StateStore, Trust};
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, ServerConfig, TransportConfig, VarInt};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -68,9 +66,7 @@ impl Hub {
     /// The lane's total, whole base units.
     pub(crate) fn total(&self, lane: LaneId) -> u64 {
         let lanes = self.lanes();
-        lanes
-            .get(&lane)
-            .map_or(0, |model| model.state.total().amount())
+        lanes.get(&lane).map_or(0, |model| model.state.total().amount())
     }
 
     pub(crate) fn count(counter: &AtomicUsize) -> usize {
@@ -133,11 +129,7 @@ impl FakeHub {
             notices: broadcast::channel(1024).0,
         });
         tokio::spawn(serve::accept(Arc::clone(&hub), endpoint.clone()));
-        Self {
-            hub,
-            endpoint,
-            server,
-        }
+        Self { hub, endpoint, server }
     }
 
     /// Ends all connections and takes no new ones.
@@ -157,14 +149,8 @@ impl FakeHub {
         let pin = Hash32(sha256(&self.hub.certificate));
         let mut config = ConnectorConfig::new(address.to_string(), Trust::Pin(pin));
         config.deadline = Duration::from_secs(20);
-        config.reconnect = Backoff {
-            first: Duration::from_millis(20),
-            max: Duration::from_millis(100),
-        };
-        config.resend = Backoff {
-            first: Duration::from_millis(30),
-            max: Duration::from_millis(200),
-        };
+        config.reconnect = Backoff { first: Duration::from_millis(20), max: Duration::from_millis(100) };
+        config.resend = Backoff { first: Duration::from_millis(30), max: Duration::from_millis(200) };
         config
     }
 
@@ -193,10 +179,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 pub(crate) fn device_config(secret: u8, pay_mode: PayMode) -> DeviceConfig {
     let key = DeviceKey::from_secret([secret; 32]).unwrap();
-    DeviceConfig {
-        pay_mode,
-        ..DeviceConfig::new(key, ESCROW)
-    }
+    DeviceConfig { pay_mode, ..DeviceConfig::new(key, ESCROW) }
 }
 
 /// Waits until `condition` holds; a test that hangs is ended by its runner.
@@ -206,11 +189,7 @@ pub(crate) async fn eventually(condition: impl Fn() -> bool) {
     }
 }
 
-fn server_config(
-    certificate: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
-    datagrams: bool,
-) -> ServerConfig {
+fn server_config(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>, datagrams: bool) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut tls = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])

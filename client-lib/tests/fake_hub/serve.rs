@@ -11,8 +11,8 @@ use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::{LibSecp, Recover as _, UncheckedSignature, sign_typed};
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::{
-    Answer, Attached, ClosedLane, Hello, LaneOffer, LaneRef, Notice, Payment, Payments, Request,
-    Response, Role, ServiceMessage, SignedReceipt,
+    Answer, Attached, ClosedLane, Hello, LaneOffer, LaneRef, Notice, Payment, Payments, Request, Response, Role,
+    ServiceMessage, SignedReceipt,
 };
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 
@@ -37,11 +37,7 @@ pub(super) async fn accept(hub: Arc<Hub>, endpoint: Endpoint) {
             continue;
         };
         hub.connections.lock().unwrap().push(quic.clone());
-        let peer = Arc::new(Peer {
-            hub: Arc::clone(&hub),
-            quic,
-            handles: Mutex::default(),
-        });
+        let peer = Arc::new(Peer { hub: Arc::clone(&hub), quic, handles: Mutex::default() });
         tokio::spawn(Arc::clone(&peer).greet());
         tokio::spawn(Arc::clone(&peer).datagrams());
         tokio::spawn(peer.streams());
@@ -80,13 +76,10 @@ impl Peer {
 
     async fn datagrams(self: Arc<Self>) {
         while let Ok(datagram) = self.quic.read_datagram().await {
-            let lost =
-                self.hub
-                    .lose_datagrams
-                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| match left {
-                        usize::MAX => Some(usize::MAX),
-                        left => left.checked_sub(1),
-                    });
+            let lost = self.hub.lose_datagrams.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| match left {
+                usize::MAX => Some(usize::MAX),
+                left => left.checked_sub(1),
+            });
             if lost.is_ok() {
                 continue;
             }
@@ -220,13 +213,7 @@ impl Peer {
 
     fn respond(&self, request: Request) -> Result<Response, Refusal> {
         match request {
-            Request::Attach {
-                role,
-                signature,
-                escrow,
-                lanes,
-                ..
-            } => {
+            Request::Attach { role, signature, escrow, lanes, .. } => {
                 self.hub.attaches.fetch_add(1, Ordering::SeqCst);
                 if let Some(refusal) = *self.hub.refuse_attach.lock().unwrap() {
                     return Err(refusal);
@@ -253,9 +240,7 @@ impl Peer {
             }
             Request::Close { .. } => {
                 let ids: Vec<_> = self.handles.lock().unwrap().values().copied().collect();
-                let lanes = ids.into_iter().map(|id| ClosedLane {
-                    receipt: self.receipt(id),
-                });
+                let lanes = ids.into_iter().map(|id| ClosedLane { receipt: self.receipt(id) });
                 Ok(Response::Closed(lanes.collect()))
             }
             _ => Err(Refusal::Unexpected),
@@ -282,12 +267,7 @@ impl Peer {
         }
     }
 
-    fn attach(
-        &self,
-        address: Address,
-        channel: Option<ChannelId>,
-        offers: &[LaneOffer],
-    ) -> Attached {
+    fn attach(&self, address: Address, channel: Option<ChannelId>, offers: &[LaneOffer]) -> Attached {
         let tariff = self.hub.tariff.lock().unwrap().as_ref().map(|t| t.hash());
         let mut views = Vec::new();
         for offer in offers {

@@ -13,9 +13,8 @@ use super::encoded::{HexBytes, Text};
 use super::hub::AdministeredHub;
 use super::list;
 use super::protocol::{
-    AdminError, AnchorSummary, ChannelDetail, ChannelSummary, EscrowSummary, Imported, LaneDetail,
-    LaneSummary, PROVIDER_NAME_BYTES_MAX, Page, ProviderSummary, Request, Status, TariffDetail,
-    TariffSummary,
+    AdminError, AnchorSummary, ChannelDetail, ChannelSummary, EscrowSummary, Imported, LaneDetail, LaneSummary,
+    PROVIDER_NAME_BYTES_MAX, Page, ProviderSummary, Request, Status, TariffDetail, TariffSummary,
 };
 use super::tariff_form::TariffForm;
 use crate::control::ControlError;
@@ -65,24 +64,13 @@ pub fn answer(hub: &dyn AdministeredHub, request: Request) -> Result<Answer, Adm
     let table = hub.table();
     Ok(match request {
         Request::Status {} => Answer::Status(Box::new(hub.status())),
-        Request::ChannelList {
-            after,
-            escrow,
-            limit,
-        } => {
-            let page = list::channels(
-                table,
-                after.map(|id| id.0),
-                escrow.map(|id| id.0),
-                limit,
-                |c| channel_summary(c),
-            );
+        Request::ChannelList { after, escrow, limit } => {
+            let page =
+                list::channels(table, after.map(|id| id.0), escrow.map(|id| id.0), limit, |c| channel_summary(c));
             Answer::Channels(page)
         }
         Request::ChannelShow { channel } => {
-            let channel = table
-                .channel(&channel.0)
-                .ok_or_else(|| AdminError::not_found("channel"))?;
+            let channel = table.channel(&channel.0).ok_or_else(|| AdminError::not_found("channel"))?;
             Answer::ChannelDetail(channel_detail(&channel))
         }
         Request::ChannelFreeze { channel } => set_status(hub, channel.0, ChannelStatus::Frozen)?,
@@ -90,71 +78,41 @@ pub fn answer(hub: &dyn AdministeredHub, request: Request) -> Result<Answer, Adm
         Request::ChannelClose { channel } => set_status(hub, channel.0, ChannelStatus::Closed)?,
         Request::MandatesImport { bundles } => Answer::Imported(import(hub, &bundles)?),
         Request::LaneShow { lane } => {
-            let lane = table
-                .lane(&lane.0)
-                .ok_or_else(|| AdminError::not_found("lane"))?;
+            let lane = table.lane(&lane.0).ok_or_else(|| AdminError::not_found("lane"))?;
             Answer::Lane(lane_detail(&lane))
         }
-        Request::EscrowList { after, limit } => Answer::Escrows(list::escrows(
-            table,
-            after.map(|id| id.0),
-            limit,
-            escrow_summary,
-        )),
+        Request::EscrowList { after, limit } => {
+            Answer::Escrows(list::escrows(table, after.map(|id| id.0), limit, escrow_summary))
+        }
         Request::EscrowShow { escrow } => {
-            let escrow = table
-                .escrow(&escrow.0)
-                .ok_or_else(|| AdminError::not_found("escrow"))?;
+            let escrow = table.escrow(&escrow.0).ok_or_else(|| AdminError::not_found("escrow"))?;
             Answer::Escrow(escrow_summary(&escrow))
         }
         Request::ProviderAdd { address, name } => add_provider(hub, address.0, name)?,
         Request::ProviderSetActive { address, active } => {
-            let held = table
-                .directory
-                .provider(&address.0)
-                .ok_or_else(|| AdminError::not_found("provider"))?;
+            let held = table.directory.provider(&address.0).ok_or_else(|| AdminError::not_found("provider"))?;
             set_provider(hub, address.0, held.name, active)?
         }
         Request::ProviderList {} => {
             let all = table.directory.providers();
-            Answer::Providers(
-                all.into_iter()
-                    .map(|(address, held)| provider_summary(address, held))
-                    .collect(),
-            )
+            Answer::Providers(all.into_iter().map(|(address, held)| provider_summary(address, held)).collect())
         }
-        Request::TariffAdd {
-            payee,
-            rating_group,
-            tariff,
-        } => add_tariff(hub, payee.0, rating_group, &tariff)?,
+        Request::TariffAdd { payee, rating_group, tariff } => add_tariff(hub, payee.0, rating_group, &tariff)?,
         Request::TariffList {} => {
             let all = table.directory.current_tariffs();
             Answer::Tariffs(
-                all.iter()
-                    .map(|(payee, group, entry)| tariff_summary(*payee, group.0, entry.tariff()))
-                    .collect(),
+                all.iter().map(|(payee, group, entry)| tariff_summary(*payee, group.0, entry.tariff())).collect(),
             )
         }
         Request::TariffShow { tariff } => {
-            let entry = table
-                .directory
-                .tariff(&tariff.0)
-                .ok_or_else(|| AdminError::not_found("tariff"))?;
+            let entry = table.directory.tariff(&tariff.0).ok_or_else(|| AdminError::not_found("tariff"))?;
             Answer::TariffDetail(tariff_detail(&entry))
         }
     })
 }
 
-fn set_status(
-    hub: &dyn AdministeredHub,
-    id: ChannelId,
-    status: ChannelStatus,
-) -> Result<Answer, AdminError> {
-    let channel = hub
-        .table()
-        .channel(&id)
-        .ok_or_else(|| AdminError::not_found("channel"))?;
+fn set_status(hub: &dyn AdministeredHub, id: ChannelId, status: ChannelStatus) -> Result<Answer, AdminError> {
+    let channel = hub.table().channel(&id).ok_or_else(|| AdminError::not_found("channel"))?;
     hub.set_status(id, status)?;
     Ok(Answer::Channel(channel_summary(&channel)))
 }
@@ -162,88 +120,47 @@ fn set_status(
 fn import(hub: &dyn AdministeredHub, bundles: &[HexBytes]) -> Result<Imported, AdminError> {
     let mut imported = Imported::default();
     for (position, bytes) in bundles.iter().enumerate() {
-        let bundle: MandateBundle = decode_exact(&bytes.0).map_err(|error| {
-            AdminError::new(
-                "bad_request",
-                format!("bundle {position} of this request: {error}"),
-            )
-        })?;
+        let bundle: MandateBundle = decode_exact(&bytes.0)
+            .map_err(|error| AdminError::new("bad_request", format!("bundle {position} of this request: {error}")))?;
         let outcome = hub.import_mandates(bundle).map_err(|error| {
             let error = AdminError::from(error);
-            AdminError {
-                message: format!("bundle {position} of this request: {}", error.message),
-                ..error
-            }
+            AdminError { message: format!("bundle {position} of this request: {}", error.message), ..error }
         })?;
         imported.bundles = imported.bundles.saturating_add(1);
-        imported.accepted = imported
-            .accepted
-            .saturating_add(u64::try_from(outcome.accepted).unwrap_or(u64::MAX));
-        imported.known = imported
-            .known
-            .saturating_add(u64::try_from(outcome.known).unwrap_or(u64::MAX));
+        imported.accepted = imported.accepted.saturating_add(u64::try_from(outcome.accepted).unwrap_or(u64::MAX));
+        imported.known = imported.known.saturating_add(u64::try_from(outcome.known).unwrap_or(u64::MAX));
     }
     Ok(imported)
 }
 
-fn add_provider(
-    hub: &dyn AdministeredHub,
-    address: Address,
-    name: String,
-) -> Result<Answer, AdminError> {
+fn add_provider(hub: &dyn AdministeredHub, address: Address, name: String) -> Result<Answer, AdminError> {
     let is_printable = !name.is_empty() && !name.chars().any(char::is_control);
     if !is_printable || name.len() > PROVIDER_NAME_BYTES_MAX {
-        let message = format!(
-            "a provider's name has 1 to {PROVIDER_NAME_BYTES_MAX} bytes and no control characters"
-        );
+        let message = format!("a provider's name has 1 to {PROVIDER_NAME_BYTES_MAX} bytes and no control characters");
         return Err(AdminError::new("bad_request", message));
     }
     if address.is_zero() {
-        return Err(AdminError::new(
-            "bad_request",
-            "a provider's address must not be zero",
-        ));
+        return Err(AdminError::new("bad_request", "a provider's address must not be zero"));
     }
     // A provider that was switched off stays off when it is renamed.
-    let active = hub
-        .table()
-        .directory
-        .provider(&address)
-        .is_none_or(|held| held.active);
+    let active = hub.table().directory.provider(&address).is_none_or(|held| held.active);
     set_provider(hub, address, name, active)
 }
 
-fn set_provider(
-    hub: &dyn AdministeredHub,
-    address: Address,
-    name: String,
-    active: bool,
-) -> Result<Answer, AdminError> {
+fn set_provider(hub: &dyn AdministeredHub, address: Address, name: String, active: bool) -> Result<Answer, AdminError> {
     hub.set_provider(address, name.clone(), active)?;
-    Ok(Answer::Provider(provider_summary(
-        address,
-        Provider { name, active },
-    )))
+    Ok(Answer::Provider(provider_summary(address, Provider { name, active })))
 }
 
-fn add_tariff(
-    hub: &dyn AdministeredHub,
-    payee: Address,
-    group: u32,
-    encoded: &HexBytes,
-) -> Result<Answer, AdminError> {
-    let tariff = Tariff::from_cbor(&encoded.0)
-        .map_err(|error| AdminError::new("bad_request", format!("tariff: {error}")))?;
+fn add_tariff(hub: &dyn AdministeredHub, payee: Address, group: u32, encoded: &HexBytes) -> Result<Answer, AdminError> {
+    let tariff =
+        Tariff::from_cbor(&encoded.0).map_err(|error| AdminError::new("bad_request", format!("tariff: {error}")))?;
     hub.set_tariff(payee, RatingGroup(group), &tariff)?;
     Ok(Answer::Tariff(tariff_summary(payee, group, &tariff)))
 }
 
 fn provider_summary(address: Address, provider: Provider) -> ProviderSummary {
-    ProviderSummary {
-        address: Text(address),
-        name: provider.name,
-        active: provider.active,
-    }
+    ProviderSummary { address: Text(address), name: provider.name, active: provider.active }
 }
 
 fn tariff_summary(payee: Address, rating_group: u32, tariff: &Tariff) -> TariffSummary {
@@ -291,11 +208,7 @@ fn channel_detail(channel: &Channel) -> ChannelDetail {
     ChannelDetail {
         summary: channel_summary(channel),
         payees: channel.payees().into_iter().map(Text).collect(),
-        lanes: channel
-            .lanes()
-            .iter()
-            .map(|lane| lane_summary(lane))
-            .collect(),
+        lanes: channel.lanes().iter().map(|lane| lane_summary(lane)).collect(),
     }
 }
 

@@ -46,20 +46,11 @@ impl AdminClient {
     /// # Errors
     /// [`ClientError::Unreachable`].
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
-        let unreachable = |error| ClientError::Unreachable {
-            path: path.to_owned(),
-            error,
-        };
+        let unreachable = |error| ClientError::Unreachable { path: path.to_owned(), error };
         let stream = UnixStream::connect(path).map_err(unreachable)?;
-        stream
-            .set_read_timeout(Some(TIMEOUT))
-            .map_err(unreachable)?;
-        stream
-            .set_write_timeout(Some(TIMEOUT))
-            .map_err(unreachable)?;
-        Ok(Self {
-            reader: BufReader::new(stream),
-        })
+        stream.set_read_timeout(Some(TIMEOUT)).map_err(unreachable)?;
+        stream.set_write_timeout(Some(TIMEOUT)).map_err(unreachable)?;
+        Ok(Self { reader: BufReader::new(stream) })
     }
 
     /// Asks, and waits for the answer. `T` is what the request's documentation names.
@@ -73,9 +64,7 @@ impl AdminClient {
         self.reader.get_mut().write_all(&line)?;
         line.clear();
         let bound = u64::try_from(ANSWER_BYTES_MAX).unwrap_or(u64::MAX);
-        (&mut self.reader)
-            .take(bound)
-            .read_until(b'\n', &mut line)?;
+        (&mut self.reader).take(bound).read_until(b'\n', &mut line)?;
         if !line.ends_with(b"\n") {
             return Err(ClientError::Broken(io::ErrorKind::UnexpectedEof.into()));
         }

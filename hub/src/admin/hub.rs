@@ -40,23 +40,13 @@ pub trait AdministeredHub: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`Control::set_provider`].
-    fn set_provider(
-        &self,
-        address: Address,
-        name: String,
-        active: bool,
-    ) -> Result<(), ControlError>;
+    fn set_provider(&self, address: Address, name: String, active: bool) -> Result<(), ControlError>;
 
     /// Sets the price of a service.
     ///
     /// # Errors
     /// As [`Control::set_tariff`].
-    fn set_tariff(
-        &self,
-        payee: Address,
-        group: RatingGroup,
-        tariff: &Tariff,
-    ) -> Result<(), ControlError>;
+    fn set_tariff(&self, payee: Address, group: RatingGroup, tariff: &Tariff) -> Result<(), ControlError>;
 }
 
 /// The hub of this process.
@@ -91,9 +81,7 @@ impl AdministeredHub for RunningHub {
             faults.push("journal: the disk has no room for the next segment".to_owned());
         }
         if let Some(sequence) = facts.behind_ledger {
-            faults.push(format!(
-                "restored backup: the ledger has settled up to journal block {sequence}"
-            ));
+            faults.push(format!("restored backup: the ledger has settled up to journal block {sequence}"));
         }
         let (escrows, channels, lanes) = table.counts();
         let (_, journal_records, journal_bytes) = journal.committed_totals();
@@ -105,11 +93,7 @@ impl AdministeredHub for RunningHub {
                 *sum = sum.saturating_add(part.into());
             }
         }
-        let [
-            deposit_base_units,
-            authorised_base_units,
-            settled_base_units,
-        ] = sums;
+        let [deposit_base_units, authorised_base_units, settled_base_units] = sums;
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hub: Text(facts.hub),
@@ -150,21 +134,11 @@ impl AdministeredHub for RunningHub {
         self.control.set_status(channel, status)
     }
 
-    fn set_provider(
-        &self,
-        address: Address,
-        name: String,
-        active: bool,
-    ) -> Result<(), ControlError> {
+    fn set_provider(&self, address: Address, name: String, active: bool) -> Result<(), ControlError> {
         self.control.set_provider(address, name, active)
     }
 
-    fn set_tariff(
-        &self,
-        payee: Address,
-        group: RatingGroup,
-        tariff: &Tariff,
-    ) -> Result<(), ControlError> {
+    fn set_tariff(&self, payee: Address, group: RatingGroup, tariff: &Tariff) -> Result<(), ControlError> {
         self.control.set_tariff(payee, group, tariff)
     }
 }

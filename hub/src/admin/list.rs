@@ -23,11 +23,7 @@ struct Least<I> {
 impl<I: Ord + Copy> Least<I> {
     fn new(after: Option<I>, limit: u32) -> Self {
         let limit = usize::try_from(limit.clamp(1, PAGE_MAX)).unwrap_or(1);
-        Self {
-            after,
-            limit,
-            kept: BinaryHeap::with_capacity(limit + 2),
-        }
+        Self { after, limit, kept: BinaryHeap::with_capacity(limit + 2) }
     }
 
     fn offer(&mut self, id: I) {
@@ -54,11 +50,7 @@ impl<I: Ord + Copy> Least<I> {
 }
 
 fn page_of<I: Display, S>(ids: &[I], goes_on: bool, items: Vec<S>) -> Page<S> {
-    let next = if goes_on {
-        ids.last().map(ToString::to_string)
-    } else {
-        None
-    };
+    let next = if goes_on { ids.last().map(ToString::to_string) } else { None };
     Page { items, next }
 }
 
@@ -78,11 +70,7 @@ pub(super) fn channels<S>(
         true
     });
     let (ids, goes_on) = least.page();
-    let items = ids
-        .iter()
-        .filter_map(|id| table.channel(id))
-        .map(|channel| summary(&channel))
-        .collect();
+    let items = ids.iter().filter_map(|id| table.channel(id)).map(|channel| summary(&channel)).collect();
     page_of(&ids, goes_on, items)
 }
 
@@ -98,11 +86,7 @@ pub(super) fn escrows<S>(
         least.offer(escrow.id());
     }
     let (ids, goes_on) = least.page();
-    let items = ids
-        .iter()
-        .filter_map(|id| table.escrow(id))
-        .map(|escrow| summary(&escrow))
-        .collect();
+    let items = ids.iter().filter_map(|id| table.escrow(id)).map(|escrow| summary(&escrow)).collect();
     page_of(&ids, goes_on, items)
 }
 

@@ -38,16 +38,7 @@ use crate::session::Shared;
 ///
 /// # Errors
 /// When another process answers on the socket, or the socket cannot be made.
-pub async fn serve(
-    path: &Path,
-    shared: Arc<Shared>,
-    control: Arc<Control>,
-    facts: Arc<HubFacts>,
-) -> io::Result<()> {
-    let hub = hub::RunningHub {
-        shared,
-        control,
-        facts,
-    };
+pub async fn serve(path: &Path, shared: Arc<Shared>, control: Arc<Control>, facts: Arc<HubFacts>) -> io::Result<()> {
+    let hub = hub::RunningHub { shared, control, facts };
     server::AdminSocket::bind(path)?.serve(Arc::new(hub)).await
 }

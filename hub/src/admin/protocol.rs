@@ -18,10 +18,7 @@ pub const PAGE_MAX: u32 = 4096;
 /// Bytes of a provider's name.
 pub const PROVIDER_NAME_BYTES_MAX: usize = 64;
 
-const _: () = assert!(
-    2 * IMPORT_BYTES_MAX + 64 * 1024 <= REQUEST_BYTES_MAX,
-    "an import fits into a request"
-);
+const _: () = assert!(2 * IMPORT_BYTES_MAX + 64 * 1024 <= REQUEST_BYTES_MAX, "an import fits into a request");
 
 /// What an operator asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,10 +137,7 @@ pub struct AdminError {
 impl AdminError {
     /// An error with this code.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-        }
+        Self { code: code.to_owned(), message: message.into() }
     }
 
     /// Something asked for is not there.

@@ -62,10 +62,7 @@ impl AdminSocket {
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
         let listener = UnixListener::from_std(OwnedFd::from(socket).into())?;
-        Ok(Self {
-            listener,
-            path: path.to_owned(),
-        })
+        Ok(Self { listener, path: path.to_owned() })
     }
 
     /// Serves until the future is dropped, and its connections with it.
@@ -110,9 +107,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
     }
     match std::os::unix::net::UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path)
-        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
         // Whoever holds it is alive, even when it cannot take a connection at this moment.
         _ => {
             let message = format!("another process answers on {}", path.display());
@@ -140,9 +135,7 @@ async fn converse(stream: UnixStream, hub: Arc<dyn AdministeredHub>) -> io::Resu
         let mut text = if is_whole {
             let hub = Arc::clone(&hub);
             let request = std::mem::take(&mut line);
-            tokio::task::spawn_blocking(move || respond(&*hub, &request))
-                .await
-                .map_err(io::Error::other)?
+            tokio::task::spawn_blocking(move || respond(&*hub, &request)).await.map_err(io::Error::other)?
         } else {
             let message = format!("a request has at most {REQUEST_BYTES_MAX} bytes");
             encode(&Outcome::<()>::Error(AdminError::new("too_large", message)))
@@ -173,10 +166,7 @@ fn respond(hub: &dyn AdministeredHub, line: &[u8]) -> Vec<u8> {
     if text.len() < ANSWER_BYTES_MAX {
         return text;
     }
-    encode(&Outcome::<()>::Error(AdminError::new(
-        "too_large",
-        "the answer is too long; ask for fewer entries",
-    )))
+    encode(&Outcome::<()>::Error(AdminError::new("too_large", "the answer is too long; ask for fewer entries")))
 }
 
 fn encode<T: serde::Serialize>(outcome: &Outcome<T>) -> Vec<u8> {
@@ -201,11 +191,7 @@ fn log(request: &Request) {
         Request::ProviderSetActive { address, active } => {
             tracing::info!(%address, active, "admin: provider switched");
         }
-        Request::TariffAdd {
-            payee,
-            rating_group,
-            ..
-        } => tracing::info!(%payee, rating_group, "admin: tariff add"),
+        Request::TariffAdd { payee, rating_group, .. } => tracing::info!(%payee, rating_group, "admin: tariff add"),
         _ => {}
     }
 }

@@ -15,9 +15,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use farthing_channel::tariff::{
-    Days, MINUTES_PER_DAY, Price, Span, Tariff, TariffError, Tier, Tiers, Unit, Window,
-};
+use farthing_channel::tariff::{Days, MINUTES_PER_DAY, Price, Span, Tariff, TariffError, Tier, Tiers, Unit, Window};
 use serde::{Deserialize, Serialize};
 
 use super::encoded::Text;
@@ -147,15 +145,8 @@ pub enum DayName {
     All,
 }
 
-const SINGLE_DAYS: [DayName; 7] = [
-    DayName::Mon,
-    DayName::Tue,
-    DayName::Wed,
-    DayName::Thu,
-    DayName::Fri,
-    DayName::Sat,
-    DayName::Sun,
-];
+const SINGLE_DAYS: [DayName; 7] =
+    [DayName::Mon, DayName::Tue, DayName::Wed, DayName::Thu, DayName::Fri, DayName::Sat, DayName::Sun];
 
 impl DayName {
     fn bits(self) -> u8 {
@@ -178,10 +169,7 @@ impl DayName {
             Days::ALL => vec![Self::All],
             Days::WORKDAYS => vec![Self::Workdays],
             Days::WEEKEND => vec![Self::Weekend],
-            other => SINGLE_DAYS
-                .into_iter()
-                .filter(|day| other.bits() & day.bits() != 0)
-                .collect(),
+            other => SINGLE_DAYS.into_iter().filter(|day| other.bits() & day.bits() != 0).collect(),
         }
     }
 }
@@ -203,12 +191,9 @@ impl FromStr for PriceText {
         let (amount, units) = text.split_once('/').unwrap_or((text, "1"));
         let number = |part: &str| {
             let part = part.trim();
-            part.parse::<u64>()
-                .map_err(|_| format!("{text:?} is no price: expected AMOUNT/UNITS, whole numbers"))
+            part.parse::<u64>().map_err(|_| format!("{text:?} is no price: expected AMOUNT/UNITS, whole numbers"))
         };
-        Price::new(number(amount)?, number(units)?)
-            .map(Self)
-            .map_err(|error| error.to_string())
+        Price::new(number(amount)?, number(units)?).map(Self).map_err(|error| error.to_string())
     }
 }
 
@@ -226,19 +211,14 @@ impl FromStr for TimeOfDay {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text
-            .split_once(':')
-            .filter(|(h, m)| h.len() == 2 && m.len() == 2)
-            .and_then(|(hour, minute)| {
-                let hour: u16 = hour.parse().ok()?;
-                let minute: u16 = minute.parse().ok()?;
-                (minute < 60).then(|| hour.saturating_mul(60).saturating_add(minute))
-            });
+        let parsed = text.split_once(':').filter(|(h, m)| h.len() == 2 && m.len() == 2).and_then(|(hour, minute)| {
+            let hour: u16 = hour.parse().ok()?;
+            let minute: u16 = minute.parse().ok()?;
+            (minute < 60).then(|| hour.saturating_mul(60).saturating_add(minute))
+        });
         match parsed.filter(|minutes| *minutes <= MINUTES_PER_DAY) {
             Some(minutes) => Ok(Self(minutes)),
-            None => Err(format!(
-                "{text:?} is no time of day: expected HH:MM, up to 24:00"
-            )),
+            None => Err(format!("{text:?} is no time of day: expected HH:MM, up to 24:00")),
         }
     }
 }
@@ -251,19 +231,13 @@ impl SpanForm {
 }
 
 fn to_tiers(tiers: &[TierForm], last: &Text<PriceText>) -> Result<Tiers, TariffError> {
-    let bounded = tiers.iter().map(|tier| Tier {
-        up_to: tier.up_to,
-        price: tier.price.0.0,
-    });
+    let bounded = tiers.iter().map(|tier| Tier { up_to: tier.up_to, price: tier.price.0.0 });
     Tiers::new(bounded.collect(), last.0.0)
 }
 
 fn of_tiers(tiers: &Tiers) -> (Vec<TierForm>, Text<PriceText>) {
     let price = |price| Text(PriceText(price));
-    let bounded = tiers.bounded().iter().map(|tier| TierForm {
-        up_to: tier.up_to,
-        price: price(tier.price),
-    });
+    let bounded = tiers.bounded().iter().map(|tier| TierForm { up_to: tier.up_to, price: price(tier.price) });
     (bounded.collect(), price(tiers.last()))
 }
 
@@ -275,21 +249,11 @@ impl TariffForm {
     pub fn to_tariff(&self) -> Result<Tariff, TariffError> {
         let mut windows = Vec::with_capacity(self.windows.len());
         for window in &self.windows {
-            let spans = window
-                .spans
-                .iter()
-                .map(SpanForm::to_span)
-                .collect::<Result<_, _>>()?;
+            let spans = window.spans.iter().map(SpanForm::to_span).collect::<Result<_, _>>()?;
             windows.push(Window::new(spans, to_tiers(&window.tiers, &window.price)?)?);
         }
         let tiers = to_tiers(&self.tiers, &self.price)?;
-        Tariff::new(
-            self.version,
-            self.unit.into(),
-            self.increment,
-            tiers,
-            windows,
-        )
+        Tariff::new(self.version, self.unit.into(), self.increment, tiers, windows)
     }
 
     /// A tariff for people.
@@ -301,11 +265,7 @@ impl TariffForm {
                 from: Text(TimeOfDay(span.from_minute())),
                 until: Text(TimeOfDay(span.until_minute())),
             };
-            WindowForm {
-                spans: window.spans().iter().map(span).collect(),
-                price,
-                tiers,
-            }
+            WindowForm { spans: window.spans().iter().map(span).collect(), price, tiers }
         };
         let (tiers, price) = of_tiers(tariff.tiers());
         Self {
@@ -320,13 +280,8 @@ impl TariffForm {
 
     /// The prices outside every window, one line each.
     pub fn price_lines(&self) -> Vec<String> {
-        let bounded = self
-            .tiers
-            .iter()
-            .map(|tier| format!("up to {}: {}", tier.up_to, tier.price));
-        bounded
-            .chain(std::iter::once(self.price.to_string()))
-            .collect()
+        let bounded = self.tiers.iter().map(|tier| format!("up to {}: {}", tier.up_to, tier.price));
+        bounded.chain(std::iter::once(self.price.to_string())).collect()
     }
 }
 

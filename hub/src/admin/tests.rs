@@ -34,10 +34,7 @@ fn funded(hub: &MemoryHub) -> EscrowId {
         settled: 0,
         state: EscrowState::Open,
     };
-    let image = EscrowImage {
-        id: image.terms().id(&domain().contract(), domain().chain_id()),
-        ..image
-    };
+    let image = EscrowImage { id: image.terms().id(&domain().contract(), domain().chain_id()), ..image };
     hub.change(&Record::Escrow(image)).unwrap();
     image.id
 }
@@ -50,9 +47,7 @@ fn bundle(escrow: EscrowId, device: u8) -> HexBytes {
         serial: 1,
         payees: Vec::new(),
     };
-    HexBytes(encode_to_vec(
-        &sign_mandate(&payer(), &domain(), escrow, terms).unwrap(),
-    ))
+    HexBytes(encode_to_vec(&sign_mandate(&payer(), &domain(), escrow, terms).unwrap()))
 }
 
 /// Serves `hub` on a socket in a fresh directory and lets `operate` talk to it.
@@ -62,9 +57,7 @@ async fn with_socket(hub: MemoryHub, operate: impl FnOnce(&Path) + Send + 'stati
     let socket = AdminSocket::bind(&path).unwrap();
     let server = tokio::spawn(socket.serve(Arc::new(hub)));
     let operated = path.clone();
-    tokio::task::spawn_blocking(move || operate(&operated))
-        .await
-        .unwrap();
+    tokio::task::spawn_blocking(move || operate(&operated)).await.unwrap();
     server.abort();
     assert!(server.await.unwrap_err().is_cancelled());
     assert!(!path.exists(), "the socket's file goes with the server");
@@ -85,23 +78,12 @@ async fn channels_are_imported_listed_frozen_and_closed() {
         let mut client = AdminClient::connect(path).unwrap();
         let bundles = (1..=5).map(|device| bundle(escrow, device)).collect();
         let imported: Imported = client.ask(&Request::MandatesImport { bundles }).unwrap();
-        assert_eq!(
-            imported,
-            Imported {
-                bundles: 5,
-                accepted: 5,
-                known: 0
-            }
-        );
+        assert_eq!(imported, Imported { bundles: 5, accepted: 5, known: 0 });
 
         let mut ids = Vec::new();
         let mut after = None;
         loop {
-            let request = Request::ChannelList {
-                after,
-                escrow: Some(Text(escrow)),
-                limit: 2,
-            };
+            let request = Request::ChannelList { after, escrow: Some(Text(escrow)), limit: 2 };
             let page: Page<ChannelSummary> = client.ask(&request).unwrap();
             ids.extend(page.items.iter().map(|item| item.channel));
             match page.next {
@@ -122,22 +104,9 @@ async fn channels_are_imported_listed_frozen_and_closed() {
             assert_eq!(summary.status, status);
         }
         let detail: ChannelDetail = client.ask(&Request::ChannelShow { channel }).unwrap();
-        assert_eq!(
-            (
-                detail.summary.status.as_str(),
-                detail.summary.limit_base_units
-            ),
-            ("closed", 100)
-        );
-        let escrow: EscrowSummary = client
-            .ask(&Request::EscrowShow {
-                escrow: Text(escrow),
-            })
-            .unwrap();
-        assert_eq!(
-            (escrow.deposit_base_units, escrow.usage.as_str()),
-            (1000, "mandates")
-        );
+        assert_eq!((detail.summary.status.as_str(), detail.summary.limit_base_units), ("closed", 100));
+        let escrow: EscrowSummary = client.ask(&Request::EscrowShow { escrow: Text(escrow) }).unwrap();
+        assert_eq!((escrow.deposit_base_units, escrow.usage.as_str()), (1000, "mandates"));
         let status: Status = client.ask(&Request::Status {}).unwrap();
         assert_eq!((status.channels, status.deposit_base_units), (5, u128::MAX));
     })
@@ -150,46 +119,21 @@ async fn providers_and_tariffs_are_added_and_shown() {
         let mut client = AdminClient::connect(path).unwrap();
         let address = Text(Address([5; 20]));
         let tariff = Tariff::flat(1, Unit::Octets, Price::new(3, 1024).unwrap()).unwrap();
-        let add = || Request::TariffAdd {
-            payee: address,
-            rating_group: 4,
-            tariff: HexBytes(tariff.to_cbor()),
-        };
+        let add = || Request::TariffAdd { payee: address, rating_group: 4, tariff: HexBytes(tariff.to_cbor()) };
         assert_eq!(code(client.ask::<TariffSummary>(&add())), "refused");
 
-        let named = Request::ProviderAdd {
-            address,
-            name: "Bikes".into(),
-        };
+        let named = Request::ProviderAdd { address, name: "Bikes".into() };
         assert!(client.ask::<ProviderSummary>(&named).unwrap().active);
-        let off: ProviderSummary = client
-            .ask(&Request::ProviderSetActive {
-                address,
-                active: false,
-            })
-            .unwrap();
+        let off: ProviderSummary = client.ask(&Request::ProviderSetActive { address, active: false }).unwrap();
         assert_eq!((off.name.as_str(), off.active), ("Bikes", false));
-        let renamed = Request::ProviderAdd {
-            address,
-            name: "Bicycles".into(),
-        };
-        assert!(
-            !client.ask::<ProviderSummary>(&renamed).unwrap().active,
-            "renaming switches nothing on"
-        );
+        let renamed = Request::ProviderAdd { address, name: "Bicycles".into() };
+        assert!(!client.ask::<ProviderSummary>(&renamed).unwrap().active, "renaming switches nothing on");
 
         let added: TariffSummary = client.ask(&add()).unwrap();
-        assert_eq!(
-            (added.prices.as_slice(), added.unit.as_str()),
-            (&["3/1024".to_owned()][..], "octets")
-        );
+        assert_eq!((added.prices.as_slice(), added.unit.as_str()), (&["3/1024".to_owned()][..], "octets"));
         let all: Vec<TariffSummary> = client.ask(&Request::TariffList {}).unwrap();
         assert_eq!(all, [added]);
-        let detail: TariffDetail = client
-            .ask(&Request::TariffShow {
-                tariff: Text(tariff.hash()),
-            })
-            .unwrap();
+        let detail: TariffDetail = client.ask(&Request::TariffShow { tariff: Text(tariff.hash()) }).unwrap();
         assert_eq!(detail.encoded.0, tariff.to_cbor());
         assert_eq!(detail.terms.to_tariff().unwrap().hash(), tariff.hash());
     })
@@ -203,41 +147,20 @@ async fn what_cannot_be_done_is_an_error_with_a_code() {
     with_socket(hub, move |path| {
         let mut client = AdminClient::connect(path).unwrap();
         let channel = Text(ChannelId([1; 32]));
-        assert_eq!(
-            code(client.ask::<ChannelDetail>(&Request::ChannelShow { channel })),
-            "not_found"
-        );
-        let nameless = Request::ProviderAdd {
-            address: Text(Address([5; 20])),
-            name: String::new(),
-        };
-        assert_eq!(
-            code(client.ask::<ProviderSummary>(&nameless)),
-            "bad_request"
-        );
-        let garbage = Request::MandatesImport {
-            bundles: vec![HexBytes(vec![0xff])],
-        };
+        assert_eq!(code(client.ask::<ChannelDetail>(&Request::ChannelShow { channel })), "not_found");
+        let nameless = Request::ProviderAdd { address: Text(Address([5; 20])), name: String::new() };
+        assert_eq!(code(client.ask::<ProviderSummary>(&nameless)), "bad_request");
+        let garbage = Request::MandatesImport { bundles: vec![HexBytes(vec![0xff])] };
         assert_eq!(code(client.ask::<Imported>(&garbage)), "bad_request");
         // Signed for this ledger and escrow, but by nobody in particular.
         let mut forged = bundle(escrow, 1);
         let last = forged.0.len() - 5;
         forged.0[last] ^= 1;
-        assert_eq!(
-            code(client.ask::<Imported>(&Request::MandatesImport {
-                bundles: vec![forged]
-            })),
-            "refused"
-        );
+        assert_eq!(code(client.ask::<Imported>(&Request::MandatesImport { bundles: vec![forged] })), "refused");
         let huge = HexBytes(vec![0; REQUEST_BYTES_MAX]);
-        let outcome = client.ask::<Imported>(&Request::MandatesImport {
-            bundles: vec![huge],
-        });
+        let outcome = client.ask::<Imported>(&Request::MandatesImport { bundles: vec![huge] });
         // The hub hangs up on what it will not read, so the writer may notice that first.
-        assert!(
-            matches!(outcome, Err(ClientError::Hub(_) | ClientError::Broken(_))),
-            "{outcome:?}"
-        );
+        assert!(matches!(outcome, Err(ClientError::Hub(_) | ClientError::Broken(_))), "{outcome:?}");
     })
     .await;
 }
@@ -247,25 +170,11 @@ async fn lines_are_json_that_a_script_can_write() {
     use std::io::{BufRead as _, BufReader, Write as _};
     with_socket(MemoryHub::default(), |path| {
         let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
-        stream
-            .write_all(b"{\"method\":\"provider_list\"}\n{\"method\":\"dance\"}\nnonsense\n")
-            .unwrap();
-        let lines: Vec<String> = BufReader::new(stream)
-            .lines()
-            .take(3)
-            .map(Result::unwrap)
-            .collect();
+        stream.write_all(b"{\"method\":\"provider_list\"}\n{\"method\":\"dance\"}\nnonsense\n").unwrap();
+        let lines: Vec<String> = BufReader::new(stream).lines().take(3).map(Result::unwrap).collect();
         assert_eq!(lines[0], r#"{"ok":[]}"#);
-        assert!(
-            lines[1].starts_with(r#"{"error":{"code":"bad_request","message":"unknown variant"#),
-            "{}",
-            lines[1]
-        );
-        assert!(
-            lines[2].starts_with(r#"{"error":{"code":"bad_request""#),
-            "{}",
-            lines[2]
-        );
+        assert!(lines[1].starts_with(r#"{"error":{"code":"bad_request","message":"unknown variant"#), "{}", lines[1]);
+        assert!(lines[2].starts_with(r#"{"error":{"code":"bad_request""#), "{}", lines[2]);
     })
     .await;
 }
@@ -277,16 +186,10 @@ async fn a_socket_is_private_and_replaces_only_what_is_dead() {
     // A hub that died leaves its file behind.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let socket = AdminSocket::bind(&path).unwrap();
-    assert_eq!(
-        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let taken = AdminSocket::bind(&path).unwrap_err();
     assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
     drop(socket);
     std::fs::write(&path, "precious").unwrap();
-    assert_eq!(
-        AdminSocket::bind(&path).unwrap_err().kind(),
-        std::io::ErrorKind::AlreadyExists
-    );
+    assert_eq!(AdminSocket::bind(&path).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
 }

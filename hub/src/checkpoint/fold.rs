@@ -14,9 +14,7 @@ use farthing_channel::time::UnixSeconds;
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::row::{ChannelRow, LaneRow};
-use super::store::{
-    CHANNELS, ESCROWS, LANES, PROVIDERS, StoreError, TARIFFS, next_tariff, write_cursor, write_meta,
-};
+use super::store::{CHANNELS, ESCROWS, LANES, PROVIDERS, StoreError, TARIFFS, next_tariff, write_cursor, write_meta};
 use crate::table::fold::FoldError;
 
 /// A fold in progress within one transaction.
@@ -39,12 +37,7 @@ impl std::fmt::Debug for Fold<'_> {
 impl<'t> Fold<'t> {
     pub(super) fn new(transaction: &'t mut WriteTransaction) -> Result<Self, StoreError> {
         let next_tariff = next_tariff(transaction)?;
-        Ok(Self {
-            transaction,
-            channels: HashMap::new(),
-            lanes: HashMap::new(),
-            next_tariff,
-        })
+        Ok(Self { transaction, channels: HashMap::new(), lanes: HashMap::new(), next_tariff })
     }
 
     /// Takes in one record.
@@ -55,21 +48,15 @@ impl<'t> Fold<'t> {
             Record::EpochClosed { .. } => write_meta(self.transaction, "epoch_closed", &record)?,
             Record::Escrow(image) => {
                 let bytes = encode_to_vec(&record);
-                self.transaction
-                    .open_table(ESCROWS)?
-                    .insert(&image.id.0, bytes.as_slice())?;
+                self.transaction.open_table(ESCROWS)?.insert(&image.id.0, bytes.as_slice())?;
             }
             Record::Provider { address, .. } => {
                 let bytes = encode_to_vec(&record);
-                self.transaction
-                    .open_table(PROVIDERS)?
-                    .insert(&address.0, bytes.as_slice())?;
+                self.transaction.open_table(PROVIDERS)?.insert(&address.0, bytes.as_slice())?;
             }
             Record::Tariff { .. } => {
                 let bytes = encode_to_vec(&record);
-                self.transaction
-                    .open_table(TARIFFS)?
-                    .insert(self.next_tariff, bytes.as_slice())?;
+                self.transaction.open_table(TARIFFS)?.insert(self.next_tariff, bytes.as_slice())?;
                 self.next_tariff = self.next_tariff.saturating_add(1);
             }
             Record::Mandates(bundle) => {
@@ -77,12 +64,7 @@ impl<'t> Fold<'t> {
                     self.mandate(&bundle.escrow, terms)?;
                 }
             }
-            Record::Revoked {
-                escrow,
-                device,
-                serial,
-                ..
-            } => {
+            Record::Revoked { escrow, device, serial, .. } => {
                 let id = ChannelId::derive(escrow, device);
                 let row = self.channel_or_insert(id, *escrow, *device)?;
                 row.revoked = row.revoked.max(Some(*serial));
@@ -104,10 +86,7 @@ impl<'t> Fold<'t> {
             },
             Record::Report(report) => {
                 let row = self.lane(report.lane)?.ok_or(FoldError::UnknownLane)?;
-                if row
-                    .report
-                    .is_none_or(|held| report.revision > held.revision)
-                {
+                if row.report.is_none_or(|held| report.revision > held.revision) {
                     row.report = Some(*report);
                 }
             }
@@ -147,10 +126,8 @@ impl<'t> Fold<'t> {
                 let Some(bytes) = table.get(&id.0)? else {
                     return Ok(None);
                 };
-                let row = ChannelRow::decode(bytes.value()).map_err(|error| StoreError::Row {
-                    table: "channels",
-                    error,
-                })?;
+                let row =
+                    ChannelRow::decode(bytes.value()).map_err(|error| StoreError::Row { table: "channels", error })?;
                 Ok(Some(place.insert(row)))
             }
         }
@@ -163,25 +140,11 @@ impl<'t> Fold<'t> {
         device: farthing_channel::id::Address,
     ) -> Result<&mut ChannelRow, StoreError> {
         if self.channel(id)?.is_none() {
-            let terms = MandateTerms {
-                device,
-                limit: 0,
-                expiry: UnixSeconds(0),
-                serial: 0,
-                payees: Vec::new(),
-            };
-            let row = ChannelRow {
-                escrow,
-                terms,
-                revoked: None,
-                status: 0,
-                mandated: false,
-            };
+            let terms = MandateTerms { device, limit: 0, expiry: UnixSeconds(0), serial: 0, payees: Vec::new() };
+            let row = ChannelRow { escrow, terms, revoked: None, status: 0, mandated: false };
             self.channels.insert(id, row);
         }
-        self.channels
-            .get_mut(&id)
-            .ok_or_else(|| FoldError::UnknownChannel.into())
+        self.channels.get_mut(&id).ok_or_else(|| FoldError::UnknownChannel.into())
     }
 
     fn lane(&mut self, id: LaneId) -> Result<Option<&mut LaneRow>, StoreError> {
@@ -192,10 +155,7 @@ impl<'t> Fold<'t> {
                 let Some(bytes) = table.get(&id.0)? else {
                     return Ok(None);
                 };
-                let row = LaneRow::decode(bytes.value()).map_err(|error| StoreError::Row {
-                    table: "lanes",
-                    error,
-                })?;
+                let row = LaneRow::decode(bytes.value()).map_err(|error| StoreError::Row { table: "lanes", error })?;
                 Ok(Some(place.insert(row)))
             }
         }

@@ -67,19 +67,8 @@ pub struct Checkpointer {
 
 impl Checkpointer {
     /// A checkpointer that goes on where the store's cursor stands.
-    pub fn new(
-        store: CheckpointStore,
-        shared: Arc<Shared>,
-        journal_directory: PathBuf,
-        hub: [u8; 20],
-    ) -> Self {
-        Self {
-            store,
-            reader: None,
-            shared,
-            journal_directory,
-            hub,
-        }
+    pub fn new(store: CheckpointStore, shared: Arc<Shared>, journal_directory: PathBuf, hub: [u8; 20]) -> Self {
+        Self { store, reader: None, shared, journal_directory, hub }
     }
 
     /// Folds everything durable into the checkpoint. Returns the cursor it reaches.
@@ -88,21 +77,14 @@ impl Checkpointer {
     /// [`CheckpointError`]; the checkpoint then stands where it stood.
     pub fn catch_up(&mut self) -> Result<ChainCursor, CheckpointError> {
         let limit = self.shared.journal.durable_sequence();
-        while self
-            .store
-            .cursor()?
-            .is_none_or(|cursor| cursor.sequence < limit.0)
-        {
+        while self.store.cursor()?.is_none_or(|cursor| cursor.sequence < limit.0) {
             if !self.step(limit)? {
                 break;
             }
         }
         let genesis = ChainCursor::genesis(&self.hub, 0);
         let cursor = self.store.cursor()?.unwrap_or(genesis);
-        self.shared
-            .metrics
-            .checkpoint_sequence
-            .set(i64::try_from(cursor.sequence).unwrap_or(i64::MAX));
+        self.shared.metrics.checkpoint_sequence.set(i64::try_from(cursor.sequence).unwrap_or(i64::MAX));
         Ok(cursor)
     }
 
@@ -111,16 +93,8 @@ impl Checkpointer {
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
             None => {
-                let from = self
-                    .store
-                    .cursor()?
-                    .unwrap_or_else(|| ChainCursor::genesis(&self.hub, 0));
-                JournalReader::open(
-                    DiskStorage::open(&self.journal_directory)?,
-                    self.hub,
-                    0,
-                    from,
-                )?
+                let from = self.store.cursor()?.unwrap_or_else(|| ChainCursor::genesis(&self.hub, 0));
+                JournalReader::open(DiskStorage::open(&self.journal_directory)?, self.hub, 0, from)?
             }
         };
         let mut transaction = self.store.begin()?;
@@ -157,11 +131,7 @@ impl Checkpointer {
         let (_, settled) = self.shared.table.epoch_closed();
         let checkpointed = self.store.cursor()?.map_or(0, |cursor| cursor.sequence);
         let needed = Sequence(settled.min(checkpointed));
-        Ok(remove_segments_before(
-            &mut DiskStorage::open(&self.journal_directory)?,
-            0,
-            needed,
-        )?)
+        Ok(remove_segments_before(&mut DiskStorage::open(&self.journal_directory)?, 0, needed)?)
     }
 
     /// Makes checkpoints every `interval` until `stop`, and a last one then.

@@ -53,11 +53,7 @@ pub struct LaneRow {
 impl LaneRow {
     /// A lane that was just opened.
     pub fn new(image: LaneImage) -> Self {
-        Self {
-            image,
-            state: LaneState::new(image.lane),
-            report: None,
-        }
+        Self { image, state: LaneState::new(image.lane), report: None }
     }
 
     /// Reads a row.
@@ -85,14 +81,8 @@ impl LaneRow {
     /// The row's records.
     pub fn records(&self) -> impl Iterator<Item = Record> {
         let lane: LaneId = self.image.lane;
-        let changes = self
-            .state
-            .to_changes()
-            .into_iter()
-            .map(move |change| Record::of_change(lane, &change));
-        std::iter::once(Record::Lane(self.image))
-            .chain(changes)
-            .chain(self.report.map(Record::Report))
+        let changes = self.state.to_changes().into_iter().map(move |change| Record::of_change(lane, &change));
+        std::iter::once(Record::Lane(self.image)).chain(changes).chain(self.report.map(Record::Report))
     }
 
     /// Writes a row.

@@ -6,9 +6,7 @@ use farthing_channel::codec::CodecError;
 use farthing_channel::id::ChannelId;
 use farthing_channel::record::block::{BlockHash, ChainCursor};
 use farthing_channel::record::{Record, records};
-use redb::{
-    Database, Durability, ReadableDatabase as _, ReadableTable, TableDefinition, WriteTransaction,
-};
+use redb::{Database, Durability, ReadableDatabase as _, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::row::{ChannelRow, LaneRow};
 use crate::table::Table;
@@ -23,8 +21,7 @@ pub(super) const CHANNELS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefiniti
 /// Lane id to [`LaneRow`].
 pub(super) const LANES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("lanes");
 /// Provider address to [`Record::Provider`].
-pub(super) const PROVIDERS: TableDefinition<'_, &[u8; 20], &[u8]> =
-    TableDefinition::new("providers");
+pub(super) const PROVIDERS: TableDefinition<'_, &[u8; 20], &[u8]> = TableDefinition::new("providers");
 /// Order of entry to [`Record::Tariff`]: the last for a service is the current one.
 pub(super) const TARIFFS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("tariffs");
 
@@ -97,9 +94,7 @@ impl CheckpointStore {
     /// [`StoreError::Database`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         // The cache serves the checkpointer alone, which mostly writes; redb's default would take a gibibyte.
-        let database = Database::builder()
-            .set_cache_size(32 * 1024 * 1024)
-            .create(path)?;
+        let database = Database::builder().set_cache_size(32 * 1024 * 1024).create(path)?;
         let store = Self { database };
         let transaction = store.begin()?;
         transaction.open_table(META)?;
@@ -129,10 +124,7 @@ impl CheckpointStore {
         let Some(bytes) = meta.get(META_CURSOR)? else {
             return Ok(None);
         };
-        let damaged = StoreError::Row {
-            table: "meta",
-            error: CodecError::Malformed,
-        };
+        let damaged = StoreError::Row { table: "meta", error: CodecError::Malformed };
         decode_cursor(bytes.value()).ok_or(damaged).map(Some)
     }
 
@@ -165,17 +157,12 @@ impl CheckpointStore {
         }
         for entry in read.open_table(CHANNELS)?.iter()? {
             let (id, bytes) = entry?;
-            let row = ChannelRow::decode(bytes.value()).map_err(|error| StoreError::Row {
-                table: "channels",
-                error,
-            })?;
+            let row =
+                ChannelRow::decode(bytes.value()).map_err(|error| StoreError::Row { table: "channels", error })?;
             table.restore_channel(ChannelId(*id.value()), &row)?;
         }
         for entry in read.open_table(LANES)?.iter()? {
-            let row = LaneRow::decode(entry?.1.value()).map_err(|error| StoreError::Row {
-                table: "lanes",
-                error,
-            })?;
+            let row = LaneRow::decode(entry?.1.value()).map_err(|error| StoreError::Row { table: "lanes", error })?;
             for record in row.records() {
                 table.apply(&record)?;
             }
@@ -185,26 +172,15 @@ impl CheckpointStore {
 }
 
 /// Writes the cursor in the transaction that holds its rows.
-pub(super) fn write_cursor(
-    transaction: &WriteTransaction,
-    cursor: &ChainCursor,
-) -> Result<(), StoreError> {
-    transaction
-        .open_table(META)?
-        .insert(META_CURSOR, encode_cursor(cursor).as_slice())?;
+pub(super) fn write_cursor(transaction: &WriteTransaction, cursor: &ChainCursor) -> Result<(), StoreError> {
+    transaction.open_table(META)?.insert(META_CURSOR, encode_cursor(cursor).as_slice())?;
     Ok(())
 }
 
 /// Writes the newest of a kind of record.
-pub(super) fn write_meta(
-    transaction: &WriteTransaction,
-    name: &str,
-    record: &Record,
-) -> Result<(), StoreError> {
+pub(super) fn write_meta(transaction: &WriteTransaction, name: &str, record: &Record) -> Result<(), StoreError> {
     let bytes = farthing_channel::codec::encode_to_vec(record);
-    transaction
-        .open_table(META)?
-        .insert(name, bytes.as_slice())?;
+    transaction.open_table(META)?.insert(name, bytes.as_slice())?;
     Ok(())
 }
 

@@ -11,11 +11,7 @@ use crate::table::commit::Committed;
 use crate::table::tests::{device, escrow, lane_of, opening, pay, table};
 
 fn cursor(sequence: u64) -> ChainCursor {
-    ChainCursor {
-        term: 3,
-        sequence,
-        hash: BlockHash([7; 32]),
-    }
+    ChainCursor { term: 3, sequence, hash: BlockHash([7; 32]) }
 }
 
 /// Folds the records in transactions of the given sizes.
@@ -54,11 +50,7 @@ fn statuses_terms_and_lone_payers_come_back() {
     let signer = image.terms().signer();
     let lone = ChannelId::derive(&image.id, &signer);
     let records = [
-        Record::Term {
-            term: 5,
-            at: farthing_channel::time::UnixSeconds(1),
-            restored: false,
-        },
+        Record::Term { term: 5, at: farthing_channel::time::UnixSeconds(1), restored: false },
         Record::Escrow(image),
         Record::LedgerCursor { cursor: 9 },
         Record::Lane(LaneImage {
@@ -71,24 +63,15 @@ fn statuses_terms_and_lone_payers_come_back() {
             tariff_base_amount: 0,
             tariff_base_units: 0,
         }),
-        Record::Status {
-            channel: lone,
-            status: ChannelStatus::Frozen as u8,
-        },
-        Record::EpochClosed {
-            epoch: 2,
-            sequence: 40,
-        },
+        Record::Status { channel: lone, status: ChannelStatus::Frozen as u8 },
+        Record::EpochClosed { epoch: 2, sequence: 40 },
     ];
     fold(&store, &records, 2);
     drop(store);
     let store = CheckpointStore::open(&path).unwrap();
     assert_eq!(store.cursor().unwrap(), Some(cursor(3)));
     let table = load(&store);
-    assert_eq!(
-        (table.term(), table.ledger_cursor(), table.epoch_closed()),
-        (5, 9, (2, 40))
-    );
+    assert_eq!((table.term(), table.ledger_cursor(), table.epoch_closed()), (5, 9, (2, 40)));
     let channel = table.channel(&lone).unwrap();
     assert_eq!(channel.status(), ChannelStatus::Frozen);
     assert_eq!(channel.limit(), u64::MAX);

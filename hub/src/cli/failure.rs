@@ -25,10 +25,7 @@ pub enum Failure {
 impl Failure {
     /// A failure of the system.
     pub fn io(what: impl std::fmt::Display, error: &std::io::Error) -> Self {
-        Self::Failed {
-            code: "io".to_owned(),
-            message: format!("{what}: {error}"),
-        }
+        Self::Failed { code: "io".to_owned(), message: format!("{what}: {error}") }
     }
 
     /// What the process ends with.
@@ -46,10 +43,7 @@ impl Failure {
             Self::Failed { code, .. } => code,
         };
         if json {
-            eprintln!(
-                "{}",
-                serde_json::json!({ "error": { "code": code, "message": self.to_string() } })
-            );
+            eprintln!("{}", serde_json::json!({ "error": { "code": code, "message": self.to_string() } }));
         } else {
             eprintln!("error: {self}");
         }
@@ -73,18 +67,12 @@ impl From<ClientError> for Failure {
         let message = error.to_string();
         let code = match error {
             ClientError::Hub(error) => {
-                return Self::Failed {
-                    code: error.code,
-                    message: error.message,
-                };
+                return Self::Failed { code: error.code, message: error.message };
             }
             ClientError::Unreachable { .. } => "unreachable",
             ClientError::Broken(_) => "io",
             ClientError::Unexpected(_) => "unexpected",
         };
-        Self::Failed {
-            code: code.to_owned(),
-            message,
-        }
+        Self::Failed { code: code.to_owned(), message }
     }
 }

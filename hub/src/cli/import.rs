@@ -27,20 +27,13 @@ struct Bundles<R> {
 
 impl<R: Read> Bundles<R> {
     fn new(reader: R) -> Self {
-        Self {
-            reader,
-            buffer: Vec::new(),
-            offset: 0,
-            at_end: false,
-        }
+        Self { reader, buffer: Vec::new(), offset: 0, at_end: false }
     }
 
     fn fill(&mut self) -> std::io::Result<()> {
         let missing = IMPORT_BYTES_MAX.saturating_sub(self.buffer.len());
         let bound = u64::try_from(missing).unwrap_or(u64::MAX);
-        let read = (&mut self.reader)
-            .take(bound)
-            .read_to_end(&mut self.buffer)?;
+        let read = (&mut self.reader).take(bound).read_to_end(&mut self.buffer)?;
         self.at_end = read < missing;
         Ok(())
     }
@@ -61,17 +54,13 @@ impl<R: Read> Bundles<R> {
                 // Most likely cut by the end of the buffer; the next piece begins with it.
                 Err(_) if !self.at_end && !bundles.is_empty() => break,
                 Err(error) => {
-                    let at = self
-                        .offset
-                        .saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
+                    let at = self.offset.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
                     return Err(format!("no mandate bundle at byte {at}: {error}"));
                 }
             }
         }
         self.buffer.drain(..taken);
-        self.offset = self
-            .offset
-            .saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
+        self.offset = self.offset.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
         Ok(bundles)
     }
 }
@@ -88,25 +77,16 @@ pub fn import(client: &mut AdminClient, path: &Path) -> Result<Imported, Failure
     loop {
         let piece = bundles.piece().map_err(|message| Failure::Failed {
             code: "bad_request".to_owned(),
-            message: format!(
-                "{}: {message}; {} bundles were imported before",
-                path.display(),
-                total.bundles
-            ),
+            message: format!("{}: {message}; {} bundles were imported before", path.display(), total.bundles),
         })?;
         if piece.is_empty() {
             return Ok(total);
         }
-        let imported: Imported = client
-            .ask(&Request::MandatesImport { bundles: piece })
-            .map_err(|error| match Failure::from(error) {
+        let imported: Imported =
+            client.ask(&Request::MandatesImport { bundles: piece }).map_err(|error| match Failure::from(error) {
                 Failure::Failed { code, message } => Failure::Failed {
                     code,
-                    message: format!(
-                        "after {} bundles of {}: {message}",
-                        total.bundles,
-                        path.display()
-                    ),
+                    message: format!("after {} bundles of {}: {message}", total.bundles, path.display()),
                 },
                 usage @ Failure::Usage(_) => usage,
             })?;
@@ -134,14 +114,8 @@ mod tests {
             serial,
             payees: vec![Address([7; 20]); 20],
         };
-        let authority = Authority::Direct {
-            signature: UncheckedSignature([1; 64]),
-        };
-        encode_to_vec(&MandateBundle {
-            escrow: EscrowId([2; 32]),
-            mandates: vec![terms; 20],
-            authority,
-        })
+        let authority = Authority::Direct { signature: UncheckedSignature([1; 64]) };
+        encode_to_vec(&MandateBundle { escrow: EscrowId([2; 32]), mandates: vec![terms; 20], authority })
     }
 
     #[test]
@@ -158,13 +132,7 @@ mod tests {
             assert!(piece.iter().map(|bundle| bundle.0.len()).sum::<usize>() <= IMPORT_BYTES_MAX);
             found.extend(piece);
         }
-        assert_eq!(
-            found
-                .into_iter()
-                .flat_map(|bundle| bundle.0)
-                .collect::<Vec<_>>(),
-            file
-        );
+        assert_eq!(found.into_iter().flat_map(|bundle| bundle.0).collect::<Vec<_>>(), file);
     }
 
     #[test]

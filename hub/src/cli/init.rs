@@ -66,42 +66,26 @@ pub fn init(options: &InitArgs, printer: Printer) -> Result<(), Failure> {
 /// # Errors
 /// As [`init`].
 pub fn make(options: &InitArgs) -> Result<Initialised, Failure> {
-    let dir = std::path::absolute(&options.dir)
-        .map_err(|error| Failure::io(options.dir.display(), &error))?;
+    let dir = std::path::absolute(&options.dir).map_err(|error| Failure::io(options.dir.display(), &error))?;
     let config = dir.join(FILE_NAME);
     if config.exists() && !options.force {
-        let message = format!(
-            "{} exists; --force replaces configuration and certificate",
-            config.display()
-        );
-        return Err(Failure::Failed {
-            code: "exists".to_owned(),
-            message,
-        });
+        let message = format!("{} exists; --force replaces configuration and certificate", config.display());
+        return Err(Failure::Failed { code: "exists".to_owned(), message });
     }
     let ledger = match &options.ledger {
         // Given on the command line, so it starts where the caller stands, not at the hub's directory.
-        Some(path) => {
-            std::path::absolute(path).map_err(|error| Failure::io(path.display(), &error))?
-        }
+        Some(path) => std::path::absolute(path).map_err(|error| Failure::io(path.display(), &error))?,
         None => PathBuf::from(LEDGER_FILE),
     };
-    let mut names = vec![
-        "localhost".to_owned(),
-        "127.0.0.1".to_owned(),
-        "::1".to_owned(),
-    ];
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     if !options.listen.ip().is_unspecified() {
         names.push(options.listen.ip().to_string());
     }
     names.extend(options.names.iter().cloned());
     names.sort();
     names.dedup();
-    let certified = rcgen::generate_simple_self_signed(names).map_err(|error| {
-        Failure::Usage(format!(
-            "cannot make a certificate for these names: {error}"
-        ))
-    })?;
+    let certified = rcgen::generate_simple_self_signed(names)
+        .map_err(|error| Failure::Usage(format!("cannot make a certificate for these names: {error}")))?;
 
     make_dir(&dir)?;
     make_dir(&dir.join(DATA_DIR))?;
@@ -109,17 +93,10 @@ pub fn make(options: &InitArgs) -> Result<Initialised, Failure> {
     let (key, key_created) = hub_key(&key_file)?;
     let certificate = dir.join(CERTIFICATE_FILE);
     let secret = Zeroizing::new(certified.signing_key.serialize_pem());
-    write_file(
-        &dir.join(CERTIFICATE_KEY_FILE),
-        secret.as_bytes(),
-        SECRET_MODE,
-    )?;
+    write_file(&dir.join(CERTIFICATE_KEY_FILE), secret.as_bytes(), SECRET_MODE)?;
     write_file(&certificate, certified.cert.pem().as_bytes(), PUBLIC_MODE)?;
     let listen = options.listen.to_string();
-    let text = render(&Choices {
-        quic: &listen,
-        ledger: &ledger,
-    });
+    let text = render(&Choices { quic: &listen, ledger: &ledger });
     // Last, for a directory with a configuration is a whole one.
     write_file(&config, text.as_bytes(), PUBLIC_MODE)?;
     Config::load_with(&config, [])?;
@@ -153,10 +130,8 @@ fn hub_key(path: &Path) -> Result<(LibSecpKey, bool), Failure> {
     }
     loop {
         let mut secret = Zeroizing::new([0; 32]);
-        getrandom::fill(secret.as_mut_slice()).map_err(|error| Failure::Failed {
-            code: "io".to_owned(),
-            message: format!("no randomness: {error}"),
-        })?;
+        getrandom::fill(secret.as_mut_slice())
+            .map_err(|error| Failure::Failed { code: "io".to_owned(), message: format!("no randomness: {error}") })?;
         // All but one in 2^127 random values are keys.
         if let Ok(key) = LibSecpKey::from_bytes(*secret) {
             let text = Zeroizing::new(format!("{}\n", hex::encode(*secret)));
@@ -177,11 +152,7 @@ fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
             _ => {}
         }
         // The mode belongs to creation: a secret is never readable to others, not even for a moment.
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&new)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&new, path)
@@ -203,8 +174,7 @@ fn describe(made: &Initialised) -> String {
     text.push_str("\nNext:\n");
     let config = made.config.display();
     let first = if made.ledger_exists {
-        "make sure that the hub's address has an account on this ledger (`farthing-settle`)"
-            .to_owned()
+        "make sure that the hub's address has an account on this ledger (`farthing-settle`)".to_owned()
     } else {
         format!(
             "make the ledger {} with the hub's address as an account: `farthing-settle ledger init`",

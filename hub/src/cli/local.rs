@@ -36,12 +36,8 @@ pub fn check_config(config: &Config, printer: Printer) -> Result<(), Failure> {
     let identity = config.load_identity()?;
     let pin = config.load_pin()?;
     // Binds nothing; it finds out whether key and certificate belong together.
-    crate::transport::Fabric::new(
-        identity,
-        config.transport.clone(),
-        config.data_plane_threads,
-    )
-    .map_err(|error| Failure::Usage(error.to_string()))?;
+    crate::transport::Fabric::new(identity, config.transport.clone(), config.data_plane_threads)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     let LedgerConfig::Embedded { path: ledger, .. } = &config.ledger;
     let checked = Checked {
         config: config.file.clone(),
@@ -57,11 +53,7 @@ pub fn check_config(config: &Config, printer: Printer) -> Result<(), Failure> {
         ledger_exists: ledger.exists(),
     };
     printer.print(&checked, |checked| {
-        let missing = if checked.ledger_exists {
-            ""
-        } else {
-            " (not there yet; `run` needs it)"
-        };
+        let missing = if checked.ledger_exists { "" } else { " (not there yet; `run` needs it)" };
         let pairs = [
             ("hub address", checked.hub.to_string()),
             ("account", checked.account.to_string()),
@@ -86,8 +78,6 @@ struct Pin {
 /// # Errors
 /// [`Failure::Usage`] where there is no certificate.
 pub fn pin(config: &Config, printer: Printer) -> Result<(), Failure> {
-    let pin = Pin {
-        certificate_pin: pin_text(&config.load_pin()?),
-    };
+    let pin = Pin { certificate_pin: pin_text(&config.load_pin()?) };
     printer.print(&pin, |pin| pin.certificate_pin.clone())
 }

@@ -6,8 +6,7 @@ use farthing_channel::id::{ChannelId, EscrowId};
 use farthing_channel::tariff::Tariff;
 
 use super::args::{
-    ChannelCommand, Cli, Command, EscrowCommand, LaneCommand, ProviderCommand, TariffAddArgs,
-    TariffCommand,
+    ChannelCommand, Cli, Command, EscrowCommand, LaneCommand, ProviderCommand, TariffAddArgs, TariffCommand,
 };
 use super::failure::Failure;
 use super::import::import;
@@ -16,8 +15,8 @@ use super::{load, show};
 use crate::admin::client::AdminClient;
 use crate::admin::encoded::{HexBytes, Text};
 use crate::admin::protocol::{
-    ChannelDetail, ChannelSummary, EscrowSummary, LaneDetail, PAGE_MAX, Page, ProviderSummary,
-    Request, Status, TariffDetail, TariffSummary,
+    ChannelDetail, ChannelSummary, EscrowSummary, LaneDetail, PAGE_MAX, Page, ProviderSummary, Request, Status,
+    TariffDetail, TariffSummary,
 };
 use crate::admin::tariff_form::{PriceText, TariffForm, UnitName};
 
@@ -49,50 +48,23 @@ pub fn operate(cli: &Cli, command: &Command, printer: Printer) -> Result<(), Fai
     }
 }
 
-fn channel(
-    client: &mut AdminClient,
-    command: &ChannelCommand,
-    printer: Printer,
-) -> Result<(), Failure> {
+fn channel(client: &mut AdminClient, command: &ChannelCommand, printer: Printer) -> Result<(), Failure> {
     let change = |client: &mut AdminClient, request: Request| -> Result<(), Failure> {
         let channel: ChannelSummary = client.ask(&request)?;
-        printer.print(&channel, |channel| {
-            format!("channel {} is {}", channel.channel, channel.status)
-        })
+        printer.print(&channel, |channel| format!("channel {} is {}", channel.channel, channel.status))
     };
     match command {
-        ChannelCommand::List {
-            escrow,
-            after,
-            limit,
-        } => {
+        ChannelCommand::List { escrow, after, limit } => {
             let page = channels(client, escrow.map(Text), *after, *limit)?;
             printer.print(&page, show::channels)
         }
         ChannelCommand::Show { channel } => {
-            let channel: ChannelDetail = client.ask(&Request::ChannelShow {
-                channel: Text(*channel),
-            })?;
+            let channel: ChannelDetail = client.ask(&Request::ChannelShow { channel: Text(*channel) })?;
             printer.print(&channel, show::channel)
         }
-        ChannelCommand::Freeze { channel } => change(
-            client,
-            Request::ChannelFreeze {
-                channel: Text(*channel),
-            },
-        ),
-        ChannelCommand::Thaw { channel } => change(
-            client,
-            Request::ChannelThaw {
-                channel: Text(*channel),
-            },
-        ),
-        ChannelCommand::Close { channel } => change(
-            client,
-            Request::ChannelClose {
-                channel: Text(*channel),
-            },
-        ),
+        ChannelCommand::Freeze { channel } => change(client, Request::ChannelFreeze { channel: Text(*channel) }),
+        ChannelCommand::Thaw { channel } => change(client, Request::ChannelThaw { channel: Text(*channel) }),
+        ChannelCommand::Close { channel } => change(client, Request::ChannelClose { channel: Text(*channel) }),
         ChannelCommand::Import { file } => {
             let imported = import(client, file)?;
             printer.print(&imported, |imported| {
@@ -113,19 +85,12 @@ fn channels(
     after: Option<ChannelId>,
     limit: u32,
 ) -> Result<Page<ChannelSummary>, Failure> {
-    let mut list = Page {
-        items: Vec::new(),
-        next: after.map(|id| id.to_string()),
-    };
+    let mut list = Page { items: Vec::new(), next: after.map(|id| id.to_string()) };
     let mut missing = limit;
     while missing > 0 {
         let after = next_id(list.next.as_deref())?;
         let limit = missing.min(PAGE_MAX);
-        let page: Page<ChannelSummary> = client.ask(&Request::ChannelList {
-            after,
-            escrow,
-            limit,
-        })?;
+        let page: Page<ChannelSummary> = client.ask(&Request::ChannelList { after, escrow, limit })?;
         missing = missing.saturating_sub(u32::try_from(page.items.len()).unwrap_or(u32::MAX));
         list.items.extend(page.items);
         list.next = page.next;
@@ -137,33 +102,22 @@ fn channels(
 }
 
 fn next_id<T: std::str::FromStr>(next: Option<&str>) -> Result<Option<Text<T>>, Failure> {
-    next.map(|text| text.parse().map(Text))
-        .transpose()
-        .map_err(|_| Failure::Failed {
-            code: "unexpected".to_owned(),
-            message: "the hub's answer is not understood: its cursor is no id".to_owned(),
-        })
+    next.map(|text| text.parse().map(Text)).transpose().map_err(|_| Failure::Failed {
+        code: "unexpected".to_owned(),
+        message: "the hub's answer is not understood: its cursor is no id".to_owned(),
+    })
 }
 
-fn escrow(
-    client: &mut AdminClient,
-    command: &EscrowCommand,
-    printer: Printer,
-) -> Result<(), Failure> {
+fn escrow(client: &mut AdminClient, command: &EscrowCommand, printer: Printer) -> Result<(), Failure> {
     match command {
         EscrowCommand::List { after, limit } => {
-            let mut list = Page {
-                items: Vec::new(),
-                next: after.map(|id| id.to_string()),
-            };
+            let mut list = Page { items: Vec::new(), next: after.map(|id| id.to_string()) };
             let mut missing = *limit;
             while missing > 0 {
                 let after = next_id(list.next.as_deref())?;
                 let limit = missing.min(PAGE_MAX);
-                let page: Page<EscrowSummary> =
-                    client.ask(&Request::EscrowList { after, limit })?;
-                missing =
-                    missing.saturating_sub(u32::try_from(page.items.len()).unwrap_or(u32::MAX));
+                let page: Page<EscrowSummary> = client.ask(&Request::EscrowList { after, limit })?;
+                missing = missing.saturating_sub(u32::try_from(page.items.len()).unwrap_or(u32::MAX));
                 list.items.extend(page.items);
                 list.next = page.next;
                 if list.next.is_none() {
@@ -173,41 +127,24 @@ fn escrow(
             printer.print(&list, show::escrows)
         }
         EscrowCommand::Show { escrow } => {
-            let escrow: EscrowSummary = client.ask(&Request::EscrowShow {
-                escrow: Text(*escrow),
-            })?;
+            let escrow: EscrowSummary = client.ask(&Request::EscrowShow { escrow: Text(*escrow) })?;
             printer.print(&escrow, show::escrow)
         }
     }
 }
 
-fn provider(
-    client: &mut AdminClient,
-    command: &ProviderCommand,
-    printer: Printer,
-) -> Result<(), Failure> {
+fn provider(client: &mut AdminClient, command: &ProviderCommand, printer: Printer) -> Result<(), Failure> {
     let request = match command {
         ProviderCommand::List => {
             let all: Vec<ProviderSummary> = client.ask(&Request::ProviderList {})?;
             return printer.print(&all, |all| show::providers(all));
         }
-        ProviderCommand::Add { address, name } => Request::ProviderAdd {
-            address: Text(*address),
-            name: name.clone(),
-        },
-        ProviderCommand::Enable { address } => Request::ProviderSetActive {
-            address: Text(*address),
-            active: true,
-        },
-        ProviderCommand::Disable { address } => Request::ProviderSetActive {
-            address: Text(*address),
-            active: false,
-        },
+        ProviderCommand::Add { address, name } => Request::ProviderAdd { address: Text(*address), name: name.clone() },
+        ProviderCommand::Enable { address } => Request::ProviderSetActive { address: Text(*address), active: true },
+        ProviderCommand::Disable { address } => Request::ProviderSetActive { address: Text(*address), active: false },
     };
     let provider: ProviderSummary = client.ask(&request)?;
-    printer.print(&provider, |provider| {
-        show::providers(std::slice::from_ref(provider))
-    })
+    printer.print(&provider, |provider| show::providers(std::slice::from_ref(provider)))
 }
 
 fn tariffs(
@@ -232,9 +169,7 @@ fn tariffs(
             printer.print(&all, |all| show::tariffs(all))
         }
         TariffCommand::Show { tariff } => {
-            let detail: TariffDetail = client.ask(&Request::TariffShow {
-                tariff: Text(*tariff),
-            })?;
+            let detail: TariffDetail = client.ask(&Request::TariffShow { tariff: Text(*tariff) })?;
             printer.print(&detail, show::tariff)
         }
     }
@@ -246,30 +181,19 @@ pub(super) fn tariff_of(options: &TariffAddArgs) -> Result<Tariff, Failure> {
         (Some(path), ..) => read_tariff(path)?,
         (None, Some(unit), Some(price)) => flat(options, unit, Text(price)),
         _ => {
-            return Err(Failure::Usage(
-                "give --file, or --unit and --price".to_owned(),
-            ));
+            return Err(Failure::Usage("give --file, or --unit and --price".to_owned()));
         }
     };
-    form.to_tariff()
-        .map_err(|error| Failure::Usage(format!("tariff: {error}")))
+    form.to_tariff().map_err(|error| Failure::Usage(format!("tariff: {error}")))
 }
 
 fn flat(options: &TariffAddArgs, unit: UnitName, price: Text<PriceText>) -> TariffForm {
     let (version, increment) = (options.number, options.increment);
-    TariffForm {
-        version,
-        unit,
-        increment,
-        price,
-        tiers: Vec::new(),
-        windows: Vec::new(),
-    }
+    TariffForm { version, unit, increment, price, tiers: Vec::new(), windows: Vec::new() }
 }
 
 fn read_tariff(path: &Path) -> Result<TariffForm, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
     // The error quotes the line itself.
     toml::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }

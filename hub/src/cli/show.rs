@@ -2,8 +2,8 @@
 
 use super::print::{columns, fields, grouped};
 use crate::admin::protocol::{
-    ChannelDetail, ChannelSummary, EscrowSummary, LaneDetail, LaneSummary, Page, ProviderSummary,
-    Status, TariffDetail, TariffSummary,
+    ChannelDetail, ChannelSummary, EscrowSummary, LaneDetail, LaneSummary, Page, ProviderSummary, Status, TariffDetail,
+    TariffSummary,
 };
 
 fn yes_no(value: bool) -> String {
@@ -21,11 +21,7 @@ fn list<const N: usize>(heads: [&str; N], rows: &[[String; N]], next: Option<&st
 
 /// A limit that is no limit.
 fn amount(value: u64) -> String {
-    if value == u64::MAX {
-        "unlimited".to_owned()
-    } else {
-        grouped(value.into())
-    }
+    if value == u64::MAX { "unlimited".to_owned() } else { grouped(value.into()) }
 }
 
 /// A span of time in its two greatest units.
@@ -41,27 +37,16 @@ fn span(seconds: u64) -> String {
         }
     }
     parts.truncate(2);
-    if parts.is_empty() {
-        "0 s".to_owned()
-    } else {
-        parts.join(" ")
-    }
+    if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
 }
 
 /// How the hub stands.
 pub(super) fn status(status: &Status) -> String {
-    let faults = if status.faults.is_empty() {
-        "none".to_owned()
-    } else {
-        status.faults.join("; ")
-    };
+    let faults = if status.faults.is_empty() { "none".to_owned() } else { status.faults.join("; ") };
     let epoch = if status.epoch_closed == 0 {
         "none".to_owned()
     } else {
-        format!(
-            "{} (journal block {})",
-            status.epoch_closed, status.epoch_sequence
-        )
+        format!("{} (journal block {})", status.epoch_closed, status.epoch_sequence)
     };
     let whole = |value: u64| grouped(value.into());
     fields(&[
@@ -71,10 +56,7 @@ pub(super) fn status(status: &Status) -> String {
         ("certificate pin", status.certificate_pin.clone()),
         ("quic", status.quic.clone()),
         ("http", status.http.clone()),
-        (
-            "ledger",
-            format!("chain {} contract {}", status.chain_id, status.contract),
-        ),
+        ("ledger", format!("chain {} contract {}", status.chain_id, status.contract)),
         ("serving", yes_no(status.serving)),
         ("faults", faults),
         ("term", status.term.to_string()),
@@ -85,29 +67,13 @@ pub(super) fn status(status: &Status) -> String {
         ("channels", whole(status.channels)),
         ("lanes", whole(status.lanes)),
         ("providers", whole(status.providers)),
-        (
-            "deposits",
-            format!("{} base units", grouped(status.deposit_base_units)),
-        ),
-        (
-            "authorised",
-            format!("{} base units", grouped(status.authorised_base_units)),
-        ),
-        (
-            "settled",
-            format!("{} base units", grouped(status.settled_base_units)),
-        ),
-        (
-            "journal",
-            format!("block {} durable", whole(status.journal_sequence)),
-        ),
+        ("deposits", format!("{} base units", grouped(status.deposit_base_units))),
+        ("authorised", format!("{} base units", grouped(status.authorised_base_units))),
+        ("settled", format!("{} base units", grouped(status.settled_base_units))),
+        ("journal", format!("block {} durable", whole(status.journal_sequence))),
         (
             "since start",
-            format!(
-                "{} records, {} bytes journaled",
-                whole(status.journal_records),
-                whole(status.journal_bytes)
-            ),
+            format!("{} records, {} bytes journaled", whole(status.journal_records), whole(status.journal_bytes)),
         ),
         ("ledger events", whole(status.ledger_cursor)),
         ("epoch closed", epoch),
@@ -120,25 +86,13 @@ pub(super) fn channels(page: &Page<ChannelSummary>) -> String {
         [
             channel.channel.to_string(),
             channel.device.to_string(),
-            if channel.revoked {
-                "revoked".to_owned()
-            } else {
-                channel.status.clone()
-            },
+            if channel.revoked { "revoked".to_owned() } else { channel.status.clone() },
             channel.authorised_base_units.to_string(),
-            if channel.limit_base_units == u64::MAX {
-                "-".to_owned()
-            } else {
-                channel.limit_base_units.to_string()
-            },
+            if channel.limit_base_units == u64::MAX { "-".to_owned() } else { channel.limit_base_units.to_string() },
         ]
     };
     let rows: Vec<_> = page.items.iter().map(row).collect();
-    list(
-        ["channel", "device", "status", "authorised", "limit"],
-        &rows,
-        page.next.as_deref(),
-    )
+    list(["channel", "device", "status", "authorised", "limit"], &rows, page.next.as_deref())
 }
 
 /// A channel and its lanes.
@@ -155,27 +109,10 @@ pub(super) fn channel(channel: &ChannelDetail) -> String {
         ("authorised", grouped(summary.authorised_base_units.into())),
         (
             "expiry",
-            if summary.expiry == u64::MAX {
-                "never".to_owned()
-            } else {
-                format!("Unix second {}", summary.expiry)
-            },
+            if summary.expiry == u64::MAX { "never".to_owned() } else { format!("Unix second {}", summary.expiry) },
         ),
-        (
-            "serial",
-            summary.serial.map_or_else(
-                || "none (lone payer)".to_owned(),
-                |serial| serial.to_string(),
-            ),
-        ),
-        (
-            "payees",
-            if payees.is_empty() {
-                "anyone".to_owned()
-            } else {
-                payees.join(" ")
-            },
-        ),
+        ("serial", summary.serial.map_or_else(|| "none (lone payer)".to_owned(), |serial| serial.to_string())),
+        ("payees", if payees.is_empty() { "anyone".to_owned() } else { payees.join(" ") }),
     ]);
     let row = |lane: &LaneSummary| {
         [
@@ -189,10 +126,7 @@ pub(super) fn channel(channel: &ChannelDetail) -> String {
     };
     let rows: Vec<_> = channel.lanes.iter().map(row).collect();
     text.push('\n');
-    text.push_str(&columns(
-        ["lane", "payee", "group", "authorised", "used", "credited"],
-        &rows,
-    ));
+    text.push_str(&columns(["lane", "payee", "group", "authorised", "used", "credited"], &rows));
     text
 }
 
@@ -208,29 +142,11 @@ pub(super) fn lane(lane: &LaneDetail) -> String {
         ("payee", summary.payee.to_string()),
         ("rating group", summary.rating_group.to_string()),
         ("tariff", summary.tariff.to_string()),
-        (
-            "authorised",
-            format!(
-                "{} base units on disk",
-                grouped(summary.authorised_base_units.into())
-            ),
-        ),
-        (
-            "proven",
-            format!(
-                "{} + {numerator}/{denominator} base units",
-                grouped(lane.proven_base_units.into())
-            ),
-        ),
+        ("authorised", format!("{} base units on disk", grouped(summary.authorised_base_units.into()))),
+        ("proven", format!("{} + {numerator}/{denominator} base units", grouped(lane.proven_base_units.into()))),
         ("evidence", lane.evidence.clone()),
-        (
-            "used",
-            format!("{} units", grouped(summary.used_units.into())),
-        ),
-        (
-            "credited",
-            format!("{} base units", grouped(summary.credited_base_units.into())),
-        ),
+        ("used", format!("{} units", grouped(summary.used_units.into()))),
+        ("credited", format!("{} base units", grouped(summary.credited_base_units.into()))),
         (
             "tariff began",
             format!(
@@ -254,10 +170,7 @@ pub(super) fn lane(lane: &LaneDetail) -> String {
             })
             .collect();
         text.push('\n');
-        text.push_str(&columns(
-            ["anchor from", "per tick", "paid", "ticks"],
-            &rows,
-        ));
+        text.push_str(&columns(["anchor from", "per tick", "paid", "ticks"], &rows));
     }
     text
 }
@@ -276,18 +189,7 @@ fn escrow_row(escrow: &EscrowSummary) -> [String; 6] {
 /// A page of escrows.
 pub(super) fn escrows(page: &Page<EscrowSummary>) -> String {
     let rows: Vec<_> = page.items.iter().map(escrow_row).collect();
-    list(
-        [
-            "escrow",
-            "state",
-            "pays by",
-            "deposit",
-            "authorised",
-            "settled",
-        ],
-        &rows,
-        page.next.as_deref(),
-    )
+    list(["escrow", "state", "pays by", "deposit", "authorised", "settled"], &rows, page.next.as_deref())
 }
 
 /// An escrow.
@@ -308,31 +210,16 @@ pub(super) fn escrow(escrow: &EscrowSummary) -> String {
 /// Providers.
 pub(super) fn providers(providers: &[ProviderSummary]) -> String {
     let row = |provider: &ProviderSummary| {
-        let state = if provider.active {
-            "enabled"
-        } else {
-            "disabled"
-        };
-        [
-            provider.address.to_string(),
-            provider.name.clone(),
-            state.to_owned(),
-        ]
+        let state = if provider.active { "enabled" } else { "disabled" };
+        [provider.address.to_string(), provider.name.clone(), state.to_owned()]
     };
-    columns(
-        ["provider", "name", "state"],
-        &providers.iter().map(row).collect::<Vec<_>>(),
-    )
+    columns(["provider", "name", "state"], &providers.iter().map(row).collect::<Vec<_>>())
 }
 
 /// Prices in force.
 pub(super) fn tariffs(tariffs: &[TariffSummary]) -> String {
     let row = |tariff: &TariffSummary| {
-        let windows = if tariff.windows > 0 {
-            format!("; {} windows", tariff.windows)
-        } else {
-            String::new()
-        };
+        let windows = if tariff.windows > 0 { format!("; {} windows", tariff.windows) } else { String::new() };
         [
             tariff.payee.to_string(),
             tariff.rating_group.to_string(),
@@ -357,9 +244,6 @@ mod tests {
 
     #[test]
     fn spans_are_short() {
-        assert_eq!(
-            [span(0), span(61), span(90_061), span(7200)],
-            ["0 s", "1 min 1 s", "1 d 1 h", "2 h"]
-        );
+        assert_eq!([span(0), span(61), span(90_061), span(7200)], ["0 s", "1 min 1 s", "1 d 1 h", "2 h"]);
     }
 }

@@ -33,16 +33,8 @@ fn the_command_line_is_consistent() {
 fn init_makes_what_check_config_accepts() {
     let dir = tempfile::tempdir().unwrap();
     let hub = dir.path().join("hub");
-    let made = init(&[
-        "init",
-        "--dir",
-        hub.to_str().unwrap(),
-        "--listen",
-        "127.0.0.1:5000",
-        "--name",
-        "hub.example",
-    ])
-    .unwrap();
+    let made =
+        init(&["init", "--dir", hub.to_str().unwrap(), "--listen", "127.0.0.1:5000", "--name", "hub.example"]).unwrap();
     assert!(made.key_created && !made.ledger_exists);
     assert_eq!(mode(&made.key_file), 0o600);
     assert_eq!(mode(&hub.join("hub-cert.key")), 0o600);
@@ -50,16 +42,8 @@ fn init_makes_what_check_config_accepts() {
 
     let config = Config::load_with(&made.config, []).unwrap();
     assert_eq!(config.listen.quic.port(), 5000);
-    assert_eq!(
-        crate::config::material::pin_text(&config.load_pin().unwrap()),
-        made.certificate_pin
-    );
-    let checked = execute(&parse(&[
-        "--config",
-        made.config.to_str().unwrap(),
-        "--json",
-        "check-config",
-    ]));
+    assert_eq!(crate::config::material::pin_text(&config.load_pin().unwrap()), made.certificate_pin);
+    let checked = execute(&parse(&["--config", made.config.to_str().unwrap(), "--json", "check-config"]));
     checked.unwrap();
 }
 
@@ -69,20 +53,9 @@ fn init_twice_keeps_the_key_and_needs_force() {
     let path = dir.path().to_str().unwrap();
     let first = init(&["init", "--dir", path]).unwrap();
     let refused = init(&["init", "--dir", path]).unwrap_err();
-    assert!(
-        matches!(refused, Failure::Failed { ref code, .. } if code == "exists"),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Failure::Failed { ref code, .. } if code == "exists"), "{refused:?}");
     let ledger = dir.path().join("shared").join("ledger.redb");
-    let second = init(&[
-        "init",
-        "--dir",
-        path,
-        "--force",
-        "--ledger",
-        ledger.to_str().unwrap(),
-    ])
-    .unwrap();
+    let second = init(&["init", "--dir", path, "--force", "--ledger", ledger.to_str().unwrap()]).unwrap();
     assert_eq!(second.hub, first.hub);
     assert!(!second.key_created);
     assert_ne!(second.certificate_pin, first.certificate_pin);
@@ -124,17 +97,8 @@ fn a_missing_configuration_is_a_usage_error() {
 fn without_a_hub_on_the_socket_operating_fails() {
     let dir = tempfile::tempdir().unwrap();
     let made = init(&["init", "--dir", dir.path().to_str().unwrap()]).unwrap();
-    let failure = execute(&parse(&[
-        "--config",
-        made.config.to_str().unwrap(),
-        "provider",
-        "list",
-    ]))
-    .unwrap_err();
-    assert!(
-        matches!(failure, Failure::Failed { ref code, .. } if code == "unreachable"),
-        "{failure:?}"
-    );
+    let failure = execute(&parse(&["--config", made.config.to_str().unwrap(), "provider", "list"])).unwrap_err();
+    assert!(matches!(failure, Failure::Failed { ref code, .. } if code == "unreachable"), "{failure:?}");
 }
 
 #[test]
@@ -153,30 +117,13 @@ fn tariffs_come_from_options_or_a_file() {
     let flat = tariff(&["--unit", "octets", "--price", "3/1024", "--increment", "16"]).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("tariff.toml");
-    std::fs::write(
-        &file,
-        "unit = \"octets\"\nprice = \"3/1024\"\nincrement = 16\n",
-    )
-    .unwrap();
+    std::fs::write(&file, "unit = \"octets\"\nprice = \"3/1024\"\nincrement = 16\n").unwrap();
     let read = tariff(&["--file", file.to_str().unwrap()]).unwrap();
     assert_eq!(flat.hash(), read.hash());
     std::fs::write(&file, "unit = \"octets\"\nprice = 3\n").unwrap();
-    let error = tariff(&["--file", file.to_str().unwrap()])
-        .unwrap_err()
-        .to_string();
+    let error = tariff(&["--file", file.to_str().unwrap()]).unwrap_err().to_string();
     assert!(error.contains("line 2"), "{error}");
-    let both = [
-        "farthing-hub",
-        "tariff",
-        "add",
-        "--payee",
-        payee,
-        "--rating-group",
-        "1",
-        "--file",
-        "x",
-        "--price",
-        "1",
-    ];
+    let both =
+        ["farthing-hub", "tariff", "add", "--payee", payee, "--rating-group", "1", "--file", "x", "--price", "1"];
     assert!(Cli::try_parse_from(both).is_err());
 }

@@ -8,8 +8,7 @@ use farthing_channel::limits::TICK_GAP_MAX;
 use super::error::{ConfigError, Problem};
 use super::form::{Form, LedgerKind};
 use super::settings::{
-    Config, DrainConfig, HubConfig, JournalSettings, LedgerConfig, ListenConfig, LogConfig,
-    TlsConfig,
+    Config, DrainConfig, HubConfig, JournalSettings, LedgerConfig, ListenConfig, LogConfig, TlsConfig,
 };
 use super::source::Source;
 use crate::journal::config::SEGMENT_BYTES_MAX;
@@ -32,17 +31,12 @@ struct Checks<'a> {
 
 impl Checks<'_> {
     fn fail(&mut self, section: &str, key: &str, message: impl Into<String>) {
-        self.problems
-            .push(self.source.problem(section, key, message));
+        self.problems.push(self.source.problem(section, key, message));
     }
 
     fn within(&mut self, section: &str, key: &str, value: u64, min: u64, max: u64) {
         if !(min..=max).contains(&value) {
-            let range = if min == max {
-                format!("must be {min}")
-            } else {
-                format!("must lie between {min} and {max}")
-            };
+            let range = if min == max { format!("must be {min}") } else { format!("must lie between {min} and {max}") };
             self.fail(section, key, format!("is {value} and {range}"));
         }
     }
@@ -59,10 +53,7 @@ impl Checks<'_> {
 /// # Errors
 /// [`ConfigError::Invalid`] with every problem found.
 pub(super) fn config(source: &Source, form: Form, file: &Path) -> Result<Config, ConfigError> {
-    let mut checks = Checks {
-        source,
-        problems: Vec::new(),
-    };
+    let mut checks = Checks { source, problems: Vec::new() };
     paths(&mut checks, &form);
     numbers(&mut checks, &form);
     let transport = form.transport.limits(form.drain.goodbye_ms);
@@ -95,11 +86,7 @@ fn paths(checks: &mut Checks<'_>, form: &Form) {
     checks.not_empty("tls", "key", &form.tls.key);
     checks.not_empty("ledger", "path", &form.ledger.path);
     if form.hub.key_file == form.tls.key {
-        checks.fail(
-            "tls",
-            "key",
-            "names the file of the hub's own key, hub.key_file",
-        );
+        checks.fail("tls", "key", "names the file of the hub's own key, hub.key_file");
     }
     if form.hub.account.is_some_and(|account| account.is_zero()) {
         checks.fail("hub", "account", "must not be zero");
@@ -107,120 +94,32 @@ fn paths(checks: &mut Checks<'_>, form: &Form) {
 }
 
 fn numbers(checks: &mut Checks<'_>, form: &Form) {
-    checks.within(
-        "ledger",
-        "poll_interval_ms",
-        form.ledger.poll_interval_ms,
-        10,
-        60_000,
-    );
-    checks.within(
-        "journal",
-        "segment_mib",
-        form.journal.segment_mib,
-        1,
-        SEGMENT_BYTES_MAX / MIB,
-    );
-    checks.within(
-        "journal",
-        "checkpoint_interval_ms",
-        form.journal.checkpoint_interval_ms,
-        100,
-        DAY_MS,
-    );
-    checks.within(
-        "drain",
-        "deadline_seconds",
-        form.drain.deadline_seconds,
-        1,
-        DRAIN_SECONDS_MAX,
-    );
+    checks.within("ledger", "poll_interval_ms", form.ledger.poll_interval_ms, 10, 60_000);
+    checks.within("journal", "segment_mib", form.journal.segment_mib, 1, SEGMENT_BYTES_MAX / MIB);
+    checks.within("journal", "checkpoint_interval_ms", form.journal.checkpoint_interval_ms, 100, DAY_MS);
+    checks.within("drain", "deadline_seconds", form.drain.deadline_seconds, 1, DRAIN_SECONDS_MAX);
     let threads = u64::from(form.data_plane.threads);
-    checks.within(
-        "data_plane",
-        "threads",
-        threads,
-        DATA_PLANE_THREADS,
-        DATA_PLANE_THREADS,
-    );
+    checks.within("data_plane", "threads", threads, DATA_PLANE_THREADS, DATA_PLANE_THREADS);
 
     let source = &form.source;
     let many = u64::from(u32::MAX);
     // A burst below the largest gap would refuse honest ticks for ever.
     let gap = u64::from(TICK_GAP_MAX);
-    checks.within(
-        "source",
-        "hashes_per_second",
-        source.hashes_per_second.into(),
-        1,
-        many,
-    );
-    checks.within(
-        "source",
-        "hashes_burst",
-        source.hashes_burst.into(),
-        gap,
-        many,
-    );
-    checks.within(
-        "source",
-        "signatures_per_second",
-        source.signatures_per_second.into(),
-        1,
-        many,
-    );
-    checks.within(
-        "source",
-        "signatures_burst",
-        source.signatures_burst.into(),
-        1,
-        many,
-    );
+    checks.within("source", "hashes_per_second", source.hashes_per_second.into(), 1, many);
+    checks.within("source", "hashes_burst", source.hashes_burst.into(), gap, many);
+    checks.within("source", "signatures_per_second", source.signatures_per_second.into(), 1, many);
+    checks.within("source", "signatures_burst", source.signatures_burst.into(), 1, many);
     let channels = source.channels_per_connection_max.into();
-    checks.within(
-        "source",
-        "channels_per_connection_max",
-        channels,
-        1,
-        10_000_000,
-    );
-    checks.within(
-        "source",
-        "connections_per_device_max",
-        source.connections_per_device_max.into(),
-        1,
-        1024,
-    );
+    checks.within("source", "channels_per_connection_max", channels, 1, 10_000_000);
+    checks.within("source", "connections_per_device_max", source.connections_per_device_max.into(), 1, 1024);
 
     let risk = &form.risk;
-    checks.within(
-        "risk",
-        "lane_limit_base_units",
-        risk.lane_limit_base_units,
-        1,
-        u64::MAX,
-    );
-    checks.within(
-        "risk",
-        "validity_seconds",
-        risk.validity_seconds.into(),
-        1,
-        DAY_MS / 1000,
-    );
+    checks.within("risk", "lane_limit_base_units", risk.lane_limit_base_units, 1, u64::MAX);
+    checks.within("risk", "validity_seconds", risk.validity_seconds.into(), 1, DAY_MS / 1000);
     checks.within("risk", "pace_ms", risk.pace_ms.into(), 0, DAY_MS);
-    checks.within(
-        "risk",
-        "nearly_spent_permille",
-        risk.nearly_spent_permille.into(),
-        0,
-        1000,
-    );
+    checks.within("risk", "nearly_spent_permille", risk.nearly_spent_permille.into(), 0, 1000);
     if form.drain.goodbye_ms > form.drain.deadline_seconds.saturating_mul(1000) {
-        checks.fail(
-            "drain",
-            "goodbye_ms",
-            "must not be longer than drain.deadline_seconds",
-        );
+        checks.fail("drain", "goodbye_ms", "must not be longer than drain.deadline_seconds");
     }
 }
 
@@ -241,13 +140,7 @@ fn transport_limits(checks: &mut Checks<'_>, limits: &TransportLimits) {
     }
 }
 
-fn assemble(
-    form: Form,
-    transport: TransportLimits,
-    file: &Path,
-    base: &Path,
-    admin: PathBuf,
-) -> Config {
+fn assemble(form: Form, transport: TransportLimits, file: &Path, base: &Path, admin: PathBuf) -> Config {
     let ledger = match form.ledger.kind {
         LedgerKind::Embedded => LedgerConfig::Embedded {
             path: base.join(&form.ledger.path),
@@ -261,15 +154,8 @@ fn assemble(
             key_file: base.join(&form.hub.key_file),
             account: form.hub.account,
         },
-        listen: ListenConfig {
-            quic: form.listen.quic,
-            admin,
-            http: form.listen.http,
-        },
-        tls: TlsConfig {
-            certificate: base.join(&form.tls.certificate),
-            key: base.join(&form.tls.key),
-        },
+        listen: ListenConfig { quic: form.listen.quic, admin, http: form.listen.http },
+        tls: TlsConfig { certificate: base.join(&form.tls.certificate), key: base.join(&form.tls.key) },
         ledger,
         transport,
         source: form.source,
@@ -278,13 +164,8 @@ fn assemble(
             segment_bytes: form.journal.segment_mib.saturating_mul(MIB),
             checkpoint_interval: Duration::from_millis(form.journal.checkpoint_interval_ms),
         },
-        drain: DrainConfig {
-            deadline: Duration::from_secs(form.drain.deadline_seconds),
-        },
-        log: LogConfig {
-            format: form.log.format,
-            filter: form.log.filter,
-        },
+        drain: DrainConfig { deadline: Duration::from_secs(form.drain.deadline_seconds) },
+        log: LogConfig { format: form.log.format, filter: form.log.filter },
         data_plane_threads: form.data_plane.threads,
     }
 }

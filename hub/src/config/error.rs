@@ -58,33 +58,16 @@ pub enum Place {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Line {
-                file,
-                line,
-                column,
-                width,
-                text,
-            } => {
+            Place::Line { file, line, column, width, text } => {
                 writeln!(f, "{}:{line}:{column}: {}", file.display(), self.message)?;
                 let gutter = line.to_string().len().max(4);
                 writeln!(f, "{line:gutter$} | {text}")?;
                 let indent = column.saturating_sub(1);
-                write!(
-                    f,
-                    "{:gutter$} | {:indent$}{}",
-                    "",
-                    "",
-                    "^".repeat((*width).max(1))
-                )
+                write!(f, "{:gutter$} | {:indent$}{}", "", "", "^".repeat((*width).max(1)))
             }
             Place::Variable(name) => write!(f, "environment variable {name}: {}", self.message),
             Place::Default { file, key } => {
-                write!(
-                    f,
-                    "{}: {key} (not set, default): {}",
-                    file.display(),
-                    self.message
-                )
+                write!(f, "{}: {key} (not set, default): {}", file.display(), self.message)
             }
         }
     }

@@ -44,11 +44,7 @@ pub(super) struct HubForm {
 
 impl Default for HubForm {
     fn default() -> Self {
-        Self {
-            data_dir: "data".into(),
-            key_file: "hub.key".into(),
-            account: None,
-        }
+        Self { data_dir: "data".into(), key_file: "hub.key".into(), account: None }
     }
 }
 
@@ -79,10 +75,7 @@ pub(super) struct TlsForm {
 
 impl Default for TlsForm {
     fn default() -> Self {
-        Self {
-            certificate: "hub-cert.pem".into(),
-            key: "hub-cert.key".into(),
-        }
+        Self { certificate: "hub-cert.pem".into(), key: "hub-cert.key".into() }
     }
 }
 
@@ -102,11 +95,7 @@ pub(super) struct LedgerForm {
 
 impl Default for LedgerForm {
     fn default() -> Self {
-        Self {
-            kind: LedgerKind::Embedded,
-            path: "ledger.redb".into(),
-            poll_interval_ms: 200,
-        }
+        Self { kind: LedgerKind::Embedded, path: "ledger.redb".into(), poll_interval_ms: 200 }
     }
 }
 
@@ -119,10 +108,7 @@ pub(super) struct JournalForm {
 
 impl Default for JournalForm {
     fn default() -> Self {
-        Self {
-            segment_mib: 64,
-            checkpoint_interval_ms: 5_000,
-        }
+        Self { segment_mib: 64, checkpoint_interval_ms: 5_000 }
     }
 }
 
@@ -135,10 +121,7 @@ pub(super) struct DrainForm {
 
 impl Default for DrainForm {
     fn default() -> Self {
-        Self {
-            deadline_seconds: 10,
-            goodbye_ms: milliseconds(TransportLimits::default().drain_timeout),
-        }
+        Self { deadline_seconds: 10, goodbye_ms: milliseconds(TransportLimits::default().drain_timeout) }
     }
 }
 
@@ -151,10 +134,7 @@ pub(super) struct LogForm {
 
 impl Default for LogForm {
     fn default() -> Self {
-        Self {
-            format: LogFormat::Text,
-            filter: "info".into(),
-        }
+        Self { format: LogFormat::Text, filter: "info".into() }
     }
 }
 

@@ -57,21 +57,10 @@ pub enum MaterialError {
 }
 
 fn read_secret(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, MaterialError> {
-    let unreadable = |error| MaterialError::Unreadable {
-        what,
-        path: path.to_owned(),
-        error,
-    };
-    let mode = std::fs::metadata(path)
-        .map_err(unreadable)?
-        .permissions()
-        .mode()
-        & 0o7777;
+    let unreadable = |error| MaterialError::Unreadable { what, path: path.to_owned(), error };
+    let mode = std::fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o7777;
     if mode & MODE_OTHERS != 0 {
-        return Err(MaterialError::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(MaterialError::Exposed { path: path.to_owned(), mode });
     }
     std::fs::read(path).map(Zeroizing::new).map_err(unreadable)
 }
@@ -82,9 +71,7 @@ fn read_secret(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Ma
 /// [`MaterialError`].
 pub fn load_key(path: &Path) -> Result<LibSecpKey, MaterialError> {
     let text = read_secret("hub key", path)?;
-    let bad = || MaterialError::BadKey {
-        path: path.to_owned(),
-    };
+    let bad = || MaterialError::BadKey { path: path.to_owned() };
     let digits = text.trim_ascii();
     let digits = digits.strip_prefix(b"0x").unwrap_or(digits);
     let mut secret = Zeroizing::new([0; 32]);
@@ -100,37 +87,21 @@ pub fn load_identity(tls: &TlsConfig) -> Result<Identity, MaterialError> {
     let certificate_chain = load_certificates(&tls.certificate)?;
     let what = "TLS key";
     let pem = read_secret(what, &tls.key)?;
-    let private_key =
-        PrivateKeyDer::from_pem_slice(&pem).map_err(|error| MaterialError::BadPem {
-            what,
-            path: tls.key.clone(),
-            reason: error.to_string(),
-        })?;
-    Ok(Identity {
-        certificate_chain,
-        private_key,
-    })
+    let private_key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| MaterialError::BadPem {
+        what,
+        path: tls.key.clone(),
+        reason: error.to_string(),
+    })?;
+    Ok(Identity { certificate_chain, private_key })
 }
 
 fn load_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, MaterialError> {
     let what = "certificate";
-    let pem = std::fs::read(path).map_err(|error| MaterialError::Unreadable {
-        what,
-        path: path.to_owned(),
-        error,
-    })?;
-    let bad = |reason: String| MaterialError::BadPem {
-        what,
-        path: path.to_owned(),
-        reason,
-    };
+    let pem = std::fs::read(path).map_err(|error| MaterialError::Unreadable { what, path: path.to_owned(), error })?;
+    let bad = |reason: String| MaterialError::BadPem { what, path: path.to_owned(), reason };
     let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| bad(error.to_string()))?;
-    if chain.is_empty() {
-        Err(bad("holds no certificate".into()))
-    } else {
-        Ok(chain)
-    }
+    if chain.is_empty() { Err(bad("holds no certificate".into())) } else { Ok(chain) }
 }
 
 /// What clients pin: the SHA-256 of the certificate's DER encoding.

@@ -30,8 +30,7 @@ use std::path::Path;
 
 pub use error::{ConfigError, Problem};
 pub use settings::{
-    Config, DrainConfig, HubConfig, JournalSettings, LedgerConfig, ListenConfig, LogConfig,
-    LogFormat, TlsConfig,
+    Config, DrainConfig, HubConfig, JournalSettings, LedgerConfig, ListenConfig, LogConfig, LogFormat, TlsConfig,
 };
 
 /// The file's name unless the operator gives another.
@@ -49,9 +48,7 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         Self::load_with(
             path,
-            std::env::vars_os().filter_map(|(name, value)| {
-                Some((name.into_string().ok()?, value.into_string().ok()?))
-            }),
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
         )
     }
 
@@ -59,14 +56,9 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`].
-    pub fn load_with(
-        path: &Path,
-        variables: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
-            path: path.to_owned(),
-            error,
-        })?;
+    pub fn load_with(path: &Path, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
         // Relative paths hang on the file's place, so the hub can be started from anywhere.
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let (source, form) = source::Source::read(path, &text, variables)?;

@@ -46,17 +46,12 @@ impl Source {
         text: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(Self, Form), ConfigError> {
-        let mut source = Self {
-            file: file.to_owned(),
-            text: text.to_owned(),
-            spans: BTreeMap::new(),
-            variables: BTreeMap::new(),
+        let mut source =
+            Self { file: file.to_owned(), text: text.to_owned(), spans: BTreeMap::new(), variables: BTreeMap::new() };
+        let mut table = match Deserializer::parse(text).and_then(|de| Form::deserialize(de).map(drop)) {
+            Ok(()) => DeTable::parse(text).map_err(|error| source.refuse(&error))?,
+            Err(error) => return Err(source.refuse(&error)),
         };
-        let mut table =
-            match Deserializer::parse(text).and_then(|de| Form::deserialize(de).map(drop)) {
-                Ok(()) => DeTable::parse(text).map_err(|error| source.refuse(&error))?,
-                Err(error) => return Err(source.refuse(&error)),
-            };
         source.note_spans(table.get_ref());
 
         let overrides = overrides(variables)?;
@@ -65,13 +60,9 @@ impl Source {
             if let Ok(over) = DeTable::parse(&entry.document) {
                 merge(table.get_mut(), over.into_inner());
             }
-            source.variables.insert(
-                format!("{}.{}", entry.section, entry.key),
-                entry.variable.clone(),
-            );
+            source.variables.insert(format!("{}.{}", entry.section, entry.key), entry.variable.clone());
         }
-        let form =
-            Form::deserialize(Deserializer::from(table)).map_err(|error| source.refuse(&error))?;
+        let form = Form::deserialize(Deserializer::from(table)).map_err(|error| source.refuse(&error))?;
         Ok((source, form))
     }
 
@@ -83,15 +74,9 @@ impl Source {
         } else if let Some(span) = self.spans.get(&name) {
             self.line(span)
         } else {
-            Place::Default {
-                file: self.file.clone(),
-                key: name.clone(),
-            }
+            Place::Default { file: self.file.clone(), key: name.clone() }
         };
-        Problem {
-            place,
-            message: format!("{name} {}", message.into()),
-        }
+        Problem { place, message: format!("{name} {}", message.into()) }
     }
 
     fn note_spans(&mut self, table: &DeTable<'_>) {
@@ -100,20 +85,14 @@ impl Source {
                 continue;
             };
             for (key, value) in keys {
-                self.spans.insert(
-                    format!("{}.{}", section.get_ref(), key.get_ref()),
-                    value.span(),
-                );
+                self.spans.insert(format!("{}.{}", section.get_ref(), key.get_ref()), value.span());
             }
         }
     }
 
     fn refuse(&self, error: &toml::de::Error) -> ConfigError {
         let place = self.line(&error.span().unwrap_or(0..0));
-        ConfigError::Invalid(vec![Problem {
-            place,
-            message: one_line(error.message()),
-        }])
+        ConfigError::Invalid(vec![Problem { place, message: one_line(error.message()) }])
     }
 
     fn line(&self, span: &Range<usize>) -> Place {
@@ -128,32 +107,21 @@ impl Source {
             line: before.matches('\n').count() + 1,
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
             width: meant.chars().count().min(QUOTED_CHARACTERS_MAX),
-            text: self
-                .text
-                .get(line_start..line_end)
-                .unwrap_or_default()
-                .chars()
-                .take(QUOTED_CHARACTERS_MAX)
-                .collect(),
+            text: self.text.get(line_start..line_end).unwrap_or_default().chars().take(QUOTED_CHARACTERS_MAX).collect(),
         }
     }
 }
 
 /// The start of the character that byte `at` belongs to, or the end of the text.
 fn character_start(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len()))
-        .rev()
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or_default()
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
 
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn overrides(
-    variables: impl IntoIterator<Item = (String, String)>,
-) -> Result<Vec<Override>, ConfigError> {
+fn overrides(variables: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Override>, ConfigError> {
     let mut found = Vec::new();
     let mut problems = Vec::new();
     for (variable, value) in variables {
@@ -162,50 +130,29 @@ fn overrides(
         };
         match override_of(&variable, name, &value) {
             Ok(entry) => found.push(entry),
-            Err(message) => problems.push(Problem {
-                place: Place::Variable(variable),
-                message,
-            }),
+            Err(message) => problems.push(Problem { place: Place::Variable(variable), message }),
         }
     }
-    if problems.is_empty() {
-        Ok(found)
-    } else {
-        Err(ConfigError::Invalid(problems))
-    }
+    if problems.is_empty() { Ok(found) } else { Err(ConfigError::Invalid(problems)) }
 }
 
 /// Reads the value as TOML where that fits the key (numbers, true and false, quoted text), else as the text it is.
 fn override_of(variable: &str, name: &str, value: &str) -> Result<Override, String> {
     let name = name.to_ascii_lowercase();
-    let is_plain = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
-    };
-    let Some((section, key)) = name
-        .split_once("__")
-        .filter(|(section, key)| is_plain(section) && is_plain(key))
-    else {
+    let is_plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric());
+    let Some((section, key)) = name.split_once("__").filter(|(section, key)| is_plain(section) && is_plain(key)) else {
         return Err(format!("the name must be {VARIABLE_PREFIX}SECTION__KEY"));
     };
     let quoted = toml::Value::String(value.to_owned()).to_string();
     let as_toml = DeValue::parse(value).is_ok();
-    let candidates = if as_toml {
-        vec![Cow::Borrowed(value), Cow::Owned(quoted)]
-    } else {
-        vec![Cow::Owned(quoted)]
-    };
+    let candidates = if as_toml { vec![Cow::Borrowed(value), Cow::Owned(quoted)] } else { vec![Cow::Owned(quoted)] };
     let mut first_error = None;
     for candidate in candidates {
         let document = format!("[{section}]\n{key} = {candidate}\n");
         match toml::from_str::<Form>(&document) {
             Ok(_) => {
                 let (section, key) = (section.to_owned(), key.to_owned());
-                return Ok(Override {
-                    variable: variable.to_owned(),
-                    section,
-                    key,
-                    document,
-                });
+                return Ok(Override { variable: variable.to_owned(), section, key, document });
             }
             Err(error) => {
                 first_error.get_or_insert_with(|| one_line(error.message()));
@@ -220,9 +167,7 @@ fn merge<'i>(table: &mut DeTable<'i>, over: DeTable<'i>) {
         let DeValue::Table(keys) = value.into_inner() else {
             continue;
         };
-        let place = table
-            .entry(section)
-            .or_insert_with(|| Spanned::new(0..0, DeValue::Table(DeTable::new())));
+        let place = table.entry(section).or_insert_with(|| Spanned::new(0..0, DeValue::Table(DeTable::new())));
         if let DeValue::Table(held) = place.get_mut() {
             held.extend(keys);
         }

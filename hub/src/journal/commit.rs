@@ -134,10 +134,7 @@ struct Group {
 impl Committer {
     fn run<S: Storage>(mut self, mut writer: JournalWriter<S>) {
         // Waiting callers learn from the guard that nothing more will come, also when this thread panics.
-        let _guard = EndGuard {
-            progress: Arc::clone(&self.progress),
-            notify: Arc::clone(&self.hooks.notify),
-        };
+        let _guard = EndGuard { progress: Arc::clone(&self.progress), notify: Arc::clone(&self.hooks.notify) };
         while let Some(group) = self.gather() {
             if let Err(fault) = self.commit(&mut writer, &group) {
                 self.fail(fault);
@@ -158,16 +155,12 @@ impl Committer {
             let Some((ticket, batch)) = next else {
                 return group;
             };
-            if group.is_some()
-                && self.body.len().saturating_add(batch.body.len()) > self.body_bytes_max
-            {
+            if group.is_some() && self.body.len().saturating_add(batch.body.len()) > self.body_bytes_max {
                 self.carried = Some((ticket, batch));
                 return group;
             }
             self.body.extend_from_slice(&batch.body);
-            let count = group
-                .map_or(0, |group| group.count)
-                .saturating_add(batch.count);
+            let count = group.map_or(0, |group| group.count).saturating_add(batch.count);
             group = Some(Group { ticket, count });
             self.give_back(batch.body);
         }
@@ -177,11 +170,7 @@ impl Committer {
         if self.is_closing {
             return None;
         }
-        let work = if wait {
-            self.work.recv().ok()
-        } else {
-            self.work.try_recv().ok()
-        };
+        let work = if wait { self.work.recv().ok() } else { self.work.try_recv().ok() };
         match work? {
             Work::Commit { ticket, batch } => Some((ticket, batch)),
             Work::Close => {
@@ -199,26 +188,14 @@ impl Committer {
         }
     }
 
-    fn commit<S: Storage>(
-        &self,
-        writer: &mut JournalWriter<S>,
-        group: &Group,
-    ) -> Result<(), JournalFault> {
+    fn commit<S: Storage>(&self, writer: &mut JournalWriter<S>, group: &Group) -> Result<(), JournalFault> {
         writer.append(&self.body, group.count, (self.hooks.now_ms)())?;
         let durable = writer.sync()?;
-        self.progress
-            .publish(durable, group.ticket, group.count, self.body.len());
+        self.progress.publish(durable, group.ticket, group.count, self.body.len());
         (self.hooks.notify)();
         let is_short = writer.prepare_next_segment()?;
-        if is_short
-            && !self
-                .progress
-                .is_short_of_space
-                .swap(true, Ordering::Relaxed)
-        {
-            tracing::error!(
-                "no space for the next journal segment; the hub stops when the present one is full"
-            );
+        if is_short && !self.progress.is_short_of_space.swap(true, Ordering::Relaxed) {
+            tracing::error!("no space for the next journal segment; the hub stops when the present one is full");
         }
         Ok(())
     }

@@ -26,15 +26,13 @@ pub struct JournalConfig {
 impl JournalConfig {
     /// The size of each new segment file.
     pub fn segment_bytes(&self) -> u64 {
-        self.segment_bytes
-            .clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)
+        self.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)
     }
 
     /// The longest body of records that fits into one block and one segment.
     pub fn body_bytes_max(&self) -> usize {
         let room = usize::try_from(self.segment_bytes()).unwrap_or(usize::MAX);
-        room.saturating_sub(BLOCKS_OFFSET + BLOCK_OVERHEAD_BYTES)
-            .min(BODY_BYTES_MAX)
+        room.saturating_sub(BLOCKS_OFFSET + BLOCK_OVERHEAD_BYTES).min(BODY_BYTES_MAX)
     }
 
     /// The place before the first block.

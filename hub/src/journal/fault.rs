@@ -13,9 +13,7 @@ pub enum JournalFault {
         file: String,
     },
     /// The file system took only a part of a write.
-    #[error(
-        "only {written} of {wanted} bytes were written to {file}; the hub must be started again"
-    )]
+    #[error("only {written} of {wanted} bytes were written to {file}; the hub must be started again")]
     ShortWrite {
         /// The file.
         file: String,
@@ -41,9 +39,7 @@ pub enum JournalFault {
         kind: io::ErrorKind,
     },
     /// A segment could not be created, named or opened.
-    #[error(
-        "segment {file} could not be made ({kind}); check the journal's directory, then start the hub again"
-    )]
+    #[error("segment {file} could not be made ({kind}); check the journal's directory, then start the hub again")]
     SegmentFailed {
         /// The file.
         file: String,
@@ -73,40 +69,26 @@ impl JournalFault {
     pub(in crate::journal) fn write(file: &str, error: &io::Error) -> Self {
         match Self::full(file, error) {
             Some(fault) => fault,
-            None => Self::WriteFailed {
-                file: file.to_owned(),
-                kind: error.kind(),
-            },
+            None => Self::WriteFailed { file: file.to_owned(), kind: error.kind() },
         }
     }
 
     pub(in crate::journal) fn sync(file: &str, error: &io::Error) -> Self {
         match Self::full(file, error) {
             Some(fault) => fault,
-            None => Self::SyncFailed {
-                file: file.to_owned(),
-                kind: error.kind(),
-            },
+            None => Self::SyncFailed { file: file.to_owned(), kind: error.kind() },
         }
     }
 
     pub(in crate::journal) fn segment(file: &str, error: &io::Error) -> Self {
         match Self::full(file, error) {
             Some(fault) => fault,
-            None => Self::SegmentFailed {
-                file: file.to_owned(),
-                kind: error.kind(),
-            },
+            None => Self::SegmentFailed { file: file.to_owned(), kind: error.kind() },
         }
     }
 
     fn full(file: &str, error: &io::Error) -> Option<Self> {
-        matches!(
-            error.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        )
-        .then(|| Self::DiskFull {
-            file: file.to_owned(),
-        })
+        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            .then(|| Self::DiskFull { file: file.to_owned() })
     }
 }

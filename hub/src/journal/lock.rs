@@ -35,18 +35,9 @@ impl JournalLock {
     /// # Errors
     /// [`LockError::Held`] when another process (or another lock of this one) has it.
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
-        let failed = |source| LockError::Failed {
-            path: directory.to_owned(),
-            source,
-        };
+        let failed = |source| LockError::Failed { path: directory.to_owned(), source };
         let path = directory.join(LOCK_FILE);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(failed)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held(directory.to_owned())),
@@ -63,10 +54,7 @@ mod tests {
     fn one_holder_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
         let held = JournalLock::acquire(directory.path()).unwrap();
-        assert!(matches!(
-            JournalLock::acquire(directory.path()),
-            Err(LockError::Held(_))
-        ));
+        assert!(matches!(JournalLock::acquire(directory.path()), Err(LockError::Held(_))));
         drop(held);
         JournalLock::acquire(directory.path()).unwrap();
     }

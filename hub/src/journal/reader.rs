@@ -48,13 +48,7 @@ pub struct JournalEnd {
 impl JournalEnd {
     /// The end of a journal without a segment.
     pub fn empty(cursor: ChainCursor) -> Self {
-        Self {
-            cursor,
-            segment: None,
-            offset: 0,
-            last_block: None,
-            tail: Tail::Clean,
-        }
+        Self { cursor, segment: None, offset: 0, last_block: None, tail: Tail::Clean }
     }
 }
 
@@ -88,12 +82,7 @@ impl<S: Storage> JournalReader<S> {
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub fn open(
-        storage: S,
-        hub: [u8; 20],
-        thread: u16,
-        from: ChainCursor,
-    ) -> Result<Self, ReadError> {
+    pub fn open(storage: S, hub: [u8; 20], thread: u16, from: ChainCursor) -> Result<Self, ReadError> {
         let mut reader = Self {
             storage,
             hub,
@@ -110,31 +99,20 @@ impl<S: Storage> JournalReader<S> {
         let older = names.partition_point(|name| name.first_sequence <= next);
         let Some(start) = older.checked_sub(1) else {
             return match names.first() {
-                Some(oldest) => Err(ReadError::MissingSegment {
-                    expected: next,
-                    found: oldest.first_sequence,
-                }),
+                Some(oldest) => Err(ReadError::MissingSegment { expected: next, found: oldest.first_sequence }),
                 None if from.sequence == 0 => Ok(reader),
-                None => Err(ReadError::CursorAhead {
-                    cursor: from.sequence,
-                    end: 0,
-                }),
+                None => Err(ReadError::CursorAhead { cursor: from.sequence, end: 0 }),
             };
         };
         reader.later = names[start..].iter().copied().collect();
         reader.enter_next(true)?;
         while reader.end.cursor.sequence < from.sequence {
             if reader.step()?.is_none() {
-                return Err(ReadError::CursorAhead {
-                    cursor: from.sequence,
-                    end: reader.end.cursor.sequence,
-                });
+                return Err(ReadError::CursorAhead { cursor: from.sequence, end: reader.end.cursor.sequence });
             }
         }
         if reader.end.cursor.hash != from.hash {
-            return Err(ReadError::CursorMismatch {
-                sequence: from.sequence,
-            });
+            return Err(ReadError::CursorMismatch { sequence: from.sequence });
         }
         reader.end.cursor = from;
         Ok(reader)
@@ -148,11 +126,7 @@ impl<S: Storage> JournalReader<S> {
         let Some((header, hash, body)) = self.step()? else {
             return Ok(None);
         };
-        Ok(Some(BlockView {
-            header,
-            hash,
-            body: self.window.get(body).unwrap_or_default(),
-        }))
+        Ok(Some(BlockView { header, hash, body: self.window.get(body).unwrap_or_default() }))
     }
 
     /// The next block if its number is at most `limit`. With the durable sequence as the limit the reader never looks at
@@ -160,15 +134,8 @@ impl<S: Storage> JournalReader<S> {
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub fn next_block_through(
-        &mut self,
-        limit: Sequence,
-    ) -> Result<Option<BlockView<'_>>, ReadError> {
-        if self.end.cursor.sequence >= limit.0 {
-            Ok(None)
-        } else {
-            self.next_block()
-        }
+    pub fn next_block_through(&mut self, limit: Sequence) -> Result<Option<BlockView<'_>>, ReadError> {
+        if self.end.cursor.sequence >= limit.0 { Ok(None) } else { self.next_block() }
     }
 
     /// The place after the last block given out; the end of the journal once a call returned None.
@@ -190,31 +157,21 @@ impl<S: Storage> JournalReader<S> {
             self.enter_next(false)?;
         }
         loop {
-            let at = usize::try_from(self.end.offset.saturating_sub(self.window_offset))
-                .unwrap_or(usize::MAX);
+            let at = usize::try_from(self.end.offset.saturating_sub(self.window_offset)).unwrap_or(usize::MAX);
             let bytes = self.window.get(at..).unwrap_or_default();
             match decode_block(bytes) {
                 Ok((block, length)) => {
                     let cursor = match self.end.cursor.follow(&block) {
                         Ok(cursor) if block.header.thread == self.thread => cursor,
                         Ok(_) => {
-                            return Err(ReadError::ForeignSegment {
-                                segment: self.file_name(),
-                            });
+                            return Err(ReadError::ForeignSegment { segment: self.file_name() });
                         }
                         Err(broken) => return Err(self.corrupt(Corruption::Chain(broken))),
                     };
-                    let found = (
-                        block.header,
-                        block.hash,
-                        at + HEADER_BYTES..at + HEADER_BYTES + block.body.len(),
-                    );
+                    let found = (block.header, block.hash, at + HEADER_BYTES..at + HEADER_BYTES + block.body.len());
                     self.end.cursor = cursor;
                     self.end.last_block = Some((self.end.offset, length));
-                    self.end.offset = self
-                        .end
-                        .offset
-                        .saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+                    self.end.offset = self.end.offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
                     self.end.tail = Tail::Clean;
                     self.is_fresh = false;
                     self.suspicions = 0;
@@ -246,10 +203,7 @@ impl<S: Storage> JournalReader<S> {
         self.window.resize(bytes, 0);
         self.window_offset = self.end.offset;
         let name = self.file_name();
-        let read = self
-            .storage
-            .read_at(&name, self.end.offset, &mut self.window)
-            .map_err(failed(&name))?;
+        let read = self.storage.read_at(&name, self.end.offset, &mut self.window).map_err(failed(&name))?;
         self.window.truncate(read);
         Ok(())
     }
@@ -257,11 +211,7 @@ impl<S: Storage> JournalReader<S> {
     /// No block can be read here. Moves on to the next segment, or says why not. False at the end of the journal.
     fn settle_stop(&mut self) -> Result<bool, ReadError> {
         let newest_known = self.end.segment;
-        self.later = self
-            .list()?
-            .into_iter()
-            .filter(|name| Some(*name) > newest_known)
-            .collect();
+        self.later = self.list()?.into_iter().filter(|name| Some(*name) > newest_known).collect();
         let name = self.file_name();
         let length = self.storage.len(&name).map_err(failed(&name))?;
         let rest = usize::try_from(length.saturating_sub(self.end.offset)).unwrap_or(usize::MAX);
@@ -272,13 +222,7 @@ impl<S: Storage> JournalReader<S> {
             Err(error) => error,
         };
         let offset = usize::try_from(self.end.offset).unwrap_or(usize::MAX);
-        let stop = judge_stop(
-            &self.window,
-            offset,
-            &self.end.cursor,
-            error,
-            self.later.is_empty(),
-        );
+        let stop = judge_stop(&self.window, offset, &self.end.cursor, error, self.later.is_empty());
         if !matches!(stop, Stop::Corrupt(_)) {
             // The rest of a segment is long, and mostly zeros.
             self.window = Vec::new();
@@ -309,17 +253,9 @@ impl<S: Storage> JournalReader<S> {
         };
         let file = name.file_name();
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
-        let read = self
-            .storage
-            .read_at(&file, 0, &mut bytes)
-            .map_err(failed(&file))?;
-        let corrupt = |why| ReadError::Corrupt {
-            segment: file.clone(),
-            offset: 0,
-            why,
-        };
-        let header = SegmentHeader::decode(&bytes[..read])
-            .map_err(|error| corrupt(Corruption::Header(error)))?;
+        let read = self.storage.read_at(&file, 0, &mut bytes).map_err(failed(&file))?;
+        let corrupt = |why| ReadError::Corrupt { segment: file.clone(), offset: 0, why };
+        let header = SegmentHeader::decode(&bytes[..read]).map_err(|error| corrupt(Corruption::Header(error)))?;
         if header.hub != self.hub || header.thread != self.thread {
             return Err(ReadError::ForeignSegment { segment: file });
         }
@@ -341,9 +277,7 @@ impl<S: Storage> JournalReader<S> {
             return Err(corrupt(Corruption::WrongName));
         }
         if cursor.hash != at.hash {
-            let broken = ChainBreak::WrongPreviousHash {
-                sequence: header.first_sequence,
-            };
+            let broken = ChainBreak::WrongPreviousHash { sequence: header.first_sequence };
             return Err(corrupt(Corruption::Chain(broken)));
         }
         self.end.segment = Some(name);
@@ -361,18 +295,11 @@ impl<S: Storage> JournalReader<S> {
     }
 
     fn file_name(&self) -> String {
-        self.end
-            .segment
-            .map(|name| name.file_name())
-            .unwrap_or_default()
+        self.end.segment.map(|name| name.file_name()).unwrap_or_default()
     }
 
     fn corrupt(&self, why: Corruption) -> ReadError {
-        ReadError::Corrupt {
-            segment: self.file_name(),
-            offset: self.end.offset,
-            why,
-        }
+        ReadError::Corrupt { segment: self.file_name(), offset: self.end.offset, why }
     }
 }
 

@@ -12,11 +12,7 @@ use super::storage::Storage;
 /// # Errors
 /// What the system says.
 pub fn segment_names(storage: &mut impl Storage, thread: u16) -> io::Result<Vec<SegmentName>> {
-    let mut names: Vec<_> = storage
-        .list()?
-        .iter()
-        .filter_map(|name| SegmentName::parse(name))
-        .collect();
+    let mut names: Vec<_> = storage.list()?.iter().filter_map(|name| SegmentName::parse(name)).collect();
     names.retain(|name| name.thread == thread);
     names.sort_unstable();
     Ok(names)
@@ -28,11 +24,7 @@ pub fn segment_names(storage: &mut impl Storage, thread: u16) -> io::Result<Vec<
 ///
 /// # Errors
 /// What the system says; what was removed until then stays removed, and the rest is one chain.
-pub fn remove_segments_before(
-    storage: &mut impl Storage,
-    thread: u16,
-    sequence: Sequence,
-) -> io::Result<usize> {
+pub fn remove_segments_before(storage: &mut impl Storage, thread: u16, sequence: Sequence) -> io::Result<usize> {
     let names = segment_names(storage, thread)?;
     let mut removed = 0;
     for pair in names.windows(2) {

@@ -69,10 +69,7 @@ pub(super) struct Fate(pub(super) u64);
 
 impl Fate {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % bound.max(1)
     }
 }
@@ -93,18 +90,9 @@ impl SimStorage {
         let mut disk = self.disk();
         let (writes, syncs) = (disk.writes, disk.syncs);
         disk.failures.push(match failure {
-            Failure::Write { nth, kind } => Failure::Write {
-                nth: writes + nth,
-                kind,
-            },
-            Failure::ShortWrite { nth, bytes } => Failure::ShortWrite {
-                nth: writes + nth,
-                bytes,
-            },
-            Failure::Sync { nth, kind } => Failure::Sync {
-                nth: syncs + nth,
-                kind,
-            },
+            Failure::Write { nth, kind } => Failure::Write { nth: writes + nth, kind },
+            Failure::ShortWrite { nth, bytes } => Failure::ShortWrite { nth: writes + nth, bytes },
+            Failure::Sync { nth, kind } => Failure::Sync { nth: syncs + nth, kind },
         });
     }
 
@@ -134,11 +122,7 @@ impl SimStorage {
     pub(super) fn overwrite(&self, name: &str, bytes: Vec<u8>) {
         let mut disk = self.disk();
         let file = disk.names[name];
-        disk.files[file] = SimFile {
-            durable: bytes.clone(),
-            cache: bytes,
-            unsynced: Vec::new(),
-        };
+        disk.files[file] = SimFile { durable: bytes.clone(), cache: bytes, unsynced: Vec::new() };
     }
 
     pub(super) fn bytes(&self, name: &str) -> Vec<u8> {
@@ -251,9 +235,7 @@ impl Storage for SimStorage {
     fn read_at(&mut self, name: &str, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let mut disk = self.disk();
         let bytes = &disk.file(name)?.cache;
-        let from = bytes
-            .get(usize::try_from(offset).unwrap()..)
-            .unwrap_or_default();
+        let from = bytes.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
         let read = from.len().min(into.len());
         into[..read].copy_from_slice(&from[..read]);
         Ok(read)
@@ -272,11 +254,7 @@ impl Storage for SimStorage {
             }
         }
         let offset = usize::try_from(offset).unwrap();
-        let in_use: usize = disk
-            .names
-            .values()
-            .map(|file| disk.files[*file].cache.len())
-            .sum();
+        let in_use: usize = disk.names.values().map(|file| disk.files[*file].cache.len()).sum();
         let capacity = disk.capacity;
         let file = disk.file(name)?;
         let growth = (offset + length).saturating_sub(file.cache.len());

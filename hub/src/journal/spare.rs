@@ -35,11 +35,7 @@ pub struct Spare {
 impl Spare {
     /// A spare of `bytes` for a data-plane thread; nothing is written yet.
     pub fn new(thread: u16, bytes: u64) -> Self {
-        Self {
-            name: format!("spare-{thread:02x}.seg"),
-            bytes,
-            state: State::Absent,
-        }
+        Self { name: format!("spare-{thread:02x}.seg"), bytes, state: State::Absent }
     }
 
     /// Removes what an earlier process left.
@@ -49,9 +45,7 @@ impl Spare {
     pub fn clear(&mut self, storage: &mut impl Storage) -> Result<(), JournalFault> {
         self.state = State::Absent;
         match storage.remove(&self.name) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(JournalFault::segment(&self.name, &error))
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(JournalFault::segment(&self.name, &error)),
             _ => Ok(()),
         }
     }
@@ -65,11 +59,7 @@ impl Spare {
     ///
     /// # Errors
     /// Any other failure to write.
-    pub fn advance(
-        &mut self,
-        storage: &mut impl Storage,
-        bytes: usize,
-    ) -> Result<(), JournalFault> {
+    pub fn advance(&mut self, storage: &mut impl Storage, bytes: usize) -> Result<(), JournalFault> {
         if matches!(self.state, State::Ready | State::OutOfSpace) {
             return Ok(());
         }
@@ -88,12 +78,7 @@ impl Spare {
     ///
     /// # Errors
     /// The fault that stops the journal.
-    pub fn promote(
-        &mut self,
-        storage: &mut impl Storage,
-        header: &[u8],
-        name: &str,
-    ) -> Result<(), JournalFault> {
+    pub fn promote(&mut self, storage: &mut impl Storage, header: &[u8], name: &str) -> Result<(), JournalFault> {
         if self.is_out_of_space() {
             self.clear(storage)?;
         }
@@ -101,15 +86,9 @@ impl Spare {
             self.step(storage, STEP_BYTES)?;
         }
         write_all(storage, &self.name, 0, header)?;
-        storage
-            .sync_data(&self.name)
-            .map_err(|error| JournalFault::sync(&self.name, &error))?;
-        storage
-            .rename(&self.name, name)
-            .map_err(|error| JournalFault::segment(name, &error))?;
-        storage
-            .sync_dir()
-            .map_err(|error| JournalFault::sync(name, &error))?;
+        storage.sync_data(&self.name).map_err(|error| JournalFault::sync(&self.name, &error))?;
+        storage.rename(&self.name, name).map_err(|error| JournalFault::segment(name, &error))?;
+        storage.sync_dir().map_err(|error| JournalFault::sync(name, &error))?;
         self.state = State::Absent;
         Ok(())
     }
@@ -119,9 +98,7 @@ impl Spare {
             State::Filling { written } => written,
             State::Ready => return Ok(()),
             State::Absent | State::OutOfSpace => {
-                storage
-                    .create(&self.name)
-                    .map_err(|error| JournalFault::segment(&self.name, &error))?;
+                storage.create(&self.name).map_err(|error| JournalFault::segment(&self.name, &error))?;
                 0
             }
         };
@@ -132,15 +109,9 @@ impl Spare {
         let before = written;
         let written = written.saturating_add(u64::try_from(zeros.len()).unwrap_or(u64::MAX));
         if before / UNSYNCED_BYTES_MAX != written / UNSYNCED_BYTES_MAX {
-            storage
-                .sync_data(&self.name)
-                .map_err(|error| JournalFault::sync(&self.name, &error))?;
+            storage.sync_data(&self.name).map_err(|error| JournalFault::sync(&self.name, &error))?;
         }
-        self.state = if written >= self.bytes {
-            State::Ready
-        } else {
-            State::Filling { written }
-        };
+        self.state = if written >= self.bytes { State::Ready } else { State::Filling { written } };
         Ok(())
     }
 }
@@ -152,15 +123,9 @@ pub(in crate::journal) fn write_all(
     offset: u64,
     bytes: &[u8],
 ) -> Result<(), JournalFault> {
-    let written = storage
-        .write_at(name, offset, bytes)
-        .map_err(|error| JournalFault::write(name, &error))?;
+    let written = storage.write_at(name, offset, bytes).map_err(|error| JournalFault::write(name, &error))?;
     if written != bytes.len() {
-        return Err(JournalFault::ShortWrite {
-            file: name.to_owned(),
-            wanted: bytes.len(),
-            written,
-        });
+        return Err(JournalFault::ShortWrite { file: name.to_owned(), wanted: bytes.len(), written });
     }
     Ok(())
 }

@@ -79,24 +79,15 @@ impl DiskStorage {
     /// What the system says.
     pub fn open(directory: &Path) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)?;
-        Ok(Self {
-            directory: directory.to_owned(),
-            open: Vec::new(),
-        })
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        Ok(Self { directory: directory.to_owned(), open: Vec::new() })
     }
 
     fn file(&mut self, name: &str) -> io::Result<&File> {
         if let Some(at) = self.open.iter().position(|(open, _)| open == name) {
             return Ok(&self.open[at].1);
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(self.directory.join(name))?;
+        let file = OpenOptions::new().read(true).write(true).open(self.directory.join(name))?;
         Ok(self.keep(name, file))
     }
 
@@ -123,12 +114,7 @@ impl Storage for DiskStorage {
     fn create(&mut self, name: &str) -> io::Result<()> {
         use std::os::unix::fs::OpenOptionsExt;
         let path = self.directory.join(name);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         self.keep(name, file);
         Ok(())
     }

@@ -17,12 +17,7 @@ mod damage;
 mod faults;
 mod files;
 
-const CONFIG: JournalConfig = JournalConfig {
-    hub: [7; 20],
-    thread: 2,
-    term: 1,
-    segment_bytes: SEGMENT_BYTES_MIN,
-};
+const CONFIG: JournalConfig = JournalConfig { hub: [7; 20], thread: 2, term: 1, segment_bytes: SEGMENT_BYTES_MIN };
 
 type Recovery<S> = (JournalWriter<S>, Vec<Vec<u8>>, Recovered);
 
@@ -30,10 +25,7 @@ fn recovered<S: Storage>(storage: S) -> Result<Recovery<S>, RecoveryError<Infall
     recovered_from(storage, CONFIG.genesis())
 }
 
-fn recovered_from<S: Storage>(
-    storage: S,
-    from: ChainCursor,
-) -> Result<Recovery<S>, RecoveryError<Infallible>> {
+fn recovered_from<S: Storage>(storage: S, from: ChainCursor) -> Result<Recovery<S>, RecoveryError<Infallible>> {
     let mut bodies = Vec::new();
     let (writer, found) = recover(storage, CONFIG, from, |block| {
         bodies.push(block.body.to_vec());
@@ -66,9 +58,5 @@ fn written(storage: &SimStorage, count: usize, length: usize) -> JournalWriter<S
 }
 
 fn segments(storage: &SimStorage) -> Vec<String> {
-    segment_names(&mut storage.clone(), CONFIG.thread)
-        .unwrap()
-        .iter()
-        .map(|name| name.file_name())
-        .collect()
+    segment_names(&mut storage.clone(), CONFIG.thread).unwrap().iter().map(|name| name.file_name()).collect()
 }

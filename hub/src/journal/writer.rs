@@ -42,14 +42,11 @@ impl<S: Storage> JournalWriter<S> {
     /// # Errors
     /// The fault that kept it from being made; `AlreadyExists` when there is one.
     pub fn create(mut storage: S, config: JournalConfig) -> Result<Self, JournalFault> {
-        let names = segment_names(&mut storage, config.thread)
-            .map_err(|error| JournalFault::segment("journal", &error))?;
+        let names =
+            segment_names(&mut storage, config.thread).map_err(|error| JournalFault::segment("journal", &error))?;
         if let Some(name) = names.first() {
             let kind = std::io::ErrorKind::AlreadyExists;
-            return Err(JournalFault::SegmentFailed {
-                file: name.file_name(),
-                kind,
-            });
+            return Err(JournalFault::SegmentFailed { file: name.file_name(), kind });
         }
         Self::resume_at(storage, config, &JournalEnd::empty(config.genesis()))
     }
@@ -59,16 +56,9 @@ impl<S: Storage> JournalWriter<S> {
     ///
     /// # Errors
     /// The fault that kept it from being opened.
-    pub fn resume_at(
-        storage: S,
-        config: JournalConfig,
-        end: &JournalEnd,
-    ) -> Result<Self, JournalFault> {
+    pub fn resume_at(storage: S, config: JournalConfig, end: &JournalEnd) -> Result<Self, JournalFault> {
         if config.term < end.cursor.term {
-            return Err(JournalFault::StaleTerm {
-                term: config.term,
-                last: end.cursor.term,
-            });
+            return Err(JournalFault::StaleTerm { term: config.term, last: end.cursor.term });
         }
         let mut writer = Self {
             storage,
@@ -96,10 +86,7 @@ impl<S: Storage> JournalWriter<S> {
 
     fn settle_tail(&mut self, end: &JournalEnd) -> Result<(), JournalFault> {
         let name = &self.segment;
-        self.segment_bytes = self
-            .storage
-            .len(name)
-            .map_err(|error| JournalFault::segment(name, &error))?;
+        self.segment_bytes = self.storage.len(name).map_err(|error| JournalFault::segment(name, &error))?;
         if let Some((offset, bytes)) = end.last_block {
             let mut block = vec![0; bytes];
             let read = self.storage.read_at(name, offset, &mut block);
@@ -107,17 +94,12 @@ impl<S: Storage> JournalWriter<S> {
                 Ok(read) if read == bytes => write_all(&mut self.storage, name, offset, &block)?,
                 Ok(_) => {
                     let kind = std::io::ErrorKind::UnexpectedEof;
-                    return Err(JournalFault::SegmentFailed {
-                        file: name.clone(),
-                        kind,
-                    });
+                    return Err(JournalFault::SegmentFailed { file: name.clone(), kind });
                 }
                 Err(error) => return Err(JournalFault::segment(name, &error)),
             }
         }
-        self.storage
-            .sync_data(name)
-            .map_err(|error| JournalFault::sync(name, &error))?;
+        self.storage.sync_data(name).map_err(|error| JournalFault::sync(name, &error))?;
         if end.tail == Tail::Torn {
             let mut offset = end.offset;
             while offset < self.segment_bytes {
@@ -126,13 +108,9 @@ impl<S: Storage> JournalWriter<S> {
                 write_all(&mut self.storage, name, offset, &zeros)?;
                 offset += u64::try_from(zeros.len()).unwrap_or(u64::MAX);
             }
-            self.storage
-                .sync_data(name)
-                .map_err(|error| JournalFault::sync(name, &error))?;
+            self.storage.sync_data(name).map_err(|error| JournalFault::sync(name, &error))?;
         }
-        self.storage
-            .sync_dir()
-            .map_err(|error| JournalFault::sync(name, &error))
+        self.storage.sync_dir().map_err(|error| JournalFault::sync(name, &error))
     }
 
     /// Appends one block of `count` records. It is durable after the next [`sync`](Self::sync); a block before it that
@@ -140,31 +118,17 @@ impl<S: Storage> JournalWriter<S> {
     ///
     /// # Errors
     /// The fault that stopped the journal.
-    pub fn append(
-        &mut self,
-        body: &[u8],
-        count: u32,
-        now_ms: u64,
-    ) -> Result<Sequence, JournalFault> {
+    pub fn append(&mut self, body: &[u8], count: u32, now_ms: u64) -> Result<Sequence, JournalFault> {
         self.guarded(|writer| writer.append_block(body, count, now_ms))
     }
 
-    fn append_block(
-        &mut self,
-        body: &[u8],
-        count: u32,
-        now_ms: u64,
-    ) -> Result<Sequence, JournalFault> {
+    fn append_block(&mut self, body: &[u8], count: u32, now_ms: u64) -> Result<Sequence, JournalFault> {
         self.sync_block()?;
         let too_large = JournalFault::BodyTooLarge { bytes: body.len() };
         if body.len() > self.config.body_bytes_max() {
             return Err(too_large);
         }
-        let sequence = self
-            .cursor
-            .sequence
-            .checked_add(1)
-            .ok_or_else(|| too_large.clone())?;
+        let sequence = self.cursor.sequence.checked_add(1).ok_or_else(|| too_large.clone())?;
         let header = BlockHeader {
             thread: self.config.thread,
             term: self.config.term,
@@ -185,11 +149,7 @@ impl<S: Storage> JournalWriter<S> {
         self.offset += length;
         self.appended_bytes = self.appended_bytes.saturating_add(block.len());
         self.block = block;
-        self.cursor = ChainCursor {
-            term: self.config.term,
-            sequence,
-            hash,
-        };
+        self.cursor = ChainCursor { term: self.config.term, sequence, hash };
         Ok(Sequence(sequence))
     }
 
@@ -204,9 +164,7 @@ impl<S: Storage> JournalWriter<S> {
 
     fn sync_block(&mut self) -> Result<(), JournalFault> {
         if !self.is_synced {
-            self.storage
-                .sync_data(&self.segment)
-                .map_err(|error| JournalFault::sync(&self.segment, &error))?;
+            self.storage.sync_data(&self.segment).map_err(|error| JournalFault::sync(&self.segment, &error))?;
             self.is_synced = true;
         }
         Ok(())
@@ -218,9 +176,7 @@ impl<S: Storage> JournalWriter<S> {
     /// # Errors
     /// The fault that stopped the journal.
     pub fn prepare_next_segment(&mut self) -> Result<bool, JournalFault> {
-        let bytes = std::mem::take(&mut self.appended_bytes)
-            .saturating_mul(SPARE_PACE)
-            .max(SPARE_STEP_BYTES_MIN);
+        let bytes = std::mem::take(&mut self.appended_bytes).saturating_mul(SPARE_PACE).max(SPARE_STEP_BYTES_MIN);
         self.guarded(|writer| writer.spare.advance(&mut writer.storage, bytes))?;
         Ok(self.spare.is_out_of_space())
     }
@@ -233,18 +189,14 @@ impl<S: Storage> JournalWriter<S> {
             previous_hash: self.cursor.hash,
         };
         let name = header.name().file_name();
-        self.spare
-            .promote(&mut self.storage, &header.encode(), &name)?;
+        self.spare.promote(&mut self.storage, &header.encode(), &name)?;
         self.segment = name;
         self.segment_bytes = self.config.segment_bytes();
         self.offset = u64::try_from(BLOCKS_OFFSET).unwrap_or(u64::MAX);
         Ok(())
     }
 
-    fn guarded<T>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, JournalFault>,
-    ) -> Result<T, JournalFault> {
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, JournalFault>) -> Result<T, JournalFault> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }

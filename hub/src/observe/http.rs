@@ -73,29 +73,17 @@ impl Health for RunningHub {
         let mut found = Vec::new();
         let journal = &self.shared.journal;
         if let Some(fault) = journal.fault() {
-            found.push(NotReady {
-                part: "journal",
-                reason: fault.to_string(),
-            });
+            found.push(NotReady { part: "journal", reason: fault.to_string() });
         } else if journal.is_short_of_space() {
             let reason = "the disk has no room for the next segment".to_owned();
-            found.push(NotReady {
-                part: "journal",
-                reason,
-            });
+            found.push(NotReady { part: "journal", reason });
         }
         if !self.shared.serving.is_on() {
             let reason = "payments are not accepted: starting, draining or stopped".to_owned();
-            found.push(NotReady {
-                part: "serving",
-                reason,
-            });
+            found.push(NotReady { part: "serving", reason });
         }
         if self.heartbeat_age_ms() > HEARTBEAT_AGE_MS_MAX {
-            found.push(NotReady {
-                part: "data_plane",
-                reason: "it does not go round".to_owned(),
-            });
+            found.push(NotReady { part: "data_plane", reason: "it does not go round".to_owned() });
         }
         found
     }
@@ -105,11 +93,7 @@ impl Health for RunningHub {
 ///
 /// # Errors
 /// When the listener fails for good.
-pub async fn serve(
-    listener: TcpListener,
-    shared: Arc<Shared>,
-    facts: Arc<HubFacts>,
-) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, shared: Arc<Shared>, facts: Arc<HubFacts>) -> io::Result<()> {
     tracing::debug!(http = %facts.http, "metrics and health");
     serve_health(listener, Arc::new(RunningHub { shared })).await
 }
@@ -130,13 +114,7 @@ async fn metrics(State(health): State<Arc<dyn Health>>) -> Response {
 async fn live(State(health): State<Arc<dyn Health>>) -> Response {
     let heartbeat_age_ms = health.heartbeat_age_ms();
     let alive = heartbeat_age_ms <= HEARTBEAT_AGE_MS_MAX;
-    answer(
-        alive,
-        &Liveness {
-            alive,
-            heartbeat_age_ms,
-        },
-    )
+    answer(alive, &Liveness { alive, heartbeat_age_ms })
 }
 
 async fn ready(State(health): State<Arc<dyn Health>>) -> Response {
@@ -146,11 +124,7 @@ async fn ready(State(health): State<Arc<dyn Health>>) -> Response {
 }
 
 fn answer(good: bool, body: &impl Serialize) -> Response {
-    let status = if good {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let text = serde_json::to_string(body).unwrap_or_default();
     (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
@@ -195,64 +169,27 @@ mod tests {
 
     #[tokio::test]
     async fn metrics_come_as_prometheus_text() {
-        let text = get(
-            Fake {
-                age_ms: 0,
-                not_ready: Vec::new(),
-            },
-            "/metrics",
-        )
-        .await;
+        let text = get(Fake { age_ms: 0, not_ready: Vec::new() }, "/metrics").await;
         assert!(text.starts_with("HTTP/1.1 200"), "{text}");
-        assert!(
-            text.contains("content-type: text/plain; version=0.0.4") && text.ends_with("up 1\n"),
-            "{text}"
-        );
+        assert!(text.contains("content-type: text/plain; version=0.0.4") && text.ends_with("up 1\n"), "{text}");
     }
 
     #[tokio::test]
     async fn a_hub_that_cannot_serve_is_alive_and_not_ready() {
-        let stuck = || NotReady {
-            part: "journal",
-            reason: "the disk is full".to_owned(),
-        };
-        let alive = get(
-            Fake {
-                age_ms: 5,
-                not_ready: vec![stuck()],
-            },
-            "/livez",
-        )
-        .await;
+        let stuck = || NotReady { part: "journal", reason: "the disk is full".to_owned() };
+        let alive = get(Fake { age_ms: 5, not_ready: vec![stuck()] }, "/livez").await;
         assert!(
-            alive.starts_with("HTTP/1.1 200")
-                && alive.ends_with(r#"{"alive":true,"heartbeat_age_ms":5}"#),
+            alive.starts_with("HTTP/1.1 200") && alive.ends_with(r#"{"alive":true,"heartbeat_age_ms":5}"#),
             "{alive}"
         );
-        let ready = get(
-            Fake {
-                age_ms: 5,
-                not_ready: vec![stuck()],
-            },
-            "/readyz",
-        )
-        .await;
+        let ready = get(Fake { age_ms: 5, not_ready: vec![stuck()] }, "/readyz").await;
         assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
-        assert!(ready.ends_with(
-            r#"{"ready":false,"not_ready":[{"part":"journal","reason":"the disk is full"}]}"#
-        ));
+        assert!(ready.ends_with(r#"{"ready":false,"not_ready":[{"part":"journal","reason":"the disk is full"}]}"#));
     }
 
     #[tokio::test]
     async fn a_hanging_data_plane_is_not_alive() {
-        let text = get(
-            Fake {
-                age_ms: HEARTBEAT_AGE_MS_MAX + 1,
-                not_ready: Vec::new(),
-            },
-            "/livez",
-        )
-        .await;
+        let text = get(Fake { age_ms: HEARTBEAT_AGE_MS_MAX + 1, not_ready: Vec::new() }, "/livez").await;
         assert!(text.starts_with("HTTP/1.1 503"), "{text}");
     }
 }

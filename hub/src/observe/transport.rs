@@ -10,94 +10,26 @@ type Read = fn(&TransportCounters) -> u64;
 
 /// Counters by name, help and where they are read.
 const COUNTERS: &[(&str, &str, Read)] = &[
-    (
-        "udp_packets_received_total",
-        "UDP datagrams received",
-        |c| c.packets_in.get(),
-    ),
-    (
-        "udp_received_bytes_total",
-        "UDP payload bytes received",
-        |c| c.bytes_in.get(),
-    ),
-    (
-        "udp_packets_sent_total",
-        "UDP datagrams handed to the kernel",
-        |c| c.packets_out.get(),
-    ),
-    (
-        "udp_sent_bytes_total",
-        "UDP payload bytes handed to the kernel",
-        |c| c.bytes_out.get(),
-    ),
-    (
-        "udp_packets_unsent_total",
-        "UDP datagrams that the kernel refused",
-        |c| c.packets_unsent.get(),
-    ),
-    (
-        "connections_accepted_total",
-        "Connections accepted into a handshake",
-        |c| c.connections_accepted.get(),
-    ),
-    (
-        "connections_established_total",
-        "Connections whose handshake completed",
-        |c| c.connections_established.get(),
-    ),
-    (
-        "connections_failed_total",
-        "Attempts that were not valid QUIC and TLS",
-        |c| c.connections_failed.get(),
-    ),
-    (
-        "connections_early_total",
-        "Connections that carried early data",
-        |c| c.connections_early.get(),
-    ),
-    (
-        "handshake_timeouts_total",
-        "Handshakes given up because they took too long",
-        |c| c.handshake_timeouts.get(),
-    ),
+    ("udp_packets_received_total", "UDP datagrams received", |c| c.packets_in.get()),
+    ("udp_received_bytes_total", "UDP payload bytes received", |c| c.bytes_in.get()),
+    ("udp_packets_sent_total", "UDP datagrams handed to the kernel", |c| c.packets_out.get()),
+    ("udp_sent_bytes_total", "UDP payload bytes handed to the kernel", |c| c.bytes_out.get()),
+    ("udp_packets_unsent_total", "UDP datagrams that the kernel refused", |c| c.packets_unsent.get()),
+    ("connections_accepted_total", "Connections accepted into a handshake", |c| c.connections_accepted.get()),
+    ("connections_established_total", "Connections whose handshake completed", |c| c.connections_established.get()),
+    ("connections_failed_total", "Attempts that were not valid QUIC and TLS", |c| c.connections_failed.get()),
+    ("connections_early_total", "Connections that carried early data", |c| c.connections_early.get()),
+    ("handshake_timeouts_total", "Handshakes given up because they took too long", |c| c.handshake_timeouts.get()),
     ("retries_total", "Retry packets sent", |c| c.retries.get()),
-    (
-        "handed_over_total",
-        "UDP datagrams passed on to the thread of their connection",
-        |c| c.handed_over.get(),
-    ),
-    (
-        "handover_dropped_total",
-        "UDP datagrams dropped at a full thread",
-        |c| c.handover_dropped.get(),
-    ),
-    ("datagrams_received_total", "QUIC datagrams received", |c| {
-        c.datagrams_in.get()
-    }),
-    ("datagrams_sent_total", "QUIC datagrams sent", |c| {
-        c.datagrams_out.get()
-    }),
-    (
-        "datagrams_dropped_total",
-        "QUIC datagrams that could not be queued",
-        |c| c.datagrams_dropped.get(),
-    ),
-    ("frames_received_total", "Stream frames received", |c| {
-        c.frames_in.get()
-    }),
-    ("frames_sent_total", "Stream frames sent", |c| {
-        c.frames_out.get()
-    }),
-    (
-        "streams_reset_framing_total",
-        "Streams reset for broken framing",
-        |c| c.streams_reset_framing.get(),
-    ),
-    (
-        "streams_reset_slow_total",
-        "Streams reset because their reader was too slow",
-        |c| c.streams_reset_slow.get(),
-    ),
+    ("handed_over_total", "UDP datagrams passed on to the thread of their connection", |c| c.handed_over.get()),
+    ("handover_dropped_total", "UDP datagrams dropped at a full thread", |c| c.handover_dropped.get()),
+    ("datagrams_received_total", "QUIC datagrams received", |c| c.datagrams_in.get()),
+    ("datagrams_sent_total", "QUIC datagrams sent", |c| c.datagrams_out.get()),
+    ("datagrams_dropped_total", "QUIC datagrams that could not be queued", |c| c.datagrams_dropped.get()),
+    ("frames_received_total", "Stream frames received", |c| c.frames_in.get()),
+    ("frames_sent_total", "Stream frames sent", |c| c.frames_out.get()),
+    ("streams_reset_framing_total", "Streams reset for broken framing", |c| c.streams_reset_framing.get()),
+    ("streams_reset_slow_total", "Streams reset because their reader was too slow", |c| c.streams_reset_slow.get()),
 ];
 
 /// Refused connection attempts, by reason.
@@ -126,21 +58,12 @@ impl TransportMetrics {
             counters.push((counter, *read));
         }
         let help = "Connection attempts refused or left unanswered, by reason";
-        let by_reason =
-            IntCounterVec::new(Opts::new("connections_refused_total", help), &["reason"])?;
+        let by_reason = IntCounterVec::new(Opts::new("connections_refused_total", help), &["reason"])?;
         registry.register(Box::new(by_reason.clone()))?;
-        let refused = REFUSED
-            .iter()
-            .map(|(reason, read)| (by_reason.with_label_values(&[*reason]), *read))
-            .collect();
+        let refused = REFUSED.iter().map(|(reason, read)| (by_reason.with_label_values(&[*reason]), *read)).collect();
         let connections = IntGauge::new("connections", "Connections open")?;
         registry.register(Box::new(connections.clone()))?;
-        Ok(Self {
-            fabric,
-            counters,
-            refused,
-            connections,
-        })
+        Ok(Self { fabric, counters, refused, connections })
     }
 
     /// Connections open now, over all threads.
@@ -150,16 +73,10 @@ impl TransportMetrics {
 
     /// Brings the metrics up to what the threads have counted.
     pub(super) fn refresh(&self) {
-        let sum = |read: Read| {
-            self.fabric
-                .counters()
-                .map(read)
-                .fold(0_u64, u64::saturating_add)
-        };
+        let sum = |read: Read| self.fabric.counters().map(read).fold(0_u64, u64::saturating_add);
         for (counter, read) in self.counters.iter().chain(&self.refused) {
             counter.inc_by(sum(*read).saturating_sub(counter.get()));
         }
-        self.connections
-            .set(i64::try_from(sum(TransportCounters::connections_open)).unwrap_or(i64::MAX));
+        self.connections.set(i64::try_from(sum(TransportCounters::connections_open)).unwrap_or(i64::MAX));
     }
 }

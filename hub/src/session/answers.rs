@@ -10,9 +10,8 @@ pub(super) fn split_messages(mut messages: &[u8]) -> impl Iterator<Item = &[u8]>
     std::iter::from_fn(move || {
         let mut decoder = minicbor::Decoder::new(messages);
         decoder.skip().ok()?;
-        let (message, rest) = messages
-            .split_at_checked(decoder.position())
-            .filter(|(message, _)| !message.is_empty())?;
+        let (message, rest) =
+            messages.split_at_checked(decoder.position()).filter(|(message, _)| !message.is_empty())?;
         messages = rest;
         Some(message)
     })
@@ -41,11 +40,7 @@ pub(super) fn send_datagrams(io: &mut Io<'_>, connection: ConnectionId, messages
 
 pub(super) fn send_reply(io: &mut Io<'_>, reply: &Reply) {
     // A peer that is gone needs no reply.
-    if io
-        .send_frame(reply.connection, reply.stream, &reply.frame)
-        .is_ok()
-        && reply.last
-    {
+    if io.send_frame(reply.connection, reply.stream, &reply.frame).is_ok() && reply.last {
         io.finish_stream(reply.connection, reply.stream);
     }
 }

@@ -34,17 +34,10 @@ impl Application for DataPlane {
             contract: self.shared.domain.contract(),
             time: self.unix,
         };
-        self.connections.insert(
-            connection,
-            Connection::new(nonce, &self.shared.source_limits, io.now()),
-        );
-        self.unproven
-            .push_back((io.now() + ATTACH_DEADLINE, connection));
+        self.connections.insert(connection, Connection::new(nonce, &self.shared.source_limits, io.now()));
+        self.unproven.push_back((io.now() + ATTACH_DEADLINE, connection));
         self.next_sweep.get_or_insert(io.now() + SWEEP_INTERVAL);
-        if io
-            .open_uni_and_finish(connection, &encode_to_vec(&hello))
-            .is_err()
-        {
+        if io.open_uni_and_finish(connection, &encode_to_vec(&hello)).is_err() {
             io.close(connection, close_code::PROTOCOL, b"no stream for the hello");
         }
     }
@@ -52,46 +45,21 @@ impl Application for DataPlane {
     fn established(&mut self, _io: &mut Io<'_>, _connection: ConnectionId) {}
 
     fn datagram(&mut self, io: &mut Io<'_>, connection: ConnectionId, early: bool, payload: Bytes) {
-        self.payments(
-            io.now(),
-            Recipient {
-                connection,
-                stream: None,
-            },
-            early,
-            &payload,
-        );
+        self.payments(io.now(), Recipient { connection, stream: None }, early, &payload);
     }
 
-    fn frame(
-        &mut self,
-        io: &mut Io<'_>,
-        connection: ConnectionId,
-        stream: StreamId,
-        early: bool,
-        payload: Bytes,
-    ) {
+    fn frame(&mut self, io: &mut Io<'_>, connection: ConnectionId, stream: StreamId, early: bool, payload: Bytes) {
         let Some(state) = self.connections.get(&connection) else {
             return;
         };
         match state.streams.get(&stream) {
             Some(StreamUse::Payments) => {
-                self.payments(
-                    io.now(),
-                    Recipient {
-                        connection,
-                        stream: Some(stream),
-                    },
-                    early,
-                    &payload,
-                );
+                self.payments(io.now(), Recipient { connection, stream: Some(stream) }, early, &payload);
             }
             Some(StreamUse::Subscription { payee }) => {
                 let payee = *payee;
                 match decode_exact::<ServiceMessage>(&payload) {
-                    Ok(ServiceMessage::Report(report)) => {
-                        self.report(io, connection, stream, payee, &report)
-                    }
+                    Ok(ServiceMessage::Report(report)) => self.report(io, connection, stream, payee, &report),
                     Err(_) => io.reset_stream(connection, stream, close_code::PROTOCOL),
                 }
             }
@@ -119,13 +87,7 @@ impl Application for DataPlane {
         }
     }
 
-    fn moved(
-        &mut self,
-        _io: &mut Io<'_>,
-        _connection: ConnectionId,
-        _from: SocketAddr,
-        _to: SocketAddr,
-    ) {
+    fn moved(&mut self, _io: &mut Io<'_>, _connection: ConnectionId, _from: SocketAddr, _to: SocketAddr) {
         self.shared.metrics.address_migrations.inc();
     }
 
@@ -153,10 +115,7 @@ impl Application for DataPlane {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        [self.next_sweep, self.next_notices, self.next_beat]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.next_sweep, self.next_notices, self.next_beat].into_iter().flatten().min()
     }
 
     fn timeout(&mut self, io: &mut Io<'_>, now: Instant) {
@@ -173,11 +132,7 @@ impl Application for DataPlane {
             && deadline <= now
         {
             self.unproven.pop_front();
-            if self
-                .connections
-                .get(&connection)
-                .is_some_and(|state| state.keys() == 0)
-            {
+            if self.connections.get(&connection).is_some_and(|state| state.keys() == 0) {
                 io.close(connection, close_code::IDLE, b"no key attached");
             }
         }

@@ -65,28 +65,20 @@ impl Connection {
             return *handle;
         }
         let handle = u32::try_from(self.lanes.len()).unwrap_or(u32::MAX);
-        self.lanes.push(OpenLane {
-            lane: Arc::clone(lane),
-            granted: None,
-        });
+        self.lanes.push(OpenLane { lane: Arc::clone(lane), granted: None });
         self.handles.insert(lane.id(), handle);
         handle
     }
 
     pub(super) fn by_handle(&self, handle: u32) -> Option<&Arc<Lane>> {
-        self.lanes
-            .get(usize::try_from(handle).ok()?)
-            .map(|open| &open.lane)
+        self.lanes.get(usize::try_from(handle).ok()?).map(|open| &open.lane)
     }
 
     /// The lane, if it is open here.
     pub(super) fn opened(&self, lane: &LaneRef) -> Option<&Arc<Lane>> {
         match lane {
             LaneRef::Handle(handle) => self.by_handle(*handle),
-            LaneRef::Id(id) => self
-                .handles
-                .get(id)
-                .and_then(|handle| self.by_handle(*handle)),
+            LaneRef::Id(id) => self.handles.get(id).and_then(|handle| self.by_handle(*handle)),
         }
     }
 

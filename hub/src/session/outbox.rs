@@ -86,11 +86,7 @@ impl Pending {
         let mut place: HashMap<(Recipient, LaneId, LaneRef), usize> = HashMap::new();
         let mut kept: Vec<Acknowledgement> = Vec::with_capacity(self.acknowledgements.len());
         for acknowledgement in self.acknowledgements.drain(..) {
-            let key = (
-                acknowledgement.to,
-                acknowledgement.lane.id(),
-                acknowledgement.named,
-            );
+            let key = (acknowledgement.to, acknowledgement.lane.id(), acknowledgement.named);
             match place.get(&key) {
                 Some(at) => {
                     if let Some(held) = kept.get_mut(*at) {
@@ -226,8 +222,7 @@ impl Outbox {
 
     fn enqueue(&mut self) {
         if !self.pending.is_empty() && self.records.is_empty() && self.unsent.is_none() {
-            self.waiting
-                .push_back((self.last, std::mem::take(&mut self.pending)));
+            self.waiting.push_back((self.last, std::mem::take(&mut self.pending)));
         }
     }
 
@@ -251,9 +246,6 @@ impl Outbox {
 
     /// Whether nothing waits any more.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty()
-            && self.records.is_empty()
-            && self.unsent.is_none()
-            && self.pending.is_empty()
+        self.waiting.is_empty() && self.records.is_empty() && self.unsent.is_none() && self.pending.is_empty()
     }
 }

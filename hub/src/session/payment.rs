@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use farthing_channel::admission::check_standing;
-use farthing_channel::id::{LaneId, Preimage};
-use farthing_channel::lane::{
-    LaneState, Outcome, SignedAnchor, SignedVoucher, verify_anchor, verify_voucher,
-};
+use farthing_channel::id::Preimage;
+use farthing_channel::lane::{LaneState, Outcome, SignedAnchor, SignedVoucher, verify_anchor, verify_voucher};
 use farthing_channel::record::Record;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::LibSecp;
@@ -52,36 +50,21 @@ impl DataPlane {
         payment: &Payment,
     ) -> Result<(Arc<Lane>, bool), Refusal> {
         // A new chain starts a liability and costs a signature: it waits for the handshake.
-        if early
-            && (matches!(payment, Payment::Anchor { .. })
-                || matches!(payment.lane(), LaneRef::Handle(_)))
-        {
+        if early && (matches!(payment, Payment::Anchor { .. }) || matches!(payment.lane(), LaneRef::Handle(_))) {
             return Err(Refusal::EarlyData);
         }
         if !self.shared.serving.is_on() {
             return Err(Refusal::NotServing);
         }
         let lane = self.lane_of(from, payment.lane())?;
-        check_standing(&lane.channel().standing(), self.unix)?;
-        lane.channel()
-            .check_payee(&lane.payee())
-            .or_else(|refusal| {
-                // A lone payer's lane has no mandate that could name payees.
-                if lane.id() == LaneId::of_escrow(&lane.channel().escrow().id()) {
-                    Ok(())
-                } else {
-                    Err(refusal)
-                }
-            })?;
+        check_standing(&lane.channel().standing(Some(&lane.payee())), self.unix)?;
         let committed = match payment {
             Payment::Tick { index, link, .. } => self.take_tick(now, from, &lane, *index, link),
             Payment::Voucher { voucher, .. } => self.take_voucher(now, from, &lane, voucher),
             Payment::Anchor { anchor, .. } => self.take_anchor(now, from, &lane, anchor),
         }?;
         match committed {
-            Committed::Changed {
-                change, increase, ..
-            } => {
+            Committed::Changed { change, increase, .. } => {
                 self.outbox.record(Record::of_change(lane.id(), &change));
                 self.shared.metrics.payments_accepted.inc();
                 self.shared.metrics.authorised_base_units.inc_by(increase);
@@ -95,10 +78,7 @@ impl DataPlane {
     }
 
     fn lane_of(&self, from: Recipient, named: &LaneRef) -> Result<Arc<Lane>, Refusal> {
-        let connection = self
-            .connections
-            .get(&from.connection)
-            .ok_or(Refusal::NotAttached)?;
+        let connection = self.connections.get(&from.connection).ok_or(Refusal::NotAttached)?;
         match (connection.opened(named), named) {
             (Some(lane), _) => Ok(Arc::clone(lane)),
             (None, LaneRef::Handle(_)) => Err(Refusal::UnknownLane),
@@ -115,11 +95,7 @@ impl DataPlane {
         link: &Preimage,
     ) -> Result<Committed, Refusal> {
         let hashes = lane.state().tick_hashes(index);
-        let gate = &mut self
-            .connections
-            .get_mut(&from.connection)
-            .ok_or(Refusal::NotAttached)?
-            .gate;
+        let gate = &mut self.connections.get_mut(&from.connection).ok_or(Refusal::NotAttached)?.gate;
         gate.admit_hashes(hashes, now)?;
         let committed = self.commit(lane, |state| state.propose_tick(index, link));
         if committed == Err(Refusal::WrongTick)
@@ -155,17 +131,13 @@ impl DataPlane {
         lane: &Lane,
         anchor: &SignedAnchor,
     ) -> Result<Committed, Refusal> {
-        if !lane
-            .state()
-            .anchor_is_news(&anchor.terms, &lane.tariff().hash())?
-        {
+        if !lane.state().anchor_is_news(&anchor.terms, &lane.tariff().hash())? {
             return Ok(Committed::Known);
         }
         anchor.signature.check().map_err(Refusal::from)?;
         let device = lane.channel().device();
-        let verified = self.pay_signature(now, from, |shared| {
-            verify_anchor(&LibSecp, &shared.domain, &lane.id(), &device, anchor)
-        })?;
+        let verified = self
+            .pay_signature(now, from, |shared| verify_anchor(&LibSecp, &shared.domain, &lane.id(), &device, anchor))?;
         self.commit(lane, |state| state.propose_anchor(&verified))
     }
 
@@ -184,10 +156,7 @@ impl DataPlane {
         from: Recipient,
         verify: impl FnOnce(&super::Shared) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let state = self
-            .connections
-            .get_mut(&from.connection)
-            .ok_or(Refusal::NotAttached)?;
+        let state = self.connections.get_mut(&from.connection).ok_or(Refusal::NotAttached)?;
         state.gate.admit_signature(now)?;
         let verified = verify(&self.shared);
         if verified.is_err() {
@@ -216,13 +185,6 @@ impl DataPlane {
             return;
         };
         let authorised = named.and_then(|named| state.opened(&named).map(|lane| lane.durable()));
-        self.answer(
-            to,
-            &Answer::Refused {
-                lane: named,
-                refusal,
-                authorised,
-            },
-        );
+        self.answer(to, &Answer::Refused { lane: named, refusal, authorised });
     }
 }

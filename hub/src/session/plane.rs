@@ -70,13 +70,7 @@ impl DataPlane {
     }
 
     /// Refuses on a stream, at once: a refusal changes nothing and so waits for nothing.
-    pub(super) fn refuse(
-        &self,
-        io: &mut Io<'_>,
-        connection: ConnectionId,
-        stream: StreamId,
-        refusal: Refusal,
-    ) {
+    pub(super) fn refuse(&self, io: &mut Io<'_>, connection: ConnectionId, stream: StreamId, refusal: Refusal) {
         self.shared.metrics.refused(refusal);
         self.reply_now(io, connection, stream, &Response::Refused { refusal }, true);
     }
@@ -90,12 +84,7 @@ impl DataPlane {
         response: &Response,
         last: bool,
     ) {
-        let reply = Reply {
-            connection,
-            stream,
-            frame: encode_to_vec(response),
-            last,
-        };
+        let reply = Reply { connection, stream, frame: encode_to_vec(response), last };
         send_reply(io, &reply);
     }
 
@@ -107,52 +96,27 @@ impl DataPlane {
         response: &Response,
         last: bool,
     ) {
-        let reply = Reply {
-            connection,
-            stream,
-            frame: encode_to_vec(response),
-            last,
-        };
+        let reply = Reply { connection, stream, frame: encode_to_vec(response), last };
         self.outbox.pending().replies.push(reply);
     }
 
-    pub(super) fn request(
-        &mut self,
-        io: &mut Io<'_>,
-        connection: ConnectionId,
-        stream: StreamId,
-        request: Request,
-    ) {
+    pub(super) fn request(&mut self, io: &mut Io<'_>, connection: ConnectionId, stream: StreamId, request: Request) {
         if let Some(state) = self.connections.get_mut(&connection) {
             state.streams.insert(stream, StreamUse::Answered);
         }
         let outcome = match request {
-            Request::Attach {
-                role,
-                signature,
-                escrow,
-                mandate,
-                lanes,
-            } => self.attach(
+            Request::Attach { role, signature, escrow, mandate, lanes } => self.attach(
                 io.now(),
                 connection,
                 stream,
-                super::attach::Proof {
-                    role,
-                    signature,
-                    escrow,
-                    mandate,
-                    lanes,
-                },
+                super::attach::Proof { role, signature, escrow, mandate, lanes },
             ),
             Request::Receipt { lane } => self.receipt(io, connection, stream, &lane),
             Request::Query { lane } => self.query(io, connection, stream, &lane),
             Request::Tariff { hash } => self.tariff(io, connection, stream, &hash),
             Request::Close { channel } => self.close_channel(connection, stream, &channel),
             Request::PaymentStream {} => self.open_payment_stream(io, connection, stream),
-            Request::Subscribe { rating_groups } => {
-                self.subscribe(io, connection, stream, rating_groups)
-            }
+            Request::Subscribe { rating_groups } => self.subscribe(io, connection, stream, rating_groups),
         };
         if let Err(refusal) = outcome {
             self.refuse(io, connection, stream, refusal);
@@ -165,10 +129,7 @@ impl DataPlane {
         connection: ConnectionId,
         stream: StreamId,
     ) -> Result<(), Refusal> {
-        let state = self
-            .connections
-            .get_mut(&connection)
-            .ok_or(Refusal::NotAttached)?;
+        let state = self.connections.get_mut(&connection).ok_or(Refusal::NotAttached)?;
         state.streams.insert(stream, StreamUse::Payments);
         self.reply_now(io, connection, stream, &Response::Ready {}, false);
         Ok(())
@@ -181,17 +142,12 @@ impl DataPlane {
         }
         self.flush_answers(io);
         self.subscriptions.flush(io, &self.shared, self.unix);
-        self.next_notices = self
-            .subscriptions
-            .has_news()
-            .then(|| io.now() + NOTICES_PAUSE);
+        self.next_notices = self.subscriptions.has_news().then(|| io.now() + NOTICES_PAUSE);
     }
 
     fn say(&mut self, io: &mut Io<'_>, released: Pending) {
         for acknowledgement in released.acknowledgements {
-            acknowledgement
-                .lane
-                .raise_durable(acknowledgement.authorised);
+            acknowledgement.lane.raise_durable(acknowledgement.authorised);
             if acknowledgement.news {
                 self.subscriptions.news(&acknowledgement.lane);
             }
@@ -209,14 +165,7 @@ impl DataPlane {
     }
 
     fn acknowledge(&mut self, acknowledgement: &Acknowledgement) {
-        let Acknowledgement {
-            to,
-            named,
-            lane,
-            authorised,
-            anchor,
-            ..
-        } = acknowledgement;
+        let Acknowledgement { to, named, lane, authorised, anchor, .. } = acknowledgement;
         let grant = view::grant(&self.shared, lane, self.unix);
         let Some(state) = self.connections.get_mut(&to.connection) else {
             return;
@@ -230,9 +179,8 @@ impl DataPlane {
         });
         // Where units are base units, their number says nothing that the total does not.
         let untariffed = lane.tariff().entry.is_none();
-        let grant = grant.filter(|grant| {
-            !untariffed || grant.final_unit || !grant.reasons.is_empty() || grant.pace_ms > 0
-        });
+        let grant =
+            grant.filter(|grant| !untariffed || grant.final_unit || !grant.reasons.is_empty() || grant.pace_ms > 0);
         self.shared.metrics.payments_acknowledged.inc();
         let answer = Answer::Acknowledged {
             lane: *named,

@@ -25,26 +25,15 @@ impl DataPlane {
         payee: Address,
         report: &SignedReport,
     ) {
-        let from = Recipient {
-            connection,
-            stream: Some(stream),
-        };
+        let from = Recipient { connection, stream: Some(stream) };
         match self.take_report(io, from, payee, report) {
             Ok(lane) => {
-                let confirmation = Confirmation {
-                    connection,
-                    stream,
-                    lane,
-                    revision: report.revision,
-                };
+                let confirmation = Confirmation { connection, stream, lane, revision: report.revision };
                 self.outbox.pending().confirmations.push(confirmation);
             }
             Err(refusal) => {
                 self.shared.metrics.refused(refusal);
-                let notice = Notice::ReportRefused {
-                    lane: report.lane,
-                    refusal,
-                };
+                let notice = Notice::ReportRefused { lane: report.lane, refusal };
                 // A provider that is gone needs no answer.
                 let _unsent = io.send_frame(connection, stream, &encode_to_vec(&notice));
             }
@@ -61,11 +50,7 @@ impl DataPlane {
         if !self.shared.serving.is_on() {
             return Err(Refusal::NotServing);
         }
-        let lane = self
-            .shared
-            .table
-            .lane(&report.lane)
-            .ok_or(Refusal::UnknownLane)?;
+        let lane = self.shared.table.lane(&report.lane).ok_or(Refusal::UnknownLane)?;
         if lane.payee() != payee {
             return Err(Refusal::NotThePayee);
         }
@@ -75,14 +60,7 @@ impl DataPlane {
         }
         let signature = report.signature.check().map_err(Refusal::from)?;
         self.pay_signature(io.now(), from, |shared| {
-            verify_typed(
-                &LibSecp,
-                &shared.domain,
-                &report.typed(),
-                &signature,
-                &payee,
-            )
-            .map_err(Refusal::from)
+            verify_typed(&LibSecp, &shared.domain, &report.typed(), &signature, &payee).map_err(Refusal::from)
         })?;
         lane.accept_report(report)?;
         self.outbox.record(Record::Report(*report));
@@ -93,16 +71,8 @@ impl DataPlane {
     pub(super) fn confirm_report(&mut self, io: &mut Io<'_>, confirmation: &Confirmation) {
         let lane = &confirmation.lane;
         let grant = view::grant(&self.shared, lane, self.unix);
-        let notice = Notice::Reported {
-            lane: lane.id(),
-            revision: confirmation.revision,
-            grant,
-        };
+        let notice = Notice::Reported { lane: lane.id(), revision: confirmation.revision, grant };
         // A provider that is gone asks again when it is back.
-        let _unsent = io.send_frame(
-            confirmation.connection,
-            confirmation.stream,
-            &encode_to_vec(&notice),
-        );
+        let _unsent = io.send_frame(confirmation.connection, confirmation.stream, &encode_to_vec(&notice));
     }
 }

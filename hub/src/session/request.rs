@@ -17,10 +17,7 @@ use crate::transport::{ConnectionId, Io, StreamId};
 impl DataPlane {
     /// The lane, if this connection may ask about it: it is open here, or its payee is attached here.
     fn asked_lane(&self, connection: ConnectionId, named: &LaneRef) -> Result<Arc<Lane>, Refusal> {
-        let state = self
-            .connections
-            .get(&connection)
-            .ok_or(Refusal::NotAttached)?;
+        let state = self.connections.get(&connection).ok_or(Refusal::NotAttached)?;
         if let Some(lane) = state.opened(named) {
             return Ok(Arc::clone(lane));
         }
@@ -28,14 +25,9 @@ impl DataPlane {
             return Err(Refusal::UnknownLane);
         };
         let lane = self.shared.table.lane(id).ok_or(Refusal::UnknownLane)?;
-        let may_ask = state.providers.contains(&lane.payee())
-            || state.channels.contains_key(&lane.channel().id());
+        let may_ask = state.providers.contains(&lane.payee()) || state.channels.contains_key(&lane.channel().id());
         // A stranger learns nothing, not even that the lane exists.
-        if may_ask {
-            Ok(lane)
-        } else {
-            Err(Refusal::UnknownLane)
-        }
+        if may_ask { Ok(lane) } else { Err(Refusal::UnknownLane) }
     }
 
     pub(super) fn receipt(
@@ -46,10 +38,7 @@ impl DataPlane {
         named: &LaneRef,
     ) -> Result<(), Refusal> {
         let lane = self.asked_lane(connection, named)?;
-        let state = self
-            .connections
-            .get_mut(&connection)
-            .ok_or(Refusal::NotAttached)?;
+        let state = self.connections.get_mut(&connection).ok_or(Refusal::NotAttached)?;
         state.gate.admit_receipt(io.now())?;
         let receipt = view::receipt(&self.shared, &lane, self.unix);
         self.shared.metrics.receipts_signed.inc();
@@ -65,10 +54,7 @@ impl DataPlane {
         named: &LaneRef,
     ) -> Result<(), Refusal> {
         let lane = self.asked_lane(connection, named)?;
-        let state = self
-            .connections
-            .get_mut(&connection)
-            .ok_or(Refusal::NotAttached)?;
+        let state = self.connections.get_mut(&connection).ok_or(Refusal::NotAttached)?;
         let handle = state.open(&lane);
         let view = view::lane(&self.shared, &lane, handle, self.unix);
         self.reply_now(io, connection, stream, &Response::Lane(view), true);
@@ -82,19 +68,8 @@ impl DataPlane {
         stream: StreamId,
         hash: &TariffHash,
     ) -> Result<(), Refusal> {
-        let entry = self
-            .shared
-            .table
-            .directory
-            .tariff(hash)
-            .ok_or(Refusal::UnknownTariff)?;
-        self.reply_now(
-            io,
-            connection,
-            stream,
-            &Response::Tariff(entry.encoded().to_vec().into()),
-            true,
-        );
+        let entry = self.shared.table.directory.tariff(hash).ok_or(Refusal::UnknownTariff)?;
+        self.reply_now(io, connection, stream, &Response::Tariff(entry.encoded().to_vec().into()), true);
         Ok(())
     }
 
@@ -108,25 +83,15 @@ impl DataPlane {
         if !self.shared.serving.is_on() {
             return Err(Refusal::NotServing);
         }
-        let state = self
-            .connections
-            .get(&connection)
-            .ok_or(Refusal::NotAttached)?;
+        let state = self.connections.get(&connection).ok_or(Refusal::NotAttached)?;
         let held = Arc::clone(state.channels.get(channel).ok_or(Refusal::NotAttached)?);
         if held.status() == ChannelStatus::Frozen {
             return Err(Refusal::ChannelFrozen);
         }
         if held.status() == ChannelStatus::Open {
-            self.apply(Record::Status {
-                channel: *channel,
-                status: ChannelStatus::Closed as u8,
-            })?;
+            self.apply(Record::Status { channel: *channel, status: ChannelStatus::Closed as u8 })?;
         }
-        self.outbox.pending().closings.push(Closing {
-            connection,
-            stream,
-            lanes: held.lanes(),
-        });
+        self.outbox.pending().closings.push(Closing { connection, stream, lanes: held.lanes() });
         Ok(())
     }
 
@@ -134,16 +99,8 @@ impl DataPlane {
         let closed = closing
             .lanes
             .iter()
-            .map(|lane| ClosedLane {
-                receipt: view::receipt(&self.shared, lane, self.unix),
-            })
+            .map(|lane| ClosedLane { receipt: view::receipt(&self.shared, lane, self.unix) })
             .collect();
-        self.reply_now(
-            io,
-            closing.connection,
-            closing.stream,
-            &Response::Closed(closed),
-            true,
-        );
+        self.reply_now(io, closing.connection, closing.stream, &Response::Closed(closed), true);
     }
 }

@@ -38,8 +38,7 @@ impl Subscriptions {
     pub(super) fn news(&mut self, lane: &Arc<Lane>) {
         for subscriber in self.subscribers.values_mut() {
             let wanted = subscriber.payee == lane.payee()
-                && (subscriber.rating_groups.is_empty()
-                    || subscriber.rating_groups.contains(&lane.rating_group()));
+                && (subscriber.rating_groups.is_empty() || subscriber.rating_groups.contains(&lane.rating_group()));
             if wanted {
                 subscriber.news.insert(lane.id(), Arc::clone(lane));
             }
@@ -61,10 +60,7 @@ impl Subscriptions {
                     grant: view::grant(shared, &lane, now),
                 };
                 shared.metrics.notices_sent.inc();
-                if io
-                    .send_frame(*connection, *stream, &encode_to_vec(&notice))
-                    .is_err()
-                {
+                if io.send_frame(*connection, *stream, &encode_to_vec(&notice)).is_err() {
                     // Gone, or so slow that its stream was reset: it subscribes again and is told everything.
                     return false;
                 }
@@ -83,9 +79,7 @@ impl Subscriptions {
 
     /// Whether news is left over that the next turn should tell.
     pub(super) fn has_news(&self) -> bool {
-        self.subscribers
-            .values()
-            .any(|subscriber| !subscriber.news.is_empty())
+        self.subscribers.values().any(|subscriber| !subscriber.news.is_empty())
     }
 }
 
@@ -98,15 +92,10 @@ impl DataPlane {
         stream: StreamId,
         rating_groups: Vec<RatingGroup>,
     ) -> Result<(), Refusal> {
-        let state = self
-            .connections
-            .get_mut(&connection)
-            .ok_or(Refusal::NotAttached)?;
+        let state = self.connections.get_mut(&connection).ok_or(Refusal::NotAttached)?;
         // The provider that was attached last; a connection with several subscribes after each attach.
         let payee = *state.providers.last().ok_or(Refusal::NotAttached)?;
-        state
-            .streams
-            .insert(stream, StreamUse::Subscription { payee });
+        state.streams.insert(stream, StreamUse::Subscription { payee });
         let mut news = BTreeMap::new();
         self.shared.table.visit_lanes(|lane| {
             let wanted = rating_groups.is_empty() || rating_groups.contains(&lane.rating_group());
@@ -114,14 +103,7 @@ impl DataPlane {
                 news.insert(lane.id(), Arc::clone(lane));
             }
         });
-        self.subscriptions.subscribers.insert(
-            (connection, stream),
-            Subscriber {
-                payee,
-                rating_groups,
-                news,
-            },
-        );
+        self.subscriptions.subscribers.insert((connection, stream), Subscriber { payee, rating_groups, news });
         self.reply_now(io, connection, stream, &Response::Ready {}, false);
         Ok(())
     }

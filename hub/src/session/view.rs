@@ -24,11 +24,8 @@ pub(super) fn lane(shared: &Shared, lane: &Lane, handle: u32, now: UnixSeconds) 
         Some(Evidence::Voucher(voucher)) => Some(voucher),
         _ => None,
     };
-    let anchors = state.anchors().iter().map(|held| TickProof {
-        anchor: held.signed,
-        index: held.index,
-        link: held.link,
-    });
+    let anchors =
+        state.anchors().iter().map(|held| TickProof { anchor: held.signed, index: held.index, link: held.link });
     LaneView {
         handle,
         lane: lane.id(),

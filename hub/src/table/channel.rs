@@ -68,24 +68,17 @@ impl Channel {
         let payees = (!terms.payees.is_empty()).then(|| Arc::new(terms.payees.clone()));
         self.payees.store(payees);
         // The wire's totals have 64 bits, so a larger limit is no limit beyond them.
-        self.limit.store(
-            u64::try_from(terms.limit).unwrap_or(u64::MAX),
-            Ordering::Release,
-        );
+        self.limit.store(u64::try_from(terms.limit).unwrap_or(u64::MAX), Ordering::Release);
         self.expiry.store(terms.expiry.0, Ordering::Release);
-        self.serial
-            .store(terms.serial.saturating_add(1), Ordering::Release);
+        self.serial.store(terms.serial.saturating_add(1), Ordering::Release);
         let closed = ChannelStatus::Closed as u8;
         let open = ChannelStatus::Open as u8;
         // A frozen channel stays frozen: that was the operator's decision, not the payer's.
-        let _was_not_closed =
-            self.status
-                .compare_exchange(closed, open, Ordering::AcqRel, Ordering::Acquire);
+        let _was_not_closed = self.status.compare_exchange(closed, open, Ordering::AcqRel, Ordering::Acquire);
     }
 
     pub(super) fn revoke(&self, serial: u64) {
-        self.revoked
-            .fetch_max(serial.saturating_add(1), Ordering::AcqRel);
+        self.revoked.fetch_max(serial.saturating_add(1), Ordering::AcqRel);
     }
 
     pub(super) fn set_status(&self, status: ChannelStatus) {
@@ -135,8 +128,7 @@ impl Channel {
 
     /// Where it stands.
     pub fn status(&self) -> ChannelStatus {
-        ChannelStatus::from_code(self.status.load(Ordering::Acquire))
-            .unwrap_or(ChannelStatus::Closed)
+        ChannelStatus::from_code(self.status.load(Ordering::Acquire)).unwrap_or(ChannelStatus::Closed)
     }
 
     /// What its lanes owe together.
@@ -148,12 +140,13 @@ impl Channel {
         &self.authorised
     }
 
-    /// What decides, besides amounts, whether it may pay.
-    pub fn standing(&self) -> Standing {
+    /// What decides, besides amounts, whether it may pay: `payee`, or anyone at all.
+    pub fn standing(&self, payee: Option<&Address>) -> Standing {
         Standing {
             status: self.status(),
             expiry: self.expiry(),
             revoked: self.is_revoked(),
+            payee_allowed: payee.is_none_or(|payee| self.check_payee(payee).is_ok()),
             escrow_open: self.escrow.is_open(),
         }
     }
@@ -171,25 +164,15 @@ impl Channel {
 
     /// Whom it may pay; empty for anyone.
     pub fn payees(&self) -> Vec<Address> {
-        self.payees
-            .load()
-            .as_ref()
-            .map(|payees| payees.to_vec())
-            .unwrap_or_default()
+        self.payees.load().as_ref().map(|payees| payees.to_vec()).unwrap_or_default()
     }
 
     /// Its lanes, in the order in which they were opened.
     pub fn lanes(&self) -> Vec<Arc<Lane>> {
-        self.lanes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn add_lane(&self, lane: Arc<Lane>) {
-        self.lanes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(lane);
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
     }
 }

@@ -36,16 +36,9 @@ struct Reservation<'a> {
 }
 
 impl<'a> Reservation<'a> {
-    fn take(
-        counter: &'a AtomicU64,
-        amount: u64,
-        limit: u64,
-        refusal: Refusal,
-    ) -> Result<Self, Refusal> {
+    fn take(counter: &'a AtomicU64, amount: u64, limit: u64, refusal: Refusal) -> Result<Self, Refusal> {
         counter
-            .try_update(Ordering::AcqRel, Ordering::Acquire, |current| {
-                reserve(current, amount, limit, refusal).ok()
-            })
+            .try_update(Ordering::AcqRel, Ordering::Acquire, |current| reserve(current, amount, limit, refusal).ok())
             .map(|_| Self { counter, amount })
             .map_err(|_| refusal)
     }
@@ -84,29 +77,16 @@ pub fn commit(
         let increase = proposal.increase();
         let channel = lane.channel();
         let escrow = channel.escrow();
-        let mandate = Reservation::take(
-            channel.authorised_counter(),
-            increase,
-            channel.limit(),
-            Refusal::MandateLimit,
-        )?;
-        let deposit = Reservation::take(
-            escrow.authorised_counter(),
-            increase,
-            escrow.deposit(),
-            Refusal::EscrowLimit,
-        )?;
+        let mandate =
+            Reservation::take(channel.authorised_counter(), increase, channel.limit(), Refusal::MandateLimit)?;
+        let deposit = Reservation::take(escrow.authorised_counter(), increase, escrow.deposit(), Refusal::EscrowLimit)?;
         let next = Arc::new(LaneState::clone(&current).commit(&proposal));
         let held = lane.state_cell().compare_and_swap(&current, next);
         if Arc::ptr_eq(&held, &current) {
             mandate.keep();
             deposit.keep();
             let authorised = proposal.total().amount();
-            return Ok(Committed::Changed {
-                change: *proposal.change(),
-                authorised,
-                increase,
-            });
+            return Ok(Committed::Changed { change: *proposal.change(), authorised, increase });
         }
     }
 }

@@ -49,12 +49,7 @@ impl TariffEntry {
                 _ => break,
             }
         }
-        Ok(Self {
-            hash: tariff.hash(),
-            encoded: encoded.to_vec(),
-            tariff,
-            segments,
-        })
+        Ok(Self { hash: tariff.hash(), encoded: encoded.to_vec(), tariff, segments })
     }
 
     /// The tariff.
@@ -79,10 +74,8 @@ impl TariffEntry {
             return self.tariff.units_for(amount);
         }
         let none = UsageBySegment::new(&self.tariff);
-        let units = self
-            .segments
-            .iter()
-            .filter_map(|segment| self.tariff.units_for_segment(&none, *segment, amount).ok());
+        let units =
+            self.segments.iter().filter_map(|segment| self.tariff.units_for_segment(&none, *segment, amount).ok());
         units.min().unwrap_or(0)
     }
 
@@ -103,49 +96,32 @@ pub struct Directory {
 impl Directory {
     /// The provider with this address.
     pub fn provider(&self, address: &Address) -> Option<Provider> {
-        self.providers
-            .get(address)
-            .map(|entry| entry.value().clone())
+        self.providers.get(address).map(|entry| entry.value().clone())
     }
 
     /// Every provider, by address.
     pub fn providers(&self) -> Vec<(Address, Provider)> {
-        let mut all: Vec<_> = self
-            .providers
-            .iter()
-            .map(|entry| (*entry.key(), entry.value().clone()))
-            .collect();
+        let mut all: Vec<_> = self.providers.iter().map(|entry| (*entry.key(), entry.value().clone())).collect();
         all.sort_by_key(|(address, _)| *address);
         all
     }
 
     /// The price of a service for lanes opened or resumed now.
-    pub fn current_tariff(
-        &self,
-        payee: &Address,
-        rating_group: RatingGroup,
-    ) -> Option<Arc<TariffEntry>> {
-        self.current
-            .get(&(*payee, rating_group))
-            .map(|entry| Arc::clone(entry.value()))
+    pub fn current_tariff(&self, payee: &Address, rating_group: RatingGroup) -> Option<Arc<TariffEntry>> {
+        self.current.get(&(*payee, rating_group)).map(|entry| Arc::clone(entry.value()))
     }
 
     /// Every current price, by provider and service.
     pub fn current_tariffs(&self) -> Vec<(Address, RatingGroup, Arc<TariffEntry>)> {
-        let mut all: Vec<_> = self
-            .current
-            .iter()
-            .map(|entry| (entry.key().0, entry.key().1, Arc::clone(entry.value())))
-            .collect();
+        let mut all: Vec<_> =
+            self.current.iter().map(|entry| (entry.key().0, entry.key().1, Arc::clone(entry.value()))).collect();
         all.sort_by_key(|(address, group, _)| (*address, *group));
         all
     }
 
     /// Any tariff that was ever in force here.
     pub fn tariff(&self, hash: &TariffHash) -> Option<Arc<TariffEntry>> {
-        self.by_hash
-            .get(hash)
-            .map(|entry| Arc::clone(entry.value()))
+        self.by_hash.get(hash).map(|entry| Arc::clone(entry.value()))
     }
 
     pub(super) fn set_provider(&self, address: Address, provider: Provider) {

@@ -120,10 +120,7 @@ impl Escrow {
             EscrowUse::Mandates => 1,
             EscrowUse::Itself => 2,
         };
-        match self
-            .usage
-            .compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire)
-        {
+        match self.usage.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => true,
             Err(held) => held == code,
         }

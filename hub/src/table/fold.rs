@@ -53,12 +53,7 @@ impl Table {
             Record::LedgerCursor { cursor } => {
                 self.ledger_cursor.fetch_max(*cursor, Ordering::AcqRel);
             }
-            Record::Revoked {
-                escrow,
-                device,
-                serial,
-                ..
-            } => {
+            Record::Revoked { escrow, device, serial, .. } => {
                 // A device that never had a mandate here has nothing to lose; a later one is checked on the ledger's
                 // word again when it is presented, so its channel is made now to remember the revocation.
                 let escrow = self.escrow(escrow).ok_or(FoldError::UnknownEscrow)?;
@@ -70,38 +65,19 @@ impl Table {
                     payees: Vec::new(),
                 };
                 let id = ChannelId::derive(&escrow.id(), device);
-                let channel = self
-                    .channels
-                    .entry(id)
-                    .or_insert_with(|| Arc::new(Channel::mandated(escrow, &terms)));
+                let channel = self.channels.entry(id).or_insert_with(|| Arc::new(Channel::mandated(escrow, &terms)));
                 channel.revoke(*serial);
             }
             Record::Mandates(bundle) => {
-                let escrow = self
-                    .escrow(&bundle.escrow)
-                    .ok_or(FoldError::UnknownEscrow)?;
+                let escrow = self.escrow(&bundle.escrow).ok_or(FoldError::UnknownEscrow)?;
                 for terms in &bundle.mandates {
                     self.apply_mandate(&escrow, terms);
                 }
             }
-            Record::Provider {
-                address,
-                name,
-                active,
-            } => {
-                self.directory.set_provider(
-                    *address,
-                    Provider {
-                        name: name.clone(),
-                        active: *active,
-                    },
-                );
+            Record::Provider { address, name, active } => {
+                self.directory.set_provider(*address, Provider { name: name.clone(), active: *active });
             }
-            Record::Tariff {
-                payee,
-                rating_group,
-                tariff,
-            } => {
+            Record::Tariff { payee, rating_group, tariff } => {
                 let entry = TariffEntry::decode(tariff).map_err(|_| FoldError::BadTariff)?;
                 self.directory.set_tariff(*payee, *rating_group, entry);
             }
@@ -114,15 +90,11 @@ impl Table {
                 }
             }
             Record::Report(report) => {
-                self.lane(&report.lane)
-                    .ok_or(FoldError::UnknownLane)?
-                    .restore_report(report);
+                self.lane(&report.lane).ok_or(FoldError::UnknownLane)?.restore_report(report);
             }
             Record::Status { channel, status } => {
                 let status = ChannelStatus::from_code(*status).ok_or(FoldError::BadStatus)?;
-                self.channel(channel)
-                    .ok_or(FoldError::UnknownChannel)?
-                    .set_status(status);
+                self.channel(channel).ok_or(FoldError::UnknownChannel)?.set_status(status);
             }
             Record::EpochClosed { epoch, sequence } => {
                 self.epoch_closed.fetch_max(*epoch, Ordering::AcqRel);
@@ -133,10 +105,7 @@ impl Table {
     }
 
     fn apply_escrow(&self, image: &EscrowImage) {
-        let escrow = self
-            .escrows
-            .entry(image.id)
-            .or_insert_with(|| Arc::new(Escrow::new(image)));
+        let escrow = self.escrows.entry(image.id).or_insert_with(|| Arc::new(Escrow::new(image)));
         escrow.update(image);
     }
 
@@ -144,12 +113,7 @@ impl Table {
         let id = ChannelId::derive(&escrow.id(), &terms.device);
         match self.channels.entry(id) {
             dashmap::Entry::Occupied(held) => {
-                if held
-                    .get()
-                    .serial()
-                    .is_none_or(|serial| terms.serial > serial)
-                    || held.get().limit() == 0
-                {
+                if held.get().serial().is_none_or(|serial| terms.serial > serial) || held.get().limit() == 0 {
                     held.get().renew(terms);
                 }
             }
@@ -168,17 +132,9 @@ impl Table {
         let entry = if image.tariff.is_zero() {
             None
         } else {
-            Some(
-                self.directory
-                    .tariff(&image.tariff)
-                    .ok_or(FoldError::UnknownTariff)?,
-            )
+            Some(self.directory.tariff(&image.tariff).ok_or(FoldError::UnknownTariff)?)
         };
-        let tariff = LaneTariff {
-            entry,
-            base_amount: image.tariff_base_amount,
-            base_units: image.tariff_base_units,
-        };
+        let tariff = LaneTariff { entry, base_amount: image.tariff_base_amount, base_units: image.tariff_base_units };
         if let Some(lane) = self.lane(&image.lane) {
             lane.set_tariff(tariff);
             return Ok(lane);
@@ -187,9 +143,7 @@ impl Table {
         let id = ChannelId::derive(&image.escrow, &image.device);
         if image.lane == LaneId::of_escrow(&image.escrow) {
             escrow.claim_usage(EscrowUse::Itself);
-            self.channels
-                .entry(id)
-                .or_insert_with(|| Arc::new(Channel::lone(Arc::clone(&escrow))));
+            self.channels.entry(id).or_insert_with(|| Arc::new(Channel::lone(Arc::clone(&escrow))));
         }
         let channel = self.channel(&id).ok_or(FoldError::UnknownChannel)?;
         let lane = Arc::new(Lane::new(image, Arc::clone(&channel), tariff));
@@ -207,13 +161,8 @@ impl Table {
         let amount = after.total().amount();
         let increase = amount.saturating_sub(before.total().amount());
         lane.state_cell().store(Arc::new(after));
-        lane.channel()
-            .authorised_counter()
-            .fetch_add(increase, Ordering::AcqRel);
-        lane.channel()
-            .escrow()
-            .authorised_counter()
-            .fetch_add(increase, Ordering::AcqRel);
+        lane.channel().authorised_counter().fetch_add(increase, Ordering::AcqRel);
+        lane.channel().escrow().authorised_counter().fetch_add(increase, Ordering::AcqRel);
         lane.raise_durable(amount);
         Ok(())
     }
@@ -229,11 +178,7 @@ impl Table {
         if row.mandated {
             escrow.claim_usage(EscrowUse::Mandates);
         }
-        let channel = if is_lone {
-            Channel::lone(escrow)
-        } else {
-            Channel::mandated(escrow, &row.terms)
-        };
+        let channel = if is_lone { Channel::lone(escrow) } else { Channel::mandated(escrow, &row.terms) };
         if let Some(serial) = row.revoked {
             channel.revoke(serial);
         }

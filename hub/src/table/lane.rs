@@ -26,9 +26,7 @@ pub struct LaneTariff {
 impl LaneTariff {
     /// Its hash; zero for none.
     pub fn hash(&self) -> TariffHash {
-        self.entry
-            .as_ref()
-            .map_or(TariffHash::ZERO, |entry| entry.hash())
+        self.entry.as_ref().map_or(TariffHash::ZERO, |entry| entry.hash())
     }
 }
 
@@ -120,18 +118,12 @@ impl Lane {
 
     /// Units served, as last reported.
     pub fn used_units(&self) -> u64 {
-        self.report
-            .load()
-            .as_ref()
-            .map_or(0, |report| report.used_units)
+        self.report.load().as_ref().map_or(0, |report| report.used_units)
     }
 
     /// Refunds, base units.
     pub fn credited(&self) -> u64 {
-        self.report
-            .load()
-            .as_ref()
-            .map_or(0, |report| report.credited)
+        self.report.load().as_ref().map_or(0, |report| report.credited)
     }
 
     /// Takes up a report whose signature was checked.
@@ -139,10 +131,7 @@ impl Lane {
     /// # Errors
     /// [`Refusal::ReportNotNewer`], [`Refusal::BadCredit`].
     pub fn accept_report(&self, report: &SignedReport) -> Result<(), Refusal> {
-        let _order = self
-            .report_order
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _order = self.report_order.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(held) = self.report.load().as_ref() {
             if report.revision <= held.revision {
                 return Err(Refusal::ReportNotNewer);
@@ -160,11 +149,7 @@ impl Lane {
     }
 
     pub(super) fn restore_report(&self, report: &SignedReport) {
-        let newer = self
-            .report
-            .load()
-            .as_ref()
-            .is_none_or(|held| report.revision > held.revision);
+        let newer = self.report.load().as_ref().is_none_or(|held| report.revision > held.revision);
         if newer {
             self.report.store(Some(Arc::new(*report)));
         }

@@ -74,10 +74,7 @@ impl Table {
 
     /// Every escrow, in no order.
     pub fn escrows(&self) -> Vec<Arc<Escrow>> {
-        self.escrows
-            .iter()
-            .map(|entry| Arc::clone(entry.value()))
-            .collect()
+        self.escrows.iter().map(|entry| Arc::clone(entry.value())).collect()
     }
 
     /// Calls `visit` for every channel until it returns false.
@@ -108,10 +105,7 @@ impl Table {
 
     /// The last closed epoch and the journal block it read up to; zeros before the first.
     pub fn epoch_closed(&self) -> (u64, u64) {
-        (
-            self.epoch_closed.load(Ordering::Acquire),
-            self.epoch_sequence.load(Ordering::Acquire),
-        )
+        (self.epoch_closed.load(Ordering::Acquire), self.epoch_sequence.load(Ordering::Acquire))
     }
 
     /// The fencing number of the hub's ownership.

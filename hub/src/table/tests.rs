@@ -2,9 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use farthing_channel::eip712::{Domain, Voucher};
-use farthing_channel::id::{
-    Address, ChannelId, EscrowTerms, Hash32, LaneId, RatingGroup, TariffHash,
-};
+use farthing_channel::id::{Address, ChannelId, EscrowTerms, Hash32, LaneId, RatingGroup, TariffHash};
 use farthing_channel::lane::{SignedVoucher, Verified, verify_voucher};
 use farthing_channel::mandate::{MandateTerms, sign_mandates};
 use farthing_channel::record::{EscrowImage, EscrowState, LaneImage, Record};
@@ -95,20 +93,10 @@ pub(crate) fn table(records: &[Record]) -> Table {
 }
 
 fn voucher(n: u8, amount: u64) -> Verified<SignedVoucher> {
-    let typed = Voucher {
-        lane: lane_of(n),
-        cumulative_amount: u128::from(amount),
-    };
+    let typed = Voucher { lane: lane_of(n), cumulative_amount: u128::from(amount) };
     let signature = sign_typed(&device(n), &domain(), &typed).unwrap().into();
     let signed = SignedVoucher { amount, signature };
-    verify_voucher(
-        &LibSecp,
-        &domain(),
-        &lane_of(n),
-        &device(n).address(),
-        &signed,
-    )
-    .unwrap()
+    verify_voucher(&LibSecp, &domain(), &lane_of(n), &device(n).address(), &signed).unwrap()
 }
 
 pub(crate) fn pay(table: &Table, n: u8, amount: u64) -> Result<Committed, Refusal> {
@@ -126,10 +114,7 @@ fn authorised_by_lanes(table: &Table) -> u64 {
 #[test]
 fn limits_are_exact_and_a_refusal_changes_nothing() {
     let table = table(&opening(100, 60, 2));
-    assert!(matches!(
-        pay(&table, 0, 60),
-        Ok(Committed::Changed { increase: 60, .. })
-    ));
+    assert!(matches!(pay(&table, 0, 60), Ok(Committed::Changed { increase: 60, .. })));
     assert_eq!(pay(&table, 0, 61), Err(Refusal::MandateLimit));
     assert_eq!(pay(&table, 1, 41), Err(Refusal::EscrowLimit));
     let escrow = table.escrow(&escrow(0).id).unwrap();
@@ -138,11 +123,7 @@ fn limits_are_exact_and_a_refusal_changes_nothing() {
     assert_eq!(escrow.authorised(), 100);
     assert_eq!(pay(&table, 0, 60), Ok(Committed::Known));
     let lane = table.lane(&lane_of(0)).unwrap();
-    let refused = commit(
-        &lane,
-        59,
-        |state| Ok(state.propose_voucher(&voucher(0, 61))),
-    );
+    let refused = commit(&lane, 59, |state| Ok(state.propose_voucher(&voucher(0, 61))));
     assert_eq!(refused, Err(Refusal::LaneLimit));
     assert_eq!(authorised_by_lanes(&table), 100);
 }
@@ -151,9 +132,7 @@ fn limits_are_exact_and_a_refusal_changes_nothing() {
 fn lanes_racing_for_the_last_base_unit_cannot_both_win() {
     for _ in 0..50 {
         let table = Arc::new(table(&opening(7, 10, 4)));
-        let vouchers: Vec<Vec<_>> = (0..4)
-            .map(|n| (1..=4).map(|amount| voucher(n, amount)).collect())
-            .collect();
+        let vouchers: Vec<Vec<_>> = (0..4).map(|n| (1..=4).map(|amount| voucher(n, amount)).collect()).collect();
         let won = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for (n, vouchers) in (0..4_u8).zip(&vouchers) {
@@ -175,22 +154,14 @@ fn lanes_racing_for_the_last_base_unit_cannot_both_win() {
         let escrow = table.escrow(&escrow(0).id).unwrap();
         assert_eq!(won.load(Ordering::Relaxed), escrow.authorised());
         assert_eq!(authorised_by_lanes(&table), escrow.authorised());
-        assert_eq!(
-            escrow.authorised(),
-            7,
-            "16 were wanted, so the deposit is used up exactly"
-        );
+        assert_eq!(escrow.authorised(), 7, "16 were wanted, so the deposit is used up exactly");
     }
 }
 
 #[test]
 fn a_revocation_holds_whatever_its_order() {
-    let revoked = |serial| Record::Revoked {
-        escrow: escrow(0).id,
-        device: device(0).address(),
-        serial,
-        at: UnixSeconds(0),
-    };
+    let revoked =
+        |serial| Record::Revoked { escrow: escrow(0).id, device: device(0).address(), serial, at: UnixSeconds(0) };
     let opening = opening(100, 60, 1);
     let mut before = opening.clone();
     before.insert(1, revoked(1));
@@ -198,16 +169,9 @@ fn a_revocation_holds_whatever_its_order() {
     after.push(revoked(1));
     let mut older = opening.clone();
     older.push(revoked(0));
-    for (records, expected) in [
-        (before, true),
-        (after, true),
-        (older, false),
-        (opening, false),
-    ] {
+    for (records, expected) in [(before, true), (after, true), (older, false), (opening, false)] {
         let table = table(&records);
-        let channel = table
-            .channel_of(&escrow(0).id, &device(0).address())
-            .unwrap();
+        let channel = table.channel_of(&escrow(0).id, &device(0).address()).unwrap();
         assert_eq!(channel.is_revoked(), expected);
     }
 }

@@ -92,8 +92,7 @@ pub(super) struct Admission {
 
 impl Admission {
     pub(super) fn new(limits: &TransportLimits) -> Self {
-        let attempt_interval =
-            Duration::from_secs(1) / limits.attempts_per_address_per_second.max(1);
+        let attempt_interval = Duration::from_secs(1) / limits.attempts_per_address_per_second.max(1);
         Self {
             accounts: HashMap::new(),
             accounts_max: usize::try_from(limits.connections_max)
@@ -124,11 +123,7 @@ impl Admission {
             return Verdict::UnansweredBusy;
         }
         let Some(account) = self.account(now, key) else {
-            return if validated {
-                Verdict::UnansweredBusy
-            } else {
-                Verdict::Retry
-            };
+            return if validated { Verdict::UnansweredBusy } else { Verdict::Retry };
         };
         let verdict = self.judge(now, account, validated);
         if verdict == Verdict::Accept {
@@ -137,11 +132,7 @@ impl Admission {
             let paid_until = account.paid_until.max(now) + self.attempt_interval;
             self.accounts.insert(
                 key,
-                Account {
-                    connections: account.connections + 1,
-                    handshakes: account.handshakes + 1,
-                    paid_until,
-                },
+                Account { connections: account.connections + 1, handshakes: account.handshakes + 1, paid_until },
             );
         }
         verdict
@@ -157,11 +148,7 @@ impl Admission {
             return otherwise(Verdict::UnansweredBusy);
         }
         let ahead = account.paid_until.saturating_duration_since(now);
-        let span = if validated {
-            self.burst_span
-        } else {
-            self.burst_span / 2
-        };
+        let span = if validated { self.burst_span } else { self.burst_span / 2 };
         // A burst of one must let the first attempt through.
         if ahead + self.attempt_interval > span.max(self.attempt_interval) {
             return otherwise(Verdict::UnansweredRate);
@@ -175,9 +162,7 @@ impl Admission {
             return Some(*account);
         }
         if self.accounts.len() >= self.accounts_max {
-            let recently = self
-                .cleaned_at
-                .is_some_and(|at| now.saturating_duration_since(at) < CLEANING_INTERVAL);
+            let recently = self.cleaned_at.is_some_and(|at| now.saturating_duration_since(at) < CLEANING_INTERVAL);
             if recently {
                 return None;
             }
@@ -187,11 +172,7 @@ impl Admission {
                 return None;
             }
         }
-        Some(Account {
-            connections: 0,
-            handshakes: 0,
-            paid_until: now,
-        })
+        Some(Account { connections: 0, handshakes: 0, paid_until: now })
     }
 
     /// A handshake that was accepted has completed.

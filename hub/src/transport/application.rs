@@ -27,27 +27,14 @@ pub trait Application {
 
     /// A whole frame arrived on a bidirectional stream that the client opened. `early` as for
     /// [`datagram`](Self::datagram).
-    fn frame(
-        &mut self,
-        io: &mut Io<'_>,
-        connection: ConnectionId,
-        stream: StreamId,
-        early: bool,
-        payload: Bytes,
-    );
+    fn frame(&mut self, io: &mut Io<'_>, connection: ConnectionId, stream: StreamId, early: bool, payload: Bytes);
 
     /// The client will send nothing more on this stream: it finished it, reset it, or broke the
     /// framing. Whoever still holds the stream ends it with [`Io::finish_stream`].
     fn stream_finished(&mut self, io: &mut Io<'_>, connection: ConnectionId, stream: StreamId);
 
     /// The peer's address has changed. The new one may not be validated yet.
-    fn moved(
-        &mut self,
-        io: &mut Io<'_>,
-        connection: ConnectionId,
-        from: SocketAddr,
-        to: SocketAddr,
-    ) {
+    fn moved(&mut self, io: &mut Io<'_>, connection: ConnectionId, from: SocketAddr, to: SocketAddr) {
         let _ = (io, connection, from, to);
     }
 

@@ -45,18 +45,11 @@ impl TransportKeys {
     /// Derives the keys from the TLS private key. `None` only if the TLS library were built
     /// without the one cipher suite that QUIC itself demands.
     pub(super) fn derive(private_key: &PrivateKeyDer<'_>) -> Option<Self> {
-        let hkdf = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256
-            .tls13()?
-            .hkdf_provider;
-        let expander =
-            hkdf.extract_from_secret(Some(b"farthing transport keys"), private_key.secret_der());
+        let hkdf = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13()?.hkdf_provider;
+        let expander = hkdf.extract_from_secret(Some(b"farthing transport keys"), private_key.secret_der());
         let cid_block = expander.expand_block(&[b"connection ids"]);
         let cid = cid_block.as_ref().first_chunk::<16>().copied()?;
-        Some(Self {
-            cid,
-            reset: expander.expand_block(&[b"stateless resets"]),
-            hkdf,
-        })
+        Some(Self { cid, reset: expander.expand_block(&[b"stateless resets"]), hkdf })
     }
 
     fn hash(&self, nonce: &[u8], thread: Option<u16>) -> u64 {
@@ -76,22 +69,12 @@ impl TransportKeys {
         let [check_high, check_low, ..] = self.hash(&nonce, Some(thread)).to_be_bytes();
         let [thread_high, thread_low] = thread.to_be_bytes();
         let [a, b, c, d] = nonce;
-        [
-            a,
-            b,
-            c,
-            d,
-            thread_high ^ mask_high,
-            thread_low ^ mask_low,
-            check_high,
-            check_low,
-        ]
+        [a, b, c, d, thread_high ^ mask_high, thread_low ^ mask_low, check_high, check_low]
     }
 
     /// The thread that gave out this id, or `None` if it is none of ours.
     pub(super) fn thread_of(&self, cid: &[u8]) -> Option<u16> {
-        let &[a, b, c, d, masked_high, masked_low, check_high, check_low] =
-            <&[u8; CID_BYTES]>::try_from(cid).ok()?;
+        let &[a, b, c, d, masked_high, masked_low, check_high, check_low] = <&[u8; CID_BYTES]>::try_from(cid).ok()?;
         let nonce = [a, b, c, d];
         let [mask_high, mask_low, ..] = self.hash(&nonce, None).to_be_bytes();
         let thread = u16::from_be_bytes([masked_high ^ mask_high, masked_low ^ mask_low]);
@@ -131,15 +114,8 @@ impl HmacKey for ResetKey {
             return Err(CryptoError);
         }
         // Compared without an early exit, so that the time says nothing about the position.
-        let difference = expected
-            .iter()
-            .zip(signature)
-            .fold(0_u8, |sum, (left, right)| sum | (left ^ right));
-        if difference == 0 {
-            Ok(())
-        } else {
-            Err(CryptoError)
-        }
+        let difference = expected.iter().zip(signature).fold(0_u8, |sum, (left, right)| sum | (left ^ right));
+        if difference == 0 { Ok(()) } else { Err(CryptoError) }
     }
 }
 
@@ -154,19 +130,12 @@ pub(super) struct ThreadCidGenerator {
 
 impl ThreadCidGenerator {
     pub(super) fn new(keys: Arc<TransportKeys>, thread: u16, threads: u16) -> Self {
-        Self {
-            keys,
-            thread,
-            threads,
-            pool: Box::new([0; NONCE_POOL_BYTES]),
-            pool_used: NONCE_POOL_BYTES,
-        }
+        Self { keys, thread, threads, pool: Box::new([0; NONCE_POOL_BYTES]), pool_used: NONCE_POOL_BYTES }
     }
 
     fn nonce(&mut self) -> [u8; NONCE_BYTES] {
         if self.pool_used + NONCE_BYTES > NONCE_POOL_BYTES {
-            getrandom::fill(&mut self.pool[..])
-                .expect("the operating system gives random bytes once it has booted");
+            getrandom::fill(&mut self.pool[..]).expect("the operating system gives random bytes once it has booted");
             self.pool_used = 0;
         }
         let mut nonce = [0; NONCE_BYTES];

@@ -76,9 +76,7 @@ pub struct Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity")
-            .field("certificates", &self.certificate_chain.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Identity").field("certificates", &self.certificate_chain.len()).finish_non_exhaustive()
     }
 }
 
@@ -168,16 +166,9 @@ impl TransportLimits {
     pub fn check(&self) -> Result<(), TransportError> {
         let counts = self.counts().into_iter();
         let in_range = |(name, value, min, max)| {
-            if (min..=max).contains(&value) {
-                Ok(())
-            } else {
-                Err(TransportError::Limit { name, min, max })
-            }
+            if (min..=max).contains(&value) { Ok(()) } else { Err(TransportError::Limit { name, min, max }) }
         };
-        counts
-            .chain(self.bytes())
-            .chain(self.milliseconds())
-            .try_for_each(in_range)
+        counts.chain(self.bytes()).chain(self.milliseconds()).try_for_each(in_range)
     }
 
     fn counts(&self) -> [Range; 9] {
@@ -197,29 +188,14 @@ impl TransportLimits {
         } = *self;
         [
             range("connections_max", connections_max, 1, many),
-            range(
-                "connections_per_address_max",
-                connections_per_address_max,
-                1,
-                many,
-            ),
+            range("connections_per_address_max", connections_per_address_max, 1, many),
             range("handshakes_max", handshakes_max, 1, many),
             range("handshakes_before_retry", handshakes_before_retry, 0, many),
-            range(
-                "handshakes_per_address_max",
-                handshakes_per_address_max,
-                1,
-                many,
-            ),
+            range("handshakes_per_address_max", handshakes_per_address_max, 1, many),
             range("attempts_per_address_per_second", rate, 1, 1_000_000),
             range("attempts_per_address_burst", burst, 1, 1_000_000),
             range("streams_per_connection_max", streams, 1, 1024),
-            range(
-                "resumable_sessions_max",
-                resumable_sessions_max,
-                0,
-                10_000_000,
-            ),
+            range("resumable_sessions_max", resumable_sessions_max, 0, 10_000_000),
         ]
     }
 
@@ -240,16 +216,8 @@ impl TransportLimits {
             range("receive_window_bytes", receive_window_bytes, 1024),
             range("send_window_bytes", send_window_bytes, 1024),
             range("send_queue_bytes_max", send_queue_bytes_max, frame),
-            range(
-                "datagram_receive_buffer_bytes",
-                datagrams_in,
-                DATAGRAM_BUFFER_BYTES_MIN,
-            ),
-            range(
-                "datagram_send_buffer_bytes",
-                datagrams_out,
-                DATAGRAM_BUFFER_BYTES_MIN,
-            ),
+            range("datagram_receive_buffer_bytes", datagrams_in, DATAGRAM_BUFFER_BYTES_MIN),
+            range("datagram_send_buffer_bytes", datagrams_out, DATAGRAM_BUFFER_BYTES_MIN),
         ]
     }
 
@@ -260,24 +228,17 @@ impl TransportLimits {
         };
         [
             range("handshake_timeout", self.handshake_timeout, 100, DAY_MS),
-            range(
-                "idle_timeout",
-                self.idle_timeout,
-                IDLE_TIMEOUT_MS_MIN,
-                DAY_MS,
-            ),
+            range("idle_timeout", self.idle_timeout, IDLE_TIMEOUT_MS_MIN, DAY_MS),
             range("initial_rtt", self.initial_rtt, 1, 60_000),
             range("drain_timeout", self.drain_timeout, 1, DAY_MS),
         ]
     }
 
     fn quic(&self) -> Result<TransportConfig, TransportError> {
-        let idle_timeout = IdleTimeout::try_from(self.idle_timeout).map_err(|_out_of_range| {
-            TransportError::Limit {
-                name: "idle_timeout",
-                min: IDLE_TIMEOUT_MS_MIN,
-                max: DAY_MS,
-            }
+        let idle_timeout = IdleTimeout::try_from(self.idle_timeout).map_err(|_out_of_range| TransportError::Limit {
+            name: "idle_timeout",
+            min: IDLE_TIMEOUT_MS_MIN,
+            max: DAY_MS,
         })?;
         let bytes = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
         let mut quic = TransportConfig::default();
@@ -303,10 +264,7 @@ impl TransportLimits {
 
 /// TLS 1.3 and QUIC configuration, the same for all threads, so that a session made on one thread
 /// can be resumed, and a Retry token be checked, on another.
-pub(super) fn server_config(
-    identity: Identity,
-    limits: &TransportLimits,
-) -> Result<ServerConfig, TransportError> {
+pub(super) fn server_config(identity: Identity, limits: &TransportLimits) -> Result<ServerConfig, TransportError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut tls = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -315,9 +273,8 @@ pub(super) fn server_config(
     tls.alpn_protocols = vec![ALPN.to_vec()];
     // Resumption from memory only: rustls grants early data to sessions that it can take out of a
     // store, because that is what keeps a session from being used twice. Tickets cannot do that.
-    tls.session_storage = ServerSessionMemoryCache::new(
-        usize::try_from(limits.resumable_sessions_max).unwrap_or(usize::MAX),
-    );
+    tls.session_storage =
+        ServerSessionMemoryCache::new(usize::try_from(limits.resumable_sessions_max).unwrap_or(usize::MAX));
     // One session per connection is enough, for every resumed connection brings a new one.
     tls.send_tls13_tickets = 1;
     // QUIC allows only these two values; the real bound is the receive window.
@@ -341,13 +298,9 @@ pub(super) fn endpoint_config(
     threads: u16,
 ) -> Result<EndpointConfig, TransportError> {
     let mut config = EndpointConfig::new(Arc::new(ResetKey(Arc::clone(keys))));
-    config
-        .max_udp_payload_size(UDP_PAYLOAD_BYTES_MAX)
-        .map_err(|_out_of_range| TransportError::Cipher)?;
+    config.max_udp_payload_size(UDP_PAYLOAD_BYTES_MAX).map_err(|_out_of_range| TransportError::Cipher)?;
     let keys = Arc::clone(keys);
-    config.cid_generator(move || {
-        Box::new(ThreadCidGenerator::new(Arc::clone(&keys), thread, threads))
-    });
+    config.cid_generator(move || Box::new(ThreadCidGenerator::new(Arc::clone(&keys), thread, threads)));
     Ok(config)
 }
 
@@ -358,14 +311,8 @@ mod tests {
     #[test]
     fn defaults_are_in_range_and_a_limit_out_of_range_is_named() {
         TransportLimits::default().check().unwrap();
-        let limits = TransportLimits {
-            idle_timeout: Duration::ZERO,
-            ..TransportLimits::default()
-        };
+        let limits = TransportLimits { idle_timeout: Duration::ZERO, ..TransportLimits::default() };
         let error = limits.check().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "idle_timeout must lie between 1000 and 86400000"
-        );
+        assert_eq!(error.to_string(), "idle_timeout must lie between 1000 and 86400000");
     }
 }

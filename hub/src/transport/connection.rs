@@ -36,23 +36,10 @@ pub struct StreamId(pub(super) quinn_proto::StreamId);
 pub(super) enum Delivery {
     Opened(SocketAddr),
     Established,
-    Moved {
-        from: SocketAddr,
-        to: SocketAddr,
-    },
-    Datagram {
-        early: bool,
-        payload: Bytes,
-    },
-    Frame {
-        stream: StreamId,
-        early: bool,
-        payload: Bytes,
-    },
-    StreamFinished {
-        stream: StreamId,
-        broken: bool,
-    },
+    Moved { from: SocketAddr, to: SocketAddr },
+    Datagram { early: bool, payload: Bytes },
+    Frame { stream: StreamId, early: bool, payload: Bytes },
+    StreamFinished { stream: StreamId, broken: bool },
     Closed,
 }
 
@@ -105,11 +92,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(
-        quic: quinn_proto::Connection,
-        address_key: AddressKey,
-        handshake_deadline: Instant,
-    ) -> Self {
+    pub(super) fn new(quic: quinn_proto::Connection, address_key: AddressKey, handshake_deadline: Instant) -> Self {
         Self {
             remote: quic.remote_address(),
             quic,
@@ -131,9 +114,7 @@ impl Connection {
 
     /// Whether the application may still send.
     pub(super) fn is_open(&self) -> bool {
-        !self.closed_here
-            && !self.reported.lost
-            && matches!(self.phase, Phase::Opened | Phase::Established)
+        !self.closed_here && !self.reported.lost && matches!(self.phase, Phase::Opened | Phase::Established)
     }
 
     /// Whether the handshake never completed, as far as the limits have been told.
@@ -145,9 +126,7 @@ impl Connection {
     pub(super) fn deadline(&mut self) -> Option<Instant> {
         let quic = self.quic.poll_timeout();
         if self.is_in_handshake() && !self.quic.is_closed() {
-            return Some(quic.map_or(self.handshake_deadline, |at| {
-                at.min(self.handshake_deadline)
-            }));
+            return Some(quic.map_or(self.handshake_deadline, |at| at.min(self.handshake_deadline)));
         }
         quic
     }
@@ -156,16 +135,10 @@ impl Connection {
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         self.quic.handle_timeout(now);
         self.untold = true;
-        let overdue = self.is_in_handshake()
-            && !self.closed_here
-            && !self.quic.is_closed()
-            && self.handshake_deadline <= now;
+        let overdue =
+            self.is_in_handshake() && !self.closed_here && !self.quic.is_closed() && self.handshake_deadline <= now;
         if overdue {
-            self.close(
-                now,
-                close_code::HANDSHAKE_TIMEOUT,
-                b"handshake took too long",
-            );
+            self.close(now, close_code::HANDSHAKE_TIMEOUT, b"handshake took too long");
         }
         overdue
     }
@@ -175,8 +148,7 @@ impl Connection {
         if !self.closed_here {
             self.closed_here = true;
             self.untold = true;
-            self.quic
-                .close(now, VarInt::from_u32(code), Bytes::copy_from_slice(reason));
+            self.quic.close(now, VarInt::from_u32(code), Bytes::copy_from_slice(reason));
         }
     }
 
@@ -243,28 +215,18 @@ impl Connection {
             let stream = StreamId(id);
             match self.streams.read(&mut self.quic, id) {
                 Read::Frame(payload) => {
-                    return Some(Delivery::Frame {
-                        stream,
-                        early,
-                        payload,
-                    });
+                    return Some(Delivery::Frame { stream, early, payload });
                 }
                 Read::Blocked | Read::Unknown => {
                     self.readable.pop_front();
                 }
                 Read::Finished => {
                     self.readable.pop_front();
-                    return Some(Delivery::StreamFinished {
-                        stream,
-                        broken: false,
-                    });
+                    return Some(Delivery::StreamFinished { stream, broken: false });
                 }
                 Read::Broken => {
                     self.readable.pop_front();
-                    return Some(Delivery::StreamFinished {
-                        stream,
-                        broken: true,
-                    });
+                    return Some(Delivery::StreamFinished { stream, broken: true });
                 }
             }
         }

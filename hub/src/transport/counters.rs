@@ -82,8 +82,6 @@ pub struct TransportCounters {
 impl TransportCounters {
     /// Connections that exist now, those still closing included.
     pub fn connections_open(&self) -> u64 {
-        self.connections_accepted
-            .get()
-            .saturating_sub(self.connections_closed.get())
+        self.connections_accepted.get().saturating_sub(self.connections_closed.get())
     }
 }

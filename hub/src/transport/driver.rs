@@ -103,17 +103,11 @@ impl Driver {
         }
         let mut face = Face::bind(address, fabric.threads() > 1)?;
         let poll = Poll::new()?;
-        poll.registry().register(
-            &mut face.socket,
-            SOCKET,
-            Interest::READABLE | Interest::WRITABLE,
-        )?;
+        poll.registry().register(&mut face.socket, SOCKET, Interest::READABLE | Interest::WRITABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let endpoint = Endpoint::new(Arc::clone(fabric), thread, face.may_fragment(), clock())?;
         let local_addr = face.socket.local_addr()?;
-        fabric
-            .join(thread, Arc::clone(&waker))
-            .map_err(|_taken| TransportError::Thread(thread))?;
+        fabric.join(thread, Arc::clone(&waker)).map_err(|_taken| TransportError::Thread(thread))?;
         Ok(Self {
             poll,
             face,
@@ -122,10 +116,7 @@ impl Driver {
             fabric: Arc::clone(fabric),
             thread,
             clock,
-            wake: WakeHandle {
-                waker,
-                wanted: Arc::new(AtomicBool::new(false)),
-            },
+            wake: WakeHandle { waker, wanted: Arc::new(AtomicBool::new(false)) },
             local_addr,
             readable: true,
             blocked: false,
@@ -175,9 +166,7 @@ impl Driver {
 
     fn is_over(&self) -> bool {
         match self.stage {
-            Stage::Closing { deadline } => {
-                self.endpoint.connections() == 0 || self.endpoint.now >= deadline
-            }
+            Stage::Closing { deadline } => self.endpoint.connections() == 0 || self.endpoint.now >= deadline,
             _ => false,
         }
     }
@@ -248,9 +237,7 @@ impl Driver {
         let counters = self.fabric.counters_of(self.thread);
         for datagram in self.face.datagrams(message) {
             counters.packets_in.add(1);
-            counters
-                .bytes_in
-                .add(u64::try_from(datagram.payload.len()).unwrap_or(0));
+            counters.bytes_in.add(u64::try_from(datagram.payload.len()).unwrap_or(0));
             if self.fabric.threads() > 1
                 && let Some(owner) = self.fabric.owner(&datagram.payload)
                 && owner != self.thread
@@ -304,10 +291,7 @@ impl Driver {
         let time = self.fabric.limits().drain_timeout;
         // Half for the application's last words, half for the goodbye itself.
         let until = now + time / 2;
-        self.stage = Stage::Draining {
-            until,
-            deadline: now + time,
-        };
+        self.stage = Stage::Draining { until, deadline: now + time };
         self.endpoint.refuse_new();
         app.draining(&mut Io::new(&mut self.endpoint), now, until);
     }
@@ -317,8 +301,7 @@ impl Driver {
         if let Stage::Draining { until, deadline } = self.stage
             && (app.drained() || self.endpoint.now >= until)
         {
-            self.endpoint
-                .close_all(close_code::SHUTDOWN, b"the hub is being stopped");
+            self.endpoint.close_all(close_code::SHUTDOWN, b"the hub is being stopped");
             self.stage = Stage::Closing { deadline };
         }
     }
@@ -333,12 +316,7 @@ fn send(batch: &mut SendBatch, face: &Face, counters: &TransportCounters) -> boo
     sent.blocked
 }
 
-fn take_in<A: Application>(
-    endpoint: &mut Endpoint,
-    batch: &mut SendBatch,
-    app: &mut A,
-    datagram: Datagram,
-) {
+fn take_in<A: Application>(endpoint: &mut Endpoint, batch: &mut SendBatch, app: &mut A, datagram: Datagram) {
     if let Some(slot) = endpoint.receive(datagram, batch) {
         deliver(endpoint, app, slot);
     }
@@ -357,11 +335,7 @@ fn deliver<A: Application>(endpoint: &mut Endpoint, app: &mut A, slot: u32) {
             Delivery::Datagram { early, payload } => {
                 app.datagram(io, connection, early, payload);
             }
-            Delivery::Frame {
-                stream,
-                early,
-                payload,
-            } => app.frame(io, connection, stream, early, payload),
+            Delivery::Frame { stream, early, payload } => app.frame(io, connection, stream, early, payload),
             Delivery::StreamFinished { stream, .. } => {
                 app.stream_finished(io, connection, stream);
             }

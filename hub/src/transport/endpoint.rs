@@ -70,12 +70,7 @@ impl Endpoint {
     ) -> Result<Self, TransportError> {
         let config = endpoint_config(fabric.keys(), thread, fabric.threads())?;
         Ok(Self {
-            quic: quinn_proto::Endpoint::new(
-                Arc::new(config),
-                Some(Arc::clone(fabric.server())),
-                !may_fragment,
-                None,
-            ),
+            quic: quinn_proto::Endpoint::new(Arc::new(config), Some(Arc::clone(fabric.server())), !may_fragment, None),
             slots: Vec::new(),
             live: 0,
             queue: VecDeque::new(),
@@ -128,16 +123,11 @@ impl Endpoint {
         if slot.generation != id.generation {
             return None;
         }
-        slot.connection
-            .as_deref_mut()
-            .filter(|connection| connection.is_open())
+        slot.connection.as_deref_mut().filter(|connection| connection.is_open())
     }
 
     fn connection_at(&mut self, slot: u32) -> Option<&mut Connection> {
-        self.slots
-            .get_mut(usize::try_from(slot).ok()?)?
-            .connection
-            .as_deref_mut()
+        self.slots.get_mut(usize::try_from(slot).ok()?)?.connection.as_deref_mut()
     }
 
     /// Has the connection served before the turn ends.
@@ -166,14 +156,8 @@ impl Endpoint {
         self.work += 1;
         self.scratch.clear();
         let remote = datagram.remote;
-        let event = self.quic.handle(
-            self.now,
-            remote,
-            datagram.local_ip,
-            datagram.ecn,
-            datagram.payload,
-            &mut self.scratch,
-        )?;
+        let event =
+            self.quic.handle(self.now, remote, datagram.local_ip, datagram.ecn, datagram.payload, &mut self.scratch)?;
         match event {
             DatagramEvent::ConnectionEvent(handle, event) => {
                 let slot = u32::try_from(handle.0).ok()?;
@@ -182,8 +166,7 @@ impl Endpoint {
                 connection.untold = true;
                 connection.packets_untold = connection.packets_untold.saturating_add(1);
                 // During a handshake packet by packet, so that early data is told as such.
-                let at_once =
-                    connection.packets_untold >= PACKETS_UNTOLD_MAX || connection.is_in_handshake();
+                let at_once = connection.packets_untold >= PACKETS_UNTOLD_MAX || connection.is_in_handshake();
                 self.enqueue(slot);
                 at_once.then_some(slot)
             }
@@ -204,10 +187,8 @@ impl Endpoint {
         let connection = self.connection_at(slot)?;
         let delivery = connection.next_delivery()?;
         let key = connection.address_key;
-        let carried_early = matches!(
-            delivery,
-            Delivery::Datagram { early: true, .. } | Delivery::Frame { early: true, .. }
-        );
+        let carried_early =
+            matches!(delivery, Delivery::Datagram { early: true, .. } | Delivery::Frame { early: true, .. });
         let first_early = carried_early && connection.count_early();
         let counters = self.counters();
         counters.connections_early.add(u64::from(first_early));
@@ -272,11 +253,7 @@ impl Endpoint {
     pub(super) fn flush(&mut self, slot: u32, batch: &mut SendBatch) {
         let now = self.now;
         let handle = ConnectionHandle(usize::try_from(slot).unwrap_or(usize::MAX));
-        let Some(connection) = self
-            .slots
-            .get_mut(handle.0)
-            .and_then(|slot| slot.connection.as_deref_mut())
-        else {
+        let Some(connection) = self.slots.get_mut(handle.0).and_then(|slot| slot.connection.as_deref_mut()) else {
             return;
         };
         // The last of these events frees the slot, so the application hears everything first.
@@ -309,10 +286,7 @@ impl Endpoint {
     }
 
     fn arm(&mut self, slot: u32) {
-        let Some(place) = self
-            .slots
-            .get_mut(usize::try_from(slot).unwrap_or(usize::MAX))
-        else {
+        let Some(place) = self.slots.get_mut(usize::try_from(slot).unwrap_or(usize::MAX)) else {
             return;
         };
         let generation = place.generation;
@@ -324,11 +298,7 @@ impl Endpoint {
         };
         if connection.armed.is_none_or(|armed| at < armed) {
             connection.armed = Some(at);
-            self.timers.push(Deadline {
-                at,
-                slot,
-                generation,
-            });
+            self.timers.push(Deadline { at, slot, generation });
             if self.timers.wants_cleaning(self.live) {
                 let slots = &self.slots;
                 self.timers.clean(|deadline| is_armed(slots, deadline));
@@ -337,20 +307,13 @@ impl Endpoint {
     }
 
     fn remove(&mut self, slot: u32) {
-        let Some(place) = self
-            .slots
-            .get_mut(usize::try_from(slot).unwrap_or(usize::MAX))
-        else {
+        let Some(place) = self.slots.get_mut(usize::try_from(slot).unwrap_or(usize::MAX)) else {
             return;
         };
         if let Some(connection) = place.connection.take() {
             place.generation = place.generation.wrapping_add(1);
             self.live -= 1;
-            self.fabric.admission().release(
-                self.now,
-                connection.address_key,
-                connection.counted_in_handshake,
-            );
+            self.fabric.admission().release(self.now, connection.address_key, connection.counted_in_handshake);
             self.counters().connections_closed.add(1);
         }
     }

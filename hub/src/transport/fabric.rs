@@ -61,23 +61,14 @@ impl Fabric {
     /// # Errors
     ///
     /// A limit out of range, or a certificate that TLS cannot use.
-    pub fn new(
-        identity: Identity,
-        limits: TransportLimits,
-        threads: u16,
-    ) -> Result<Arc<Self>, TransportError> {
+    pub fn new(identity: Identity, limits: TransportLimits, threads: u16) -> Result<Arc<Self>, TransportError> {
         limits.check()?;
         let keys = TransportKeys::derive(&identity.private_key).ok_or(TransportError::Cipher)?;
         let server = server_config(identity, &limits)?;
         let posts = (0..threads.max(1))
             .map(|_| {
                 let (sender, receiver) = crossbeam_channel::bounded(HANDOVER_QUEUE_MAX);
-                Post {
-                    sender,
-                    receiver,
-                    waker: OnceLock::new(),
-                    counters: TransportCounters::default(),
-                }
+                Post { sender, receiver, waker: OnceLock::new(), counters: TransportCounters::default() }
             })
             .collect();
         Ok(Arc::new(Self {
@@ -120,9 +111,7 @@ impl Fabric {
     pub(super) fn admission(&self) -> MutexGuard<'_, Admission> {
         // No call into `Admission` can panic half-way through a change that matters: at worst a
         // count is off by the connection that was being decided on.
-        self.admission
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a thread's place. `Err` gives the waker back if the place is taken or does not exist.

@@ -61,21 +61,12 @@ impl<'a> Io<'a> {
 
     /// The address the peer sends from at present.
     pub fn peer_address(&mut self, connection: ConnectionId) -> Option<SocketAddr> {
-        Some(
-            self.endpoint
-                .open_connection(connection)?
-                .quic
-                .remote_address(),
-        )
+        Some(self.endpoint.open_connection(connection)?.quic.remote_address())
     }
 
     /// The largest datagram that the peer's path takes now; `None` if the peer takes none.
     pub fn datagram_bytes_max(&mut self, connection: ConnectionId) -> Option<usize> {
-        self.endpoint
-            .open_connection(connection)?
-            .quic
-            .datagrams()
-            .max_size()
+        self.endpoint.open_connection(connection)?.quic.datagrams().max_size()
     }
 
     /// Sends a datagram, unreliably.
@@ -83,23 +74,13 @@ impl<'a> Io<'a> {
     /// # Errors
     ///
     /// Any [`Unsent`].
-    pub fn send_datagram(
-        &mut self,
-        connection: ConnectionId,
-        payload: Bytes,
-    ) -> Result<(), Unsent> {
+    pub fn send_datagram(&mut self, connection: ConnectionId, payload: Bytes) -> Result<(), Unsent> {
         let sent = self.with(connection, |connection, _| {
-            connection
-                .quic
-                .datagrams()
-                .send(payload, false)
-                .map_err(|error| match error {
-                    SendDatagramError::TooLarge => Unsent::TooLarge,
-                    SendDatagramError::UnsupportedByPeer | SendDatagramError::Disabled => {
-                        Unsent::Unsupported
-                    }
-                    SendDatagramError::Blocked(_) => Unsent::Blocked,
-                })
+            connection.quic.datagrams().send(payload, false).map_err(|error| match error {
+                SendDatagramError::TooLarge => Unsent::TooLarge,
+                SendDatagramError::UnsupportedByPeer | SendDatagramError::Disabled => Unsent::Unsupported,
+                SendDatagramError::Blocked(_) => Unsent::Blocked,
+            })
         });
         let counters = self.endpoint.counters();
         match sent {
@@ -114,11 +95,7 @@ impl<'a> Io<'a> {
     /// # Errors
     ///
     /// Any [`Unsent`]; [`Unsent::Unsupported`] if the peer allows no such stream now.
-    pub fn open_uni_and_finish(
-        &mut self,
-        connection: ConnectionId,
-        frame: &[u8],
-    ) -> Result<(), Unsent> {
+    pub fn open_uni_and_finish(&mut self, connection: ConnectionId, frame: &[u8]) -> Result<(), Unsent> {
         let sent = self.with(connection, |connection, queue_bytes_max| {
             let Connection { streams, quic, .. } = connection;
             streams.open_and_finish(quic, frame, queue_bytes_max)
@@ -132,22 +109,14 @@ impl<'a> Io<'a> {
     ///
     /// Any [`Unsent`]. After [`Unsent::Blocked`] the stream is reset, for its reader does not keep
     /// up; [`Application::stream_finished`](super::Application::stream_finished) does not follow.
-    pub fn send_frame(
-        &mut self,
-        connection: ConnectionId,
-        stream: StreamId,
-        frame: &[u8],
-    ) -> Result<(), Unsent> {
+    pub fn send_frame(&mut self, connection: ConnectionId, stream: StreamId, frame: &[u8]) -> Result<(), Unsent> {
         let sent = self.with(connection, |connection, queue_bytes_max| {
             let Connection { streams, quic, .. } = connection;
             streams.send(quic, stream.0, frame, queue_bytes_max)
         });
         if sent == Err(Unsent::Blocked) {
             self.endpoint.counters().streams_reset_slow.add(1);
-            tracing::debug!(
-                code = close_code::SLOW_READER,
-                "reset the stream of a slow reader"
-            );
+            tracing::debug!(code = close_code::SLOW_READER, "reset the stream of a slow reader");
         }
         self.count_frame(sent)
     }

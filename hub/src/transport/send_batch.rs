@@ -52,17 +52,9 @@ pub(super) struct SendBatch {
 impl SendBatch {
     pub(super) fn new() -> Self {
         let packets = (0..PACKETS_MAX)
-            .map(|_| Packet {
-                payload: Vec::new(),
-                destination: SocketAddr::from(([0, 0, 0, 0], 0)),
-                source: None,
-            })
+            .map(|_| Packet { payload: Vec::new(), destination: SocketAddr::from(([0, 0, 0, 0], 0)), source: None })
             .collect();
-        Self {
-            packets,
-            begin: 0,
-            end: 0,
-        }
+        Self { packets, begin: 0, end: 0 }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -124,18 +116,13 @@ impl SendBatch {
 
 /// Whether the kernel refused the first packet itself, or the way it was handed over.
 fn is_refusal(error: &io::Error) -> bool {
-    !matches!(
-        error.kind(),
-        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
-    )
+    !matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }
 
 /// Sends one packet without a source address: what remains when the kernel does not like the
 /// batch's first packet, or does not know `sendmmsg`.
 fn send_plainly(socket: &mio::net::UdpSocket, packet: &Packet) -> io::Result<usize> {
-    socket
-        .send_to(&packet.payload, packet.destination)
-        .map(|_bytes| 1)
+    socket.send_to(&packet.payload, packet.destination).map(|_bytes| 1)
 }
 
 #[derive(Clone, Copy)]
@@ -235,21 +222,14 @@ unsafe fn write_source(header: &libc::msghdr, source: IpAddr) -> usize {
         IpAddr::V4(v4) => {
             let info = libc::in_pktinfo {
                 ipi_ifindex: 0,
-                ipi_spec_dst: libc::in_addr {
-                    s_addr: u32::from_ne_bytes(v4.octets()),
-                },
+                ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(v4.octets()) },
                 ipi_addr: libc::in_addr { s_addr: 0 },
             };
             // SAFETY: passed on from the caller.
             unsafe { write_control(header, libc::IPPROTO_IP, libc::IP_PKTINFO, info) }
         }
         IpAddr::V6(v6) => {
-            let info = libc::in6_pktinfo {
-                ipi6_addr: libc::in6_addr {
-                    s6_addr: v6.octets(),
-                },
-                ipi6_ifindex: 0,
-            };
+            let info = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: v6.octets() }, ipi6_ifindex: 0 };
             // SAFETY: passed on from the caller.
             unsafe { write_control(header, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info) }
         }
@@ -261,12 +241,7 @@ unsafe fn write_source(header: &libc::msghdr, source: IpAddr) -> usize {
 /// # Safety
 ///
 /// As for [`write_source`], and `CMSG_SPACE(size_of::<T>())` is at most [`CONTROL_BYTES`].
-unsafe fn write_control<T: Copy>(
-    header: &libc::msghdr,
-    level: libc::c_int,
-    kind: libc::c_int,
-    value: T,
-) -> usize {
+unsafe fn write_control<T: Copy>(header: &libc::msghdr, level: libc::c_int, kind: libc::c_int, value: T) -> usize {
     let bytes = libc::c_uint::try_from(size_of::<T>()).unwrap_or(0);
     // SAFETY: the control space is long enough for one message with a `T`, so that the first
     // header exists and its data lies within the space; the data may be unaligned for `T`.

@@ -32,11 +32,7 @@ impl Face {
     /// Binds the address. With `shared`, other sockets may bind it too (`SO_REUSEPORT`), and the
     /// kernel spreads the senders over them.
     pub(super) fn bind(address: SocketAddr, shared: bool) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::DGRAM,
-            Some(Protocol::UDP),
-        )?;
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() && address.ip().is_unspecified() {
             socket.set_only_v6(false)?;
         }
@@ -44,10 +40,9 @@ impl Face {
             socket.set_reuse_port(true)?;
         }
         // A smaller buffer means more loss under bursts, not a fault.
-        for outcome in [
-            socket.set_recv_buffer_size(KERNEL_BUFFER_BYTES),
-            socket.set_send_buffer_size(KERNEL_BUFFER_BYTES),
-        ] {
+        for outcome in
+            [socket.set_recv_buffer_size(KERNEL_BUFFER_BYTES), socket.set_send_buffer_size(KERNEL_BUFFER_BYTES)]
+        {
             if let Err(error) = outcome {
                 tracing::debug!(%error, "the kernel keeps its own socket buffer size");
             }
@@ -73,8 +68,7 @@ impl Face {
         let mut rooms = self.buffer.chunks_mut(MESSAGE_BYTES_MAX);
         let mut slices: [IoSliceMut<'_>; MESSAGES_MAX] =
             std::array::from_fn(|_| IoSliceMut::new(rooms.next().unwrap_or_default()));
-        self.state
-            .recv((&self.socket).into(), &mut slices, &mut self.metas)
+        self.state.recv((&self.socket).into(), &mut slices, &mut self.metas)
     }
 
     /// The datagrams of one received message. Each is copied into memory of its own: whoever keeps
@@ -82,13 +76,13 @@ impl Face {
     pub(super) fn datagrams(&self, message: usize) -> impl Iterator<Item = Datagram> {
         let meta = self.metas[message];
         let start = message * MESSAGE_BYTES_MAX;
-        self.buffer[start..start + meta.len.min(MESSAGE_BYTES_MAX)]
-            .chunks(meta.stride.max(1))
-            .map(move |payload| Datagram {
+        self.buffer[start..start + meta.len.min(MESSAGE_BYTES_MAX)].chunks(meta.stride.max(1)).map(move |payload| {
+            Datagram {
                 remote: meta.addr,
                 local_ip: meta.dst_ip,
                 ecn: meta.ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8)),
                 payload: BytesMut::from(payload),
-            })
+            }
+        })
     }
 }

@@ -205,13 +205,7 @@ impl Streams {
         }
         let id = quic.streams().open(Dir::Uni).ok_or(Unsent::Unsupported)?;
         self.queued_bytes += framed.len();
-        self.open.push(Stream {
-            id,
-            reader: None,
-            queue: VecDeque::from([framed]),
-            finish: true,
-            sending: true,
-        });
+        self.open.push(Stream { id, reader: None, queue: VecDeque::from([framed]), finish: true, sending: true });
         self.pump_at(quic, self.open.len() - 1);
         Ok(())
     }
@@ -278,10 +272,7 @@ impl Streams {
             return;
         }
         while let Some(front) = stream.queue.front_mut() {
-            match quic
-                .send_stream(stream.id)
-                .write_chunks(std::slice::from_mut(front))
-            {
+            match quic.send_stream(stream.id).write_chunks(std::slice::from_mut(front)) {
                 Ok(written) => {
                     self.queued_bytes -= written.bytes;
                     if front.is_empty() {
@@ -318,10 +309,7 @@ fn take_chunk(quic: &mut Connection, id: StreamId) -> Result<Option<Bytes>, Read
 }
 
 fn framed(frame: &[u8]) -> Result<Bytes, Unsent> {
-    let length = u16::try_from(frame.len())
-        .ok()
-        .filter(|_| frame.len() <= FRAME_BYTES_MAX)
-        .ok_or(Unsent::TooLarge)?;
+    let length = u16::try_from(frame.len()).ok().filter(|_| frame.len() <= FRAME_BYTES_MAX).ok_or(Unsent::TooLarge)?;
     let mut framed = BytesMut::with_capacity(FRAME_HEADER_BYTES + frame.len());
     framed.put_u16(length);
     framed.put_slice(frame);
@@ -361,15 +349,9 @@ mod tests {
 
     #[test]
     fn an_announced_length_beyond_the_limit_is_refused_before_any_payload() {
-        let mut reader = FrameReader {
-            rest: Bytes::from_static(&[0x40, 0x01]),
-            ..FrameReader::default()
-        };
+        let mut reader = FrameReader { rest: Bytes::from_static(&[0x40, 0x01]), ..FrameReader::default() };
         assert_eq!(reader.next_frame(), Err(FrameTooLong));
-        let mut split = FrameReader {
-            rest: Bytes::from_static(&[0x40]),
-            ..FrameReader::default()
-        };
+        let mut split = FrameReader { rest: Bytes::from_static(&[0x40]), ..FrameReader::default() };
         assert_eq!(split.next_frame(), Ok(None));
         split.rest = Bytes::from_static(&[0x01]);
         assert_eq!(split.next_frame(), Err(FrameTooLong));

@@ -66,16 +66,10 @@ mod tests {
         let start = crate::transport::tests::now();
         let mut timers = Timers::default();
         for (slot, offset_ms) in [(0_u32, 30_u64), (1, 10), (2, 20), (3, 40)] {
-            timers.push(Deadline {
-                at: start + Duration::from_millis(offset_ms),
-                slot,
-                generation: 0,
-            });
+            timers.push(Deadline { at: start + Duration::from_millis(offset_ms), slot, generation: 0 });
         }
         let now = start + Duration::from_millis(30);
-        let due: Vec<u32> = std::iter::from_fn(|| timers.pop_due(now))
-            .map(|deadline| deadline.slot)
-            .collect();
+        let due: Vec<u32> = std::iter::from_fn(|| timers.pop_due(now)).map(|deadline| deadline.slot).collect();
         assert_eq!(due, [1, 2, 0]);
         assert_eq!(timers.next(), Some(start + Duration::from_millis(40)));
     }
@@ -85,11 +79,7 @@ mod tests {
         let start = crate::transport::tests::now();
         let mut timers = Timers::default();
         for round in 0..100_000_u64 {
-            timers.push(Deadline {
-                at: start + Duration::from_micros(round),
-                slot: 7,
-                generation: 0,
-            });
+            timers.push(Deadline { at: start + Duration::from_micros(round), slot: 7, generation: 0 });
             if timers.wants_cleaning(1) {
                 let live = start + Duration::from_micros(round);
                 timers.clean(|deadline| deadline.at == live);

@@ -8,8 +8,7 @@ use super::*;
 
 /// A vector of `tests/vectors/block.py`, which builds the same block from zlib and hashlib.
 pub(in crate::record) fn vector(name: &str) -> String {
-    let vectors: serde_json::Value =
-        serde_json::from_str(include_str!("../../../tests/vectors/block.json")).unwrap();
+    let vectors: serde_json::Value = serde_json::from_str(include_str!("../../../tests/vectors/block.json")).unwrap();
     vectors[name].as_str().unwrap().into()
 }
 
@@ -57,10 +56,7 @@ fn names_what_is_wrong() {
     assert_eq!(changed(good.len() - 1, 0), BlockError::BadEndMark);
     let long = vec![0; BODY_BYTES_MAX + 1];
     let before = good.len();
-    assert_eq!(
-        encode_block(&header, &long, &mut good),
-        Err(BlockError::TooLarge(long.len()))
-    );
+    assert_eq!(encode_block(&header, &long, &mut good), Err(BlockError::TooLarge(long.len())));
     assert_eq!(good.len(), before);
 }
 
@@ -86,58 +82,28 @@ fn chain_breaks_are_named() {
     };
     read(header, &|block| {
         let next = genesis.follow(block).unwrap();
-        assert_eq!(
-            next,
-            ChainCursor {
-                term: 7,
-                sequence: 1,
-                hash: block.hash
-            }
-        );
-        assert_eq!(
-            next.follow(block),
-            Err(ChainBreak::SequenceGap {
-                expected: 2,
-                found: 1
-            })
-        );
+        assert_eq!(next, ChainCursor { term: 7, sequence: 1, hash: block.hash });
+        assert_eq!(next.follow(block), Err(ChainBreak::SequenceGap { expected: 2, found: 1 }));
         let foreign = ChainCursor::genesis(&[0x12; 20], 3);
-        assert_eq!(
-            foreign.follow(block),
-            Err(ChainBreak::WrongPreviousHash { sequence: 1 })
-        );
+        assert_eq!(foreign.follow(block), Err(ChainBreak::WrongPreviousHash { sequence: 1 }));
         let later = ChainCursor { term: 8, ..genesis };
-        assert_eq!(
-            later.follow(block),
-            Err(ChainBreak::TermWentBackwards { from: 8, to: 7 })
-        );
-        let last = ChainCursor {
-            sequence: u64::MAX,
-            ..genesis
-        };
+        assert_eq!(later.follow(block), Err(ChainBreak::TermWentBackwards { from: 8, to: 7 }));
+        let last = ChainCursor { sequence: u64::MAX, ..genesis };
         assert_eq!(last.follow(block), Err(ChainBreak::SequenceExhausted));
     });
 }
 
 fn any_header() -> impl Strategy<Value = BlockHeader> {
-    (
-        any::<u16>(),
-        any::<u64>(),
-        any::<u64>(),
-        any::<u64>(),
-        any::<u32>(),
-        any::<[u8; 32]>(),
+    (any::<u16>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u32>(), any::<[u8; 32]>()).prop_map(
+        |(thread, term, sequence, unix_ms, record_count, hash)| BlockHeader {
+            thread,
+            term,
+            sequence,
+            unix_ms,
+            record_count,
+            previous_hash: BlockHash(hash),
+        },
     )
-        .prop_map(
-            |(thread, term, sequence, unix_ms, record_count, hash)| BlockHeader {
-                thread,
-                term,
-                sequence,
-                unix_ms,
-                record_count,
-                previous_hash: BlockHash(hash),
-            },
-        )
 }
 
 proptest! {

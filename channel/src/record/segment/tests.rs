@@ -8,20 +8,12 @@ use super::*;
 
 fn header() -> SegmentHeader {
     let genesis = ChainCursor::genesis(&[0x11; 20], 3);
-    SegmentHeader {
-        hub: [0x11; 20],
-        thread: 3,
-        first_sequence: 1,
-        previous_hash: genesis.hash,
-    }
+    SegmentHeader { hub: [0x11; 20], thread: 3, first_sequence: 1, previous_hash: genesis.hash }
 }
 
 #[test]
 fn golden_vector() {
-    assert_eq!(
-        hex::encode(header().encode()),
-        crate::record::block::tests::vector("segment")
-    );
+    assert_eq!(hex::encode(header().encode()), crate::record::block::tests::vector("segment"));
     assert_eq!(SegmentHeader::decode(&header().encode()), Ok(header()));
     assert_eq!(header().cursor(), ChainCursor::genesis(&[0x11; 20], 3));
 }
@@ -29,10 +21,7 @@ fn golden_vector() {
 #[test]
 fn names_what_is_wrong() {
     let good = header().encode();
-    assert_eq!(
-        SegmentHeader::decode(&good[..71]),
-        Err(SegmentError::Truncated)
-    );
+    assert_eq!(SegmentHeader::decode(&good[..71]), Err(SegmentError::Truncated));
     let changed = |at: usize, byte: u8| {
         let mut bytes = good;
         bytes[at] = byte;
@@ -45,10 +34,7 @@ fn names_what_is_wrong() {
 
 #[test]
 fn file_names() {
-    let name = SegmentName {
-        thread: 3,
-        first_sequence: 0xabc,
-    };
+    let name = SegmentName { thread: 3, first_sequence: 0xabc };
     assert_eq!(name.file_name(), "journal-03-0000000000000abc.seg");
     assert_eq!(SegmentName::parse(&name.file_name()), Some(name));
     for other in [
@@ -79,13 +65,7 @@ fn block(cursor: &ChainCursor, body_len: usize, fill: u8) -> Vec<u8> {
 }
 
 fn judged(rest: &[u8], offset: usize, cursor: &ChainCursor, newest: bool) -> Stop {
-    judge_stop(
-        rest,
-        offset,
-        cursor,
-        decode_block(rest).unwrap_err(),
-        newest,
-    )
+    judge_stop(rest, offset, cursor, decode_block(rest).unwrap_err(), newest)
 }
 
 #[test]
@@ -104,16 +84,9 @@ fn a_block_behind_or_a_later_segment_makes_it_damage() {
     bytes.extend(block(&second, 40, 9));
     bytes.resize(8192, 0);
     bytes[100] ^= 1;
-    let damage = Damage::BlocksBehind {
-        why: BlockError::BadCrc,
-        sequence: 2,
-        ahead: at,
-    };
+    let damage = Damage::BlocksBehind { why: BlockError::BadCrc, sequence: 2, ahead: at };
     assert_eq!(judged(&bytes, 4096, &first, true), Stop::Corrupt(damage));
-    assert_eq!(
-        judged(&bytes, 4096, &first, false),
-        Stop::Corrupt(Damage::OlderSegment(BlockError::BadCrc))
-    );
+    assert_eq!(judged(&bytes, 4096, &first, false), Stop::Corrupt(Damage::OlderSegment(BlockError::BadCrc)));
 }
 
 proptest! {

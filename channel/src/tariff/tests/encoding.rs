@@ -23,29 +23,14 @@ fn the_flat_tariff_reads_and_writes() {
 #[test]
 fn other_encodings_of_the_same_tariff_are_refused() {
     for (why, text) in [
-        (
-            "long form of a number",
-            "a4 00 1801 0103 0201 0381 8218fa01",
-        ),
-        (
-            "longer form of a number",
-            "a4 0001 0103 0201 0381 821900fa01",
-        ),
+        ("long form of a number", "a4 00 1801 0103 0201 0381 8218fa01"),
+        ("longer form of a number", "a4 0001 0103 0201 0381 821900fa01"),
         ("long form of a key", "a4 1800 01 0103 0201 0381 8218fa01"),
-        (
-            "long form of a map head",
-            "b804 0001 0103 0201 0381 8218fa01",
-        ),
-        (
-            "long form of a list head",
-            "a4 0001 0103 0201 039801 8218fa01",
-        ),
+        ("long form of a map head", "b804 0001 0103 0201 0381 8218fa01"),
+        ("long form of a list head", "a4 0001 0103 0201 039801 8218fa01"),
         ("bytes after the end", "a4 0001 0103 0201 0381 8218fa01 00"),
     ] {
-        assert!(
-            matches!(read(text), Err(TariffDecodeError::NotDeterministic)),
-            "{why}"
-        );
+        assert!(matches!(read(text), Err(TariffDecodeError::NotDeterministic)), "{why}");
     }
     for (why, text) in [
         ("indefinite map", "bf 0001 0103 0201 0381 8218fa01 ff"),
@@ -53,10 +38,7 @@ fn other_encodings_of_the_same_tariff_are_refused() {
         ("keys out of order", "a4 0103 0001 0201 0381 8218fa01"),
         ("a key twice", "a5 0001 0001 0103 0201 0381 8218fa01"),
         ("an unknown key", "a5 0001 0103 0201 0381 8218fa01 0500"),
-        (
-            "an empty list of windows",
-            "a5 0001 0103 0201 0381 8218fa01 0480",
-        ),
+        ("an empty list of windows", "a5 0001 0103 0201 0381 8218fa01 0480"),
         ("a missing entry", "a3 0001 0103 0201"),
         ("no price", "a4 0001 0103 0201 0380"),
         ("a tag", "c1 a4 0001 0103 0201 0381 8218fa01"),
@@ -64,10 +46,7 @@ fn other_encodings_of_the_same_tariff_are_refused() {
         ("a negative number", "a4 0001 0103 0201 0381 822001"),
         ("nothing", ""),
     ] {
-        assert!(
-            matches!(read(text), Err(TariffDecodeError::Malformed(_))),
-            "{why}"
-        );
+        assert!(matches!(read(text), Err(TariffDecodeError::Malformed(_))), "{why}");
     }
 }
 
@@ -80,37 +59,19 @@ fn spans_out_of_order_are_refused() {
     let both = [morning, evening].concat();
     assert!(text.contains(&both));
     let swapped = text.replace(&both, &[evening, morning].concat());
-    assert!(matches!(
-        read(&swapped),
-        Err(TariffDecodeError::NotDeterministic)
-    ));
+    assert!(matches!(read(&swapped), Err(TariffDecodeError::NotDeterministic)));
 }
 
 #[test]
 fn terms_that_no_tariff_may_have_keep_their_reason() {
     for (reason, text) in [
         (TariffError::UnitUnknown, "a4 0001 0104 0201 0381 8218fa01"),
-        (
-            TariffError::IncrementZero,
-            "a4 0001 0103 0200 0381 8218fa01",
-        ),
-        (
-            TariffError::PricePerZeroUnits,
-            "a4 0001 0103 0201 0381 8218fa00",
-        ),
-        (
-            TariffError::TiersNotAscending,
-            "a4 0001 0103 0201 0382 83000101 8218fa01",
-        ),
+        (TariffError::IncrementZero, "a4 0001 0103 0200 0381 8218fa01"),
+        (TariffError::PricePerZeroUnits, "a4 0001 0103 0201 0381 8218fa00"),
+        (TariffError::TiersNotAscending, "a4 0001 0103 0201 0382 83000101 8218fa01"),
         (TariffError::TooManyTiers, "a4 0001 0103 0201 0389 83000101"),
-        (
-            TariffError::TooManyTiers,
-            "a4 0001 0103 0201 039bffffffffffffffff",
-        ),
-        (
-            TariffError::TooManyWindows,
-            "a5 0001 0103 0201 0381 8218fa01 0485",
-        ),
+        (TariffError::TooManyTiers, "a4 0001 0103 0201 039bffffffffffffffff"),
+        (TariffError::TooManyWindows, "a5 0001 0103 0201 0381 8218fa01 0485"),
     ] {
         match read(text) {
             Err(TariffDecodeError::Refused(error)) => assert_eq!(error, reason),
@@ -123,10 +84,7 @@ fn terms_that_no_tariff_may_have_keep_their_reason() {
 fn a_cut_encoding_is_malformed_wherever_it_is_cut() {
     let bytes = peak_and_night().to_cbor();
     for length in 0..bytes.len() {
-        assert!(matches!(
-            Tariff::from_cbor(&bytes[..length]),
-            Err(TariffDecodeError::Malformed(_))
-        ));
+        assert!(matches!(Tariff::from_cbor(&bytes[..length]), Err(TariffDecodeError::Malformed(_))));
     }
 }
 

@@ -5,30 +5,22 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use crate::tariff::{
-    Days, Price, SEGMENTS_MAX, Segment, Span, TIERS_MAX, Tariff, Tier, Tiers, Unit, UsageBySegment,
-    Window,
+    Days, Price, SEGMENTS_MAX, Segment, Span, TIERS_MAX, Tariff, Tier, Tiers, Unit, UsageBySegment, Window,
 };
 use crate::time::UnixSeconds;
 
 /// Divisors of one number, so that most lists have a denominator that fits; and a few awkward ones.
 fn any_price() -> impl Strategy<Value = Price> {
-    let per_units = prop_oneof![
-        prop::sample::select(&[1_u64, 2, 3, 7, 60, 1_000, 3_600, 1 << 20, 1_000_000][..]),
-        1_u64..50,
-    ];
-    (prop_oneof![0_u64..2_000, any::<u64>()], per_units)
-        .prop_map(|(a, per)| Price::new(a, per).unwrap())
+    let per_units =
+        prop_oneof![prop::sample::select(&[1_u64, 2, 3, 7, 60, 1_000, 3_600, 1 << 20, 1_000_000][..]), 1_u64..50,];
+    (prop_oneof![0_u64..2_000, any::<u64>()], per_units).prop_map(|(a, per)| Price::new(a, per).unwrap())
 }
 
 fn any_tiers() -> impl Strategy<Value = Tiers> {
     let ends = prop::collection::btree_set(prop_oneof![1_u64..10_000, 1..=u64::MAX], 0..TIERS_MAX);
     (ends, prop::collection::vec(any_price(), TIERS_MAX)).prop_map(|(ends, mut prices)| {
         let last = prices.pop().unwrap();
-        let bounded = ends
-            .into_iter()
-            .zip(prices)
-            .map(|(up_to, price)| Tier { up_to, price })
-            .collect();
+        let bounded = ends.into_iter().zip(prices).map(|(up_to, price)| Tier { up_to, price }).collect();
         Tiers::new(bounded, last).unwrap()
     })
 }
@@ -42,47 +34,27 @@ fn any_increment() -> impl Strategy<Value = u64> {
 }
 
 fn plain_tariff() -> impl Strategy<Value = Tariff> {
-    (any::<u32>(), any_unit(), any_increment(), any_tiers()).prop_filter_map(
-        "the denominator must fit",
-        |(version, unit, increment, tiers)| {
+    (any::<u32>(), any_unit(), any_increment(), any_tiers())
+        .prop_filter_map("the denominator must fit", |(version, unit, increment, tiers)| {
             Tariff::new(version, unit, increment, tiers, Vec::new()).ok()
-        },
-    )
+        })
 }
 
 /// Cuts each day at some minutes and gives every second piece to a window.
 fn windowed_tariff() -> impl Strategy<Value = Tariff> {
-    let window = (
-        prop::collection::btree_set(0_u16..=360, 2..8),
-        1_u8..128,
-        any_tiers(),
-    );
-    (
-        any::<u32>(),
-        any_unit(),
-        any_increment(),
-        any_tiers(),
-        prop::collection::vec(window, 1..SEGMENTS_MAX),
-    )
-        .prop_filter_map(
-            "the denominator must fit",
-            |(version, unit, increment, tiers, windows)| {
-                let windows = windows.into_iter().zip([0_u16, 360, 720, 1_080]);
-                let windows = windows.map(|((minutes, days, tiers), start)| {
-                    let minutes: Vec<u16> = minutes.into_iter().collect();
-                    let spans = minutes.chunks_exact(2).map(|pair| {
-                        Span::new(
-                            Days::from_bits(days).unwrap(),
-                            start + pair[0],
-                            start + pair[1],
-                        )
-                        .unwrap()
-                    });
-                    Window::new(spans.collect(), tiers).unwrap()
-                });
-                Tariff::new(version, unit, increment, tiers, windows.collect()).ok()
-            },
-        )
+    let window = (prop::collection::btree_set(0_u16..=360, 2..8), 1_u8..128, any_tiers());
+    (any::<u32>(), any_unit(), any_increment(), any_tiers(), prop::collection::vec(window, 1..SEGMENTS_MAX))
+        .prop_filter_map("the denominator must fit", |(version, unit, increment, tiers, windows)| {
+            let windows = windows.into_iter().zip([0_u16, 360, 720, 1_080]);
+            let windows = windows.map(|((minutes, days, tiers), start)| {
+                let minutes: Vec<u16> = minutes.into_iter().collect();
+                let spans = minutes
+                    .chunks_exact(2)
+                    .map(|pair| Span::new(Days::from_bits(days).unwrap(), start + pair[0], start + pair[1]).unwrap());
+                Window::new(spans.collect(), tiers).unwrap()
+            });
+            Tariff::new(version, unit, increment, tiers, windows.collect()).ok()
+        })
 }
 
 fn any_tariff() -> impl Strategy<Value = Tariff> {

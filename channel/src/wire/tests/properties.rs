@@ -42,13 +42,7 @@ fn vouchers() -> impl Strategy<Value = SignedVoucher> {
 }
 
 fn anchors() -> impl Strategy<Value = SignedAnchor> {
-    let numbers = (
-        numbers(),
-        numbers(),
-        any::<u32>(),
-        any::<u32>(),
-        any::<u16>(),
-    );
+    let numbers = (numbers(), numbers(), any::<u32>(), any::<u32>(), any::<u16>());
     (numbers, any::<[u8; 32]>(), signatures()).prop_map(|(numbers, hash, signature)| SignedAnchor {
         terms: AnchorTerms {
             base_amount: numbers.0,
@@ -65,13 +59,8 @@ fn anchors() -> impl Strategy<Value = SignedAnchor> {
 
 fn payments() -> impl Strategy<Value = Payment> {
     prop_oneof![
-        (lane_refs(), any::<u16>(), any::<[u8; 32]>()).prop_map(|(lane, index, link)| {
-            Payment::Tick {
-                lane,
-                index,
-                link: Preimage(link),
-            }
-        }),
+        (lane_refs(), any::<u16>(), any::<[u8; 32]>())
+            .prop_map(|(lane, index, link)| { Payment::Tick { lane, index, link: Preimage(link) } }),
         (lane_refs(), vouchers()).prop_map(|(lane, voucher)| Payment::Voucher { lane, voucher }),
         (lane_refs(), anchors()).prop_map(|(lane, anchor)| Payment::Anchor { lane, anchor }),
     ]
@@ -82,63 +71,35 @@ fn refusals() -> impl Strategy<Value = Refusal> {
 }
 
 fn grants() -> impl Strategy<Value = Grant> {
-    (
-        numbers(),
-        any::<u32>(),
-        any::<u32>(),
-        any::<bool>(),
-        prop::collection::vec(any::<u16>(), 0..5),
+    (numbers(), any::<u32>(), any::<u32>(), any::<bool>(), prop::collection::vec(any::<u16>(), 0..5)).prop_map(
+        |(units, validity_seconds, pace_ms, final_unit, reasons)| Grant {
+            units,
+            validity_seconds,
+            pace_ms,
+            final_unit,
+            reasons,
+        },
     )
-        .prop_map(
-            |(units, validity_seconds, pace_ms, final_unit, reasons)| Grant {
-                units,
-                validity_seconds,
-                pace_ms,
-                final_unit,
-                reasons,
-            },
-        )
 }
 
 fn answers() -> impl Strategy<Value = Answer> {
     let some = |numbers| prop::option::of(numbers);
     prop_oneof![
-        (
-            lane_refs(),
-            numbers(),
-            some(numbers().boxed()),
-            prop::option::of(any::<u16>()),
-            prop::option::of(grants()),
-        )
+        (lane_refs(), numbers(), some(numbers().boxed()), prop::option::of(any::<u16>()), prop::option::of(grants()),)
             .prop_map(|(lane, authorised, anchor, index, grant)| {
-                Answer::Acknowledged {
-                    lane,
-                    authorised,
-                    anchor,
-                    index,
-                    grant,
-                }
+                Answer::Acknowledged { lane, authorised, anchor, index, grant }
             }),
-        (
-            prop::option::of(lane_refs()),
-            refusals(),
-            some(numbers().boxed())
-        )
-            .prop_map(|(lane, refusal, authorised)| Answer::Refused {
-                lane,
-                refusal,
-                authorised,
-            }),
+        (prop::option::of(lane_refs()), refusals(), some(numbers().boxed()))
+            .prop_map(|(lane, refusal, authorised)| Answer::Refused { lane, refusal, authorised }),
     ]
 }
 
 fn lane_views() -> impl Strategy<Value = LaneView> {
-    let proofs =
-        (anchors(), any::<u16>(), any::<[u8; 32]>()).prop_map(|(anchor, index, link)| TickProof {
-            anchor,
-            index,
-            link: Preimage(link),
-        });
+    let proofs = (anchors(), any::<u16>(), any::<[u8; 32]>()).prop_map(|(anchor, index, link)| TickProof {
+        anchor,
+        index,
+        link: Preimage(link),
+    });
     (
         any::<[u8; 32]>(),
         prop::collection::vec(numbers(), 5),
@@ -164,35 +125,22 @@ fn lane_views() -> impl Strategy<Value = LaneView> {
 }
 
 fn requests() -> impl Strategy<Value = Request> {
-    let offers = (any::<[u8; 20]>(), any::<u32>()).prop_map(|(payee, group)| LaneOffer {
-        payee: Address(payee),
-        rating_group: RatingGroup(group),
-    });
+    let offers = (any::<[u8; 20]>(), any::<u32>())
+        .prop_map(|(payee, group)| LaneOffer { payee: Address(payee), rating_group: RatingGroup(group) });
     prop_oneof![
-        (
-            signatures(),
-            prop::option::of(any::<[u8; 32]>()),
-            prop::collection::vec(offers, 0..4),
-        )
-            .prop_map(|(signature, escrow, lanes)| Request::Attach {
-                role: if lanes.is_empty() {
-                    Role::Provider
-                } else {
-                    Role::Device
-                },
+        (signatures(), prop::option::of(any::<[u8; 32]>()), prop::collection::vec(offers, 0..4),).prop_map(
+            |(signature, escrow, lanes)| Request::Attach {
+                role: if lanes.is_empty() { Role::Provider } else { Role::Device },
                 signature,
                 escrow: escrow.map(EscrowId),
                 mandate: None,
                 lanes,
-            }),
+            }
+        ),
         lane_refs().prop_map(|lane| Request::Receipt { lane }),
         lane_refs().prop_map(|lane| Request::Query { lane }),
-        any::<[u8; 32]>().prop_map(|hash| Request::Tariff {
-            hash: TariffHash(hash)
-        }),
-        any::<[u8; 32]>().prop_map(|channel| Request::Close {
-            channel: ChannelId(channel)
-        }),
+        any::<[u8; 32]>().prop_map(|hash| Request::Tariff { hash: TariffHash(hash) }),
+        any::<[u8; 32]>().prop_map(|channel| Request::Close { channel: ChannelId(channel) }),
         Just(Request::PaymentStream {}),
         prop::collection::vec(any::<u32>().prop_map(RatingGroup), 0..4)
             .prop_map(|rating_groups| Request::Subscribe { rating_groups }),
@@ -211,11 +159,8 @@ fn responses() -> impl Strategy<Value = Response> {
             lanes,
         })),
         lane_views().prop_map(Response::Lane),
-        prop::collection::vec(any::<u8>(), 0..50)
-            .prop_map(|tariff| Response::Tariff(tariff.into())),
-        Just(Response::Closed(vec![ClosedLane {
-            receipt: LONGEST_RECEIPT
-        }])),
+        prop::collection::vec(any::<u8>(), 0..50).prop_map(|tariff| Response::Tariff(tariff.into())),
+        Just(Response::Closed(vec![ClosedLane { receipt: LONGEST_RECEIPT }])),
         refusals().prop_map(|refusal| Response::Refused { refusal }),
     ]
 }

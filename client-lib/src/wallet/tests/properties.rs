@@ -102,9 +102,7 @@ impl World {
 
     fn attach(&mut self) {
         let view = self.hub.view(7);
-        self.wallet
-            .resume(&view, self.record.as_ref(), &key(), &domain())
-            .unwrap();
+        self.wallet.resume(&view, self.record.as_ref(), &key(), &domain()).unwrap();
     }
 
     fn send(&mut self) {
@@ -125,12 +123,9 @@ impl World {
     /// of a device that then lost its memory arrives after its new attach.
     fn hear(&mut self, answer: &Answer) {
         let ask = match answer {
-            Answer::Acknowledged {
-                authorised,
-                anchor,
-                index,
-                ..
-            } => !self.wallet.acknowledge(*authorised, anchor.zip(*index)),
+            Answer::Acknowledged { authorised, anchor, index, .. } => {
+                !self.wallet.acknowledge(*authorised, anchor.zip(*index))
+            }
             Answer::Refused { refusal, .. } => self.wallet.refuse(*refusal) == Reaction::Reattach,
         };
         if ask {
@@ -143,10 +138,7 @@ impl World {
             Op::Pay(amount) => self.ask(Want::whole(*amount), *amount),
             Op::PayTicks(ticks) if self.mode != PayMode::Voucher => {
                 let (amount, per) = self.mode.price();
-                let want = Want {
-                    amount: 0,
-                    ticks: *ticks,
-                };
+                let want = Want { amount: 0, ticks: *ticks };
                 self.ask(want, (ticks * u64::from(amount)).div_ceil(u64::from(per)));
             }
             Op::PayTicks(_) => {}
@@ -224,11 +216,7 @@ fn pick<T: Clone>(items: &mut Vec<T>, at: usize, keep: bool) -> Option<T> {
         return None;
     }
     let at = at % items.len();
-    if keep {
-        Some(items[at].clone())
-    } else {
-        Some(items.swap_remove(at))
-    }
+    if keep { Some(items[at].clone()) } else { Some(items.swap_remove(at)) }
 }
 
 proptest! {

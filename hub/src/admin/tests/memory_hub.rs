@@ -73,51 +73,25 @@ impl AdministeredHub for MemoryHub {
     }
 
     fn import_mandates(&self, bundle: MandateBundle) -> Result<ImportOutcome, ControlError> {
-        let escrow = self
-            .table
-            .escrow(&bundle.escrow)
-            .ok_or(Refusal::UnknownEscrow)?;
-        let verified = bundle
-            .verify(&LibSecp, &domain(), &escrow.signer())?
-            .into_inner();
+        let escrow = self.table.escrow(&bundle.escrow).ok_or(Refusal::UnknownEscrow)?;
+        let verified = bundle.verify(&LibSecp, &domain(), &escrow.signer())?.into_inner();
         let accepted = verified.mandates.len();
         self.change(&Record::Mandates(verified))?;
         Ok(ImportOutcome { accepted, known: 0 })
     }
 
     fn set_status(&self, channel: ChannelId, status: ChannelStatus) -> Result<(), ControlError> {
-        self.change(&Record::Status {
-            channel,
-            status: status as u8,
-        })
+        self.change(&Record::Status { channel, status: status as u8 })
     }
 
-    fn set_provider(
-        &self,
-        address: Address,
-        name: String,
-        active: bool,
-    ) -> Result<(), ControlError> {
-        self.change(&Record::Provider {
-            address,
-            name,
-            active,
-        })
+    fn set_provider(&self, address: Address, name: String, active: bool) -> Result<(), ControlError> {
+        self.change(&Record::Provider { address, name, active })
     }
 
-    fn set_tariff(
-        &self,
-        payee: Address,
-        rating_group: RatingGroup,
-        tariff: &Tariff,
-    ) -> Result<(), ControlError> {
+    fn set_tariff(&self, payee: Address, rating_group: RatingGroup, tariff: &Tariff) -> Result<(), ControlError> {
         if self.table.directory.provider(&payee).is_none() {
             return Err(Refusal::UnknownPayee.into());
         }
-        self.change(&Record::Tariff {
-            payee,
-            rating_group,
-            tariff: tariff.to_cbor().into(),
-        })
+        self.change(&Record::Tariff { payee, rating_group, tariff: tariff.to_cbor().into() })
     }
 }

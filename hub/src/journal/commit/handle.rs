@@ -61,17 +61,8 @@ impl JournalHandle {
         progress: Arc<Progress>,
         body_bytes_max: usize,
     ) -> Self {
-        let last = Arc::new(Mutex::new(LastTicket {
-            ticket: 0,
-            is_closed: false,
-        }));
-        Self {
-            queue,
-            buffers,
-            progress,
-            last,
-            body_bytes_max,
-        }
+        let last = Arc::new(Mutex::new(LastTicket { ticket: 0, is_closed: false }));
+        Self { queue, buffers, progress, last, body_bytes_max }
     }
 
     /// Hands a batch to the commit thread, without waiting.
@@ -121,11 +112,7 @@ impl JournalHandle {
     ///
     /// # Errors
     /// See [`WaitError`].
-    pub fn wait_durable(
-        &self,
-        ticket: Ticket,
-        timeout: Duration,
-    ) -> Result<Durable<Ticket>, WaitError> {
+    pub fn wait_durable(&self, ticket: Ticket, timeout: Duration) -> Result<Durable<Ticket>, WaitError> {
         if self.progress.wait_for(ticket, timeout) {
             Ok(Durable::new(ticket))
         } else if self.progress.has_ended() || self.fault().is_some() {
@@ -148,11 +135,7 @@ impl JournalHandle {
     /// Blocks, records and body bytes committed since the start.
     pub fn committed_totals(&self) -> (u64, u64, u64) {
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        (
-            read(&self.progress.blocks),
-            read(&self.progress.records),
-            read(&self.progress.bytes),
-        )
+        (read(&self.progress.blocks), read(&self.progress.records), read(&self.progress.bytes))
     }
 
     /// An empty buffer for the next batch, used before if there is one.

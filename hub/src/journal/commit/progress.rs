@@ -40,17 +40,10 @@ impl Progress {
     }
 
     /// Takes the writer's witness: no ticket is published without a sync.
-    pub(super) fn publish(
-        &self,
-        durable: Durable<Sequence>,
-        ticket: Ticket,
-        count: u32,
-        bytes: usize,
-    ) {
+    pub(super) fn publish(&self, durable: Durable<Sequence>, ticket: Ticket, count: u32, bytes: usize) {
         self.blocks.fetch_add(1, Ordering::Relaxed);
         self.records.fetch_add(u64::from(count), Ordering::Relaxed);
-        self.bytes
-            .fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
         // The sequence first: whoever sees a ticket durable finds its block below the durable sequence.
         self.sequence.store(durable.get().0, Ordering::Release);
         self.ticket.store(ticket.0, Ordering::Release);
@@ -87,8 +80,7 @@ impl Progress {
     /// Waits until the ticket is durable or never will be, at most for `timeout`. True if it is durable.
     pub(super) fn wait_for(&self, ticket: Ticket, timeout: Duration) -> bool {
         let guard = self.wait.lock().unwrap_or_else(PoisonError::into_inner);
-        let pending =
-            |(): &mut ()| self.ticket() < ticket && self.fault.get().is_none() && !self.has_ended();
+        let pending = |(): &mut ()| self.ticket() < ticket && self.fault.get().is_none() && !self.has_ended();
         drop(self.changed.wait_timeout_while(guard, timeout, pending));
         self.ticket() >= ticket
     }

@@ -7,12 +7,7 @@ use crate::journal::config::{JournalConfig, SEGMENT_BYTES_MIN};
 use crate::journal::reader::JournalReader;
 use crate::journal::sim_storage::{Event, Failure, SimStorage};
 
-const CONFIG: JournalConfig = JournalConfig {
-    hub: [7; 20],
-    thread: 0,
-    term: 1,
-    segment_bytes: SEGMENT_BYTES_MIN,
-};
+const CONFIG: JournalConfig = JournalConfig { hub: [7; 20], thread: 0, term: 1, segment_bytes: SEGMENT_BYTES_MIN };
 /// Long enough for any machine; no test waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -24,18 +19,12 @@ fn started(storage: &SimStorage) -> (CommitThread, mpsc::Receiver<()>) {
         // A test that does not listen has dropped the receiver.
         let _ = sender.lock().unwrap().send(());
     });
-    let hooks = Hooks {
-        now_ms: Box::new(|| 5),
-        notify,
-    };
+    let hooks = Hooks { now_ms: Box::new(|| 5), notify };
     (CommitThread::start(writer, hooks).unwrap(), notified)
 }
 
 fn batch(text: &str) -> Batch {
-    Batch {
-        body: text.as_bytes().to_vec(),
-        count: 1,
-    }
+    Batch { body: text.as_bytes().to_vec(), count: 1 }
 }
 
 fn bodies(storage: &SimStorage) -> Vec<(u32, Vec<u8>)> {
@@ -70,23 +59,15 @@ fn a_ticket_is_durable_only_after_the_sync_and_what_waits_becomes_one_block() {
     let first = handle.submit(batch("a")).unwrap();
     syncing.recv_timeout(PATIENCE).unwrap();
     // The bytes are written, the sync is on its way: nobody may be told.
-    assert_eq!(
-        (handle.durable(), handle.is_durable(first)),
-        (Ticket(0), None)
-    );
-    let rest: Vec<_> = ["b", "c", "d"]
-        .map(|text| handle.submit(batch(text)).unwrap())
-        .into();
+    assert_eq!((handle.durable(), handle.is_durable(first)), (Ticket(0), None));
+    let rest: Vec<_> = ["b", "c", "d"].map(|text| handle.submit(batch(text)).unwrap()).into();
     release.send(()).unwrap();
     notified.recv_timeout(PATIENCE).unwrap();
     assert_eq!(handle.is_durable(first).unwrap().get(), first);
     assert_eq!(handle.is_durable(rest[2]), None);
     syncing.recv_timeout(PATIENCE).unwrap();
     release.send(()).unwrap();
-    assert_eq!(
-        handle.wait_durable(rest[2], PATIENCE).unwrap().get(),
-        Ticket(4)
-    );
+    assert_eq!(handle.wait_durable(rest[2], PATIENCE).unwrap().get(), Ticket(4));
     drop(release);
     assert_eq!(thread.stop().unwrap().get(), Sequence(2));
     assert_eq!(bodies(&storage), [(1, b"a".to_vec()), (3, b"bcd".to_vec())]);
@@ -103,23 +84,10 @@ fn every_publication_follows_a_sync_of_what_was_written() {
             log.record(Event::Published(handle.durable().0));
         }
     });
-    let thread = CommitThread::start(
-        writer,
-        Hooks {
-            now_ms: Box::new(|| 5),
-            notify,
-        },
-    )
-    .unwrap();
+    let thread = CommitThread::start(writer, Hooks { now_ms: Box::new(|| 5), notify }).unwrap();
     *handle.lock().unwrap() = Some(thread.handle());
     for _ in 0..50 {
-        let ticket = thread
-            .handle()
-            .submit(Batch {
-                body: vec![1; 900],
-                count: 1,
-            })
-            .unwrap();
+        let ticket = thread.handle().submit(Batch { body: vec![1; 900], count: 1 }).unwrap();
         thread.handle().wait_durable(ticket, PATIENCE).unwrap();
     }
     *handle.lock().unwrap() = None;
@@ -131,10 +99,7 @@ fn every_publication_follows_a_sync_of_what_was_written() {
             Event::Wrote(name) if name.starts_with("journal") => unsynced = Some(name),
             Event::Synced(name) if unsynced.as_ref() == Some(&name) => unsynced = None,
             Event::Published(ticket) if ticket > published => {
-                assert_eq!(
-                    unsynced, None,
-                    "ticket {ticket} was published before its sync"
-                );
+                assert_eq!(unsynced, None, "ticket {ticket} was published before its sync");
                 published = ticket;
             }
             _ => {}
@@ -146,14 +111,8 @@ fn every_publication_follows_a_sync_of_what_was_written() {
 #[test]
 fn after_a_failed_sync_nothing_is_ever_durable_again() {
     for failure in [
-        Failure::Sync {
-            nth: 0,
-            kind: std::io::ErrorKind::Other,
-        },
-        Failure::Write {
-            nth: 0,
-            kind: std::io::ErrorKind::StorageFull,
-        },
+        Failure::Sync { nth: 0, kind: std::io::ErrorKind::Other },
+        Failure::Write { nth: 0, kind: std::io::ErrorKind::StorageFull },
         Failure::ShortWrite { nth: 0, bytes: 3 },
     ] {
         let storage = SimStorage::default();
@@ -167,10 +126,7 @@ fn after_a_failed_sync_nothing_is_ever_durable_again() {
         };
         // The thread ends after it told the fault; only then is the queue gone.
         assert_eq!(thread.stop(), Err(fault.clone()));
-        assert_eq!(
-            handle.submit(batch("more")),
-            Err(SubmitError::Stopped(Some(fault)))
-        );
+        assert_eq!(handle.submit(batch("more")), Err(SubmitError::Stopped(Some(fault))));
         assert_eq!(handle.durable(), Ticket(0));
     }
 }
@@ -186,23 +142,14 @@ fn a_full_queue_gives_the_batch_back() {
     for _ in 0..QUEUE_BATCHES {
         handle.submit(batch("x")).unwrap();
     }
-    assert_eq!(
-        handle.submit(batch("one too many")),
-        Err(SubmitError::Full(batch("one too many")))
-    );
-    let long = Batch {
-        body: vec![0; handle.body_bytes_max() + 1],
-        count: 1,
-    };
+    assert_eq!(handle.submit(batch("one too many")), Err(SubmitError::Full(batch("one too many"))));
+    let long = Batch { body: vec![0; handle.body_bytes_max() + 1], count: 1 };
     assert!(matches!(handle.submit(long), Err(SubmitError::TooLarge(_))));
     drop(release);
     thread.stop().unwrap();
     assert_eq!(handle.committed_totals(), (2, 65, 69));
     assert_eq!(handle.buffer().len(), 0);
-    assert_eq!(
-        handle.submit(batch("late")),
-        Err(SubmitError::Stopped(None))
-    );
+    assert_eq!(handle.submit(batch("late")), Err(SubmitError::Stopped(None)));
 }
 
 #[test]
@@ -215,19 +162,11 @@ fn batches_that_do_not_fit_together_go_into_several_blocks() {
     handle.submit(batch("first")).unwrap();
     syncing.recv_timeout(PATIENCE).unwrap();
     for _ in 0..3 {
-        handle
-            .submit(Batch {
-                body: vec![9; big],
-                count: 2,
-            })
-            .unwrap();
+        handle.submit(Batch { body: vec![9; big], count: 2 }).unwrap();
     }
     drop(release);
     assert_eq!(thread.stop().unwrap().get(), Sequence(4));
-    let written: Vec<_> = bodies(&storage)
-        .iter()
-        .map(|(count, body)| (*count, body.len()))
-        .collect();
+    let written: Vec<_> = bodies(&storage).iter().map(|(count, body)| (*count, body.len())).collect();
     assert_eq!(written, [(1, 5), (2, big), (2, big), (2, big)]);
 }
 
@@ -240,9 +179,6 @@ fn a_panic_of_the_thread_is_a_fault() {
     let ticket = handle.submit(batch("a")).unwrap();
     notified.recv_timeout(PATIENCE).unwrap();
     let died = Some(JournalFault::ThreadDied);
-    assert_eq!(
-        handle.wait_durable(ticket, PATIENCE),
-        Err(WaitError::Stopped(died))
-    );
+    assert_eq!(handle.wait_durable(ticket, PATIENCE), Err(WaitError::Stopped(died)));
     assert_eq!(thread.stop(), Err(JournalFault::ThreadDied));
 }

@@ -83,10 +83,7 @@ fn a_torn_tail_is_overwritten_once() {
     assert_eq!(found.end.tail, Tail::Clean);
     assert_eq!(writer.append(b"next", 1, 0).unwrap(), Sequence(2));
     writer.sync().unwrap();
-    assert_eq!(
-        recovered(storage).unwrap().1,
-        [body(0, 100), b"next".to_vec()]
-    );
+    assert_eq!(recovered(storage).unwrap().1, [body(0, 100), b"next".to_vec()]);
 }
 
 #[test]
@@ -94,10 +91,7 @@ fn what_recovery_saw_is_durable_even_after_a_failed_sync() {
     let storage = SimStorage::default();
     let mut writer = written(&storage, 1, 10);
     writer.append(&body(1, 10), 1, 0).unwrap();
-    storage.fail(Failure::Sync {
-        nth: 0,
-        kind: std::io::ErrorKind::Other,
-    });
+    storage.fail(Failure::Sync { nth: 0, kind: std::io::ErrorKind::Other });
     writer.sync().unwrap_err();
     // The process starts again on a cache that calls the lost bytes clean, applies them, and then the power fails.
     let (_, seen, _) = recovered(storage.clone()).unwrap();

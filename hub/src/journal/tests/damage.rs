@@ -42,11 +42,8 @@ fn a_block_behind_an_unreadable_one_is_damage_not_a_torn_tail() {
     storage.flip_bit(&name, BLOCKS_OFFSET + 80, 3);
     let error = read_error(storage);
     let message = error.to_string();
-    let ReadError::Corrupt {
-        segment,
-        offset,
-        why: Corruption::Block(Damage::BlocksBehind { sequence: 2, .. }),
-    } = error
+    let ReadError::Corrupt { segment, offset, why: Corruption::Block(Damage::BlocksBehind { sequence: 2, .. }) } =
+        error
     else {
         panic!("{message}");
     };
@@ -62,22 +59,10 @@ fn a_missing_segment_is_named() {
     assert!(names.len() > 3);
     let mut without_middle = storage.snapshot();
     without_middle.remove(&names[1]).unwrap();
-    assert!(matches!(
-        read_error(without_middle),
-        ReadError::MissingSegment {
-            expected: 4,
-            found: 7
-        }
-    ));
+    assert!(matches!(read_error(without_middle), ReadError::MissingSegment { expected: 4, found: 7 }));
     let mut without_first = storage.snapshot();
     without_first.remove(&names[0]).unwrap();
-    assert!(matches!(
-        read_error(without_first),
-        ReadError::MissingSegment {
-            expected: 1,
-            found: 4
-        }
-    ));
+    assert!(matches!(read_error(without_first), ReadError::MissingSegment { expected: 1, found: 4 }));
 }
 
 #[test]
@@ -88,60 +73,30 @@ fn an_old_backup_is_found_against_the_cursor() {
     writer.append(b"later", 1, 0).unwrap();
     writer.sync().unwrap();
     let seen = writer.cursor();
-    let error = recovered_from(backup.clone(), seen)
-        .map(|_| ())
-        .unwrap_err();
-    assert!(matches!(
-        error,
-        RecoveryError::Read(ReadError::CursorAhead { cursor: 4, end: 3 })
-    ));
+    let error = recovered_from(backup.clone(), seen).map(|_| ()).unwrap_err();
+    assert!(matches!(error, RecoveryError::Read(ReadError::CursorAhead { cursor: 4, end: 3 })));
     // The restored copy went on: block 4 exists again, and is another one.
     let (mut other, _, _) = recovered(backup.clone()).unwrap();
     other.append(b"other", 1, 0).unwrap();
     other.sync().unwrap();
     let error = recovered_from(backup, seen).map(|_| ()).unwrap_err();
-    assert!(matches!(
-        error,
-        RecoveryError::Read(ReadError::CursorMismatch { sequence: 4 })
-    ));
-    let empty = recovered_from(SimStorage::default(), seen)
-        .map(|_| ())
-        .unwrap_err();
-    assert!(matches!(
-        empty,
-        RecoveryError::Read(ReadError::CursorAhead { cursor: 4, end: 0 })
-    ));
+    assert!(matches!(error, RecoveryError::Read(ReadError::CursorMismatch { sequence: 4 })));
+    let empty = recovered_from(SimStorage::default(), seen).map(|_| ()).unwrap_err();
+    assert!(matches!(empty, RecoveryError::Read(ReadError::CursorAhead { cursor: 4, end: 0 })));
 }
 
 #[test]
 fn another_hubs_segments_and_an_old_term_are_refused() {
     let storage = SimStorage::default();
     drop(written(&storage, 1, 10));
-    let other = JournalReader::open(
-        storage.clone(),
-        [8; 20],
-        2,
-        ChainCursor::genesis(&[8; 20], 2),
-    )
-    .map(|_| ());
+    let other = JournalReader::open(storage.clone(), [8; 20], 2, ChainCursor::genesis(&[8; 20], 2)).map(|_| ());
     assert!(matches!(other, Err(ReadError::ForeignSegment { .. })));
-    let wrong = ChainCursor {
-        hash: BlockHash([0; 32]),
-        ..CONFIG.genesis()
-    };
+    let wrong = ChainCursor { hash: BlockHash([0; 32]), ..CONFIG.genesis() };
     let other = JournalReader::open(storage.clone(), CONFIG.hub, 2, wrong).map(|_| ());
-    assert!(matches!(
-        other,
-        Err(ReadError::CursorMismatch { sequence: 0 })
-    ));
+    assert!(matches!(other, Err(ReadError::CursorMismatch { sequence: 0 })));
     let old = JournalConfig { term: 0, ..CONFIG };
-    let error = recover(storage, old, CONFIG.genesis(), |_| Ok::<_, Infallible>(()))
-        .map(|_| ())
-        .unwrap_err();
-    assert!(matches!(
-        error,
-        RecoveryError::Write(JournalFault::StaleTerm { term: 0, last: 1 })
-    ));
+    let error = recover(storage, old, CONFIG.genesis(), |_| Ok::<_, Infallible>(())).map(|_| ()).unwrap_err();
+    assert!(matches!(error, RecoveryError::Write(JournalFault::StaleTerm { term: 0, last: 1 })));
 }
 
 #[test]

@@ -13,57 +13,19 @@ type IsExpected = fn(&JournalFault) -> bool;
 fn every_fault_is_named_and_final() {
     let full = |fault: &JournalFault| matches!(fault, JournalFault::DiskFull { .. });
     let failed = |fault: &JournalFault| matches!(fault, JournalFault::WriteFailed { .. });
-    let short = |fault: &JournalFault| {
-        matches!(
-            fault,
-            JournalFault::ShortWrite {
-                wanted: 90,
-                written: 13,
-                ..
-            }
-        )
-    };
-    let sync = |fault: &JournalFault| {
-        matches!(
-            fault,
-            JournalFault::SyncFailed {
-                kind: ErrorKind::Other,
-                ..
-            }
-        )
-    };
+    let short = |fault: &JournalFault| matches!(fault, JournalFault::ShortWrite { wanted: 90, written: 13, .. });
+    let sync = |fault: &JournalFault| matches!(fault, JournalFault::SyncFailed { kind: ErrorKind::Other, .. });
     let cases: [(Failure, IsExpected); 4] = [
-        (
-            Failure::Write {
-                nth: 0,
-                kind: ErrorKind::StorageFull,
-            },
-            full,
-        ),
-        (
-            Failure::Write {
-                nth: 0,
-                kind: ErrorKind::Other,
-            },
-            failed,
-        ),
+        (Failure::Write { nth: 0, kind: ErrorKind::StorageFull }, full),
+        (Failure::Write { nth: 0, kind: ErrorKind::Other }, failed),
         (Failure::ShortWrite { nth: 0, bytes: 13 }, short),
-        (
-            Failure::Sync {
-                nth: 0,
-                kind: ErrorKind::Other,
-            },
-            sync,
-        ),
+        (Failure::Sync { nth: 0, kind: ErrorKind::Other }, sync),
     ];
     for (failure, is_expected) in cases {
         let storage = SimStorage::default();
         let mut writer = written(&storage, 1, 10);
         storage.fail(failure);
-        let fault = writer
-            .append(&body(1, 10), 1, 0)
-            .and_then(|_| writer.sync())
-            .unwrap_err();
+        let fault = writer.append(&body(1, 10), 1, 0).and_then(|_| writer.sync()).unwrap_err();
         assert!(is_expected(&fault), "{fault}");
         assert_eq!(writer.append(b"again", 1, 0), Err(fault.clone()));
         assert_eq!(writer.sync(), Err(fault.clone()));
@@ -102,8 +64,5 @@ fn a_body_too_long_for_a_segment_is_refused() {
     let mut writer = written(&SimStorage::default(), 0, 0);
     let longest = CONFIG.body_bytes_max();
     writer.append(&vec![1; longest], 1, 0).unwrap();
-    assert_eq!(
-        writer.append(&vec![1; longest + 1], 1, 0),
-        Err(JournalFault::BodyTooLarge { bytes: longest + 1 })
-    );
+    assert_eq!(writer.append(&vec![1; longest + 1], 1, 0), Err(JournalFault::BodyTooLarge { bytes: longest + 1 }));
 }

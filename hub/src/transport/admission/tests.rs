@@ -23,10 +23,7 @@ fn address(n: u8) -> AddressKey {
 #[test]
 fn an_ipv6_address_counts_as_its_64_and_a_mapped_one_as_ipv4() {
     let key = |text: &str| AddressKey::of(text.parse().unwrap());
-    assert_eq!(
-        key("[2001:db8:1:2:3::4]:1"),
-        key("[2001:db8:1:2:ffff::9]:2")
-    );
+    assert_eq!(key("[2001:db8:1:2:3::4]:1"), key("[2001:db8:1:2:ffff::9]:2"));
     assert_ne!(key("[2001:db8:1:2::4]:1"), key("[2001:db8:1:3::4]:1"));
     assert_eq!(key("[::ffff:192.0.2.1]:5"), key("192.0.2.1:6"));
     assert_ne!(key("192.0.2.1:6"), key("192.0.2.2:6"));
@@ -43,19 +40,13 @@ fn an_unvalidated_address_gets_half_and_a_validated_one_the_rest() {
     for _ in 0..4 {
         assert_eq!(admission.admit(start, address(1), true), Verdict::Accept);
     }
-    assert_eq!(
-        admission.admit(start, address(1), true),
-        Verdict::UnansweredBusy
-    );
+    assert_eq!(admission.admit(start, address(1), true), Verdict::UnansweredBusy);
     for _ in 0..8 {
         admission.handshake_completed(address(1));
     }
     assert_eq!(admission.admit(start, address(1), true), Verdict::Accept);
     assert_eq!(admission.admit(start, address(1), true), Verdict::Accept);
-    assert_eq!(
-        admission.admit(start, address(1), true),
-        Verdict::RefuseAddress
-    );
+    assert_eq!(admission.admit(start, address(1), true), Verdict::RefuseAddress);
     assert_eq!(admission.admit(start, address(2), false), Verdict::Accept);
 }
 
@@ -70,10 +61,7 @@ fn under_load_every_unvalidated_address_must_prove_itself() {
     for n in 20..40 {
         assert_eq!(admission.admit(start, address(n), true), Verdict::Accept);
     }
-    assert_eq!(
-        admission.admit(start, address(40), true),
-        Verdict::UnansweredBusy
-    );
+    assert_eq!(admission.admit(start, address(40), true), Verdict::UnansweredBusy);
     admission.handshake_completed(address(0));
     assert_eq!(admission.admit(start, address(40), true), Verdict::Accept);
 }
@@ -103,17 +91,11 @@ fn the_rate_of_an_address_is_a_token_bucket() {
 #[test]
 fn a_full_hub_refuses() {
     let start = now();
-    let mut admission = Admission::new(&TransportLimits {
-        connections_max: 3,
-        ..limits()
-    });
+    let mut admission = Admission::new(&TransportLimits { connections_max: 3, ..limits() });
     for n in 0..3 {
         assert_eq!(admission.admit(start, address(n), true), Verdict::Accept);
     }
-    assert_eq!(
-        admission.admit(start, address(9), true),
-        Verdict::RefuseFull
-    );
+    assert_eq!(admission.admit(start, address(9), true), Verdict::RefuseFull);
     admission.release(start, address(0), true);
     assert_eq!(admission.admit(start, address(9), true), Verdict::Accept);
 }

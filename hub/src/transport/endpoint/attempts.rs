@@ -32,8 +32,7 @@ impl Endpoint {
         if self.refusing {
             self.counters().refused_draining.add(1);
             self.refuse(incoming, batch);
-        } else if self.waiting.len() >= WAITING_BEFORE_RETRY && !incoming.remote_address_validated()
-        {
+        } else if self.waiting.len() >= WAITING_BEFORE_RETRY && !incoming.remote_address_validated() {
             self.retry(incoming, batch);
         } else {
             self.waiting.push_back(incoming);
@@ -111,9 +110,7 @@ impl Endpoint {
 
     fn accept(&mut self, incoming: Incoming, key: AddressKey, batch: &mut SendBatch) {
         self.scratch.clear();
-        let accepted = self
-            .quic
-            .accept(incoming, self.now, &mut self.scratch, None);
+        let accepted = self.quic.accept(incoming, self.now, &mut self.scratch, None);
         let (handle, quic) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {

@@ -4,13 +4,7 @@ use std::time::Duration;
 use super::*;
 
 fn transmit(destination: SocketAddr, size: usize, source: Option<IpAddr>) -> Transmit {
-    Transmit {
-        destination,
-        ecn: None,
-        size,
-        segment_size: None,
-        src_ip: source,
-    }
+    Transmit { destination, ecn: None, size, segment_size: None, src_ip: source }
 }
 
 fn queue(batch: &mut SendBatch, to: SocketAddr, payload: &[u8], source: Option<IpAddr>) {
@@ -20,9 +14,7 @@ fn queue(batch: &mut SendBatch, to: SocketAddr, payload: &[u8], source: Option<I
 
 fn receiver(address: &str) -> UdpSocket {
     let socket = UdpSocket::bind(address).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     socket
 }
 
@@ -45,15 +37,7 @@ fn mixed_batch(wildcard: &str, loopback: &str, source: IpAddr) {
         queue(&mut batch, socket.local_addr().unwrap(), &payload, named);
     }
     let sent = batch.flush(&sender);
-    assert_eq!(
-        sent,
-        Sent {
-            packets: 20,
-            bytes: (1..=20).sum(),
-            failed: 0,
-            blocked: false
-        }
-    );
+    assert_eq!(sent, Sent { packets: 20, bytes: (1..=20).sum(), failed: 0, blocked: false });
     assert_eq!((batch.begin, batch.end), (0, 0));
     for n in 0..20_u8 {
         let socket = if n % 2 == 0 { &one } else { &two };
@@ -94,12 +78,7 @@ fn a_packet_the_kernel_refuses_is_dropped_and_the_rest_goes_out() {
     let sender = mio::net::UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let mut batch = SendBatch::new();
     queue(&mut batch, to, b"first", None);
-    queue(
-        &mut batch,
-        "[2001:db8::1]:9".parse().unwrap(),
-        b"wrong family",
-        None,
-    );
+    queue(&mut batch, "[2001:db8::1]:9".parse().unwrap(), b"wrong family", None);
     queue(&mut batch, to, b"last", None);
     let sent = batch.flush(&sender);
     assert_eq!((sent.packets, sent.failed, sent.blocked), (2, 1, false));

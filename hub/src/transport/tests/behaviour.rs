@@ -13,17 +13,11 @@ async fn the_greeting_travels_in_the_first_flight() {
     let mut greeting = connection.accept_uni().await.unwrap();
     assert_eq!(read_frame(&mut greeting).await, b"hello");
     assert_eq!(greeting.read(&mut [0; 1]).await.unwrap(), None);
-    server
-        .until_seen(|seen| matches!(seen, Seen::Established(_)))
-        .await;
+    server.until_seen(|seen| matches!(seen, Seen::Established(_))).await;
     let seen = server.seen();
-    assert!(
-        matches!(seen[..], [Seen::Opened(opened), Seen::Established(established)] if opened == established)
-    );
+    assert!(matches!(seen[..], [Seen::Opened(opened), Seen::Established(established)] if opened == established));
     connection.close(0_u32.into(), b"");
-    server
-        .until_seen(|seen| matches!(seen, Seen::Closed(_)))
-        .await;
+    server.until_seen(|seen| matches!(seen, Seen::Closed(_))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,11 +49,7 @@ async fn a_client_without_our_protocol_is_turned_away() {
     let mut client = server.client();
     let config = quinn::ClientConfig::with_root_certificates(roots.into()).unwrap();
     client.set_default_client_config(config);
-    client
-        .connect(server.address, "localhost")
-        .unwrap()
-        .await
-        .unwrap_err();
+    client.connect(server.address, "localhost").unwrap().await.unwrap_err();
     assert!(server.seen().is_empty());
     assert_eq!(server.sum(|counters| &counters.connections_failed), 1);
 }
@@ -71,9 +61,7 @@ async fn early_data_is_accepted_and_marked() {
     let first = server.connect(&client).await;
     echo_datagram(&first, b"first").await;
     first.close(0_u32.into(), b"");
-    server
-        .until_seen(|seen| matches!(seen, Seen::Closed(_)))
-        .await;
+    server.until_seen(|seen| matches!(seen, Seen::Closed(_))).await;
 
     let connecting = client.connect(server.address, "localhost").unwrap();
     let (second, accepted) = connecting.into_0rtt().ok().unwrap();
@@ -85,31 +73,16 @@ async fn early_data_is_accepted_and_marked() {
     send.write_all(&framed(b"late frame")).await.unwrap();
     assert_eq!(read_frame(&mut receive).await, b"late frame");
     let seen = server.seen();
-    assert!(seen.contains(&Seen::Datagram {
-        early: false,
-        payload: "first".into()
-    }));
-    assert!(seen.contains(&Seen::Datagram {
-        early: true,
-        payload: "early datagram".into()
-    }));
-    assert!(seen.contains(&Seen::Frame {
-        early: true,
-        payload: "early frame".into()
-    }));
-    assert!(seen.contains(&Seen::Frame {
-        early: false,
-        payload: "late frame".into()
-    }));
+    assert!(seen.contains(&Seen::Datagram { early: false, payload: "first".into() }));
+    assert!(seen.contains(&Seen::Datagram { early: true, payload: "early datagram".into() }));
+    assert!(seen.contains(&Seen::Frame { early: true, payload: "early frame".into() }));
+    assert!(seen.contains(&Seen::Frame { early: false, payload: "late frame".into() }));
     assert_eq!(server.sum(|counters| &counters.connections_early), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn early_data_can_be_switched_off() {
-    let limits = TransportLimits {
-        early_data: false,
-        ..TransportLimits::default()
-    };
+    let limits = TransportLimits { early_data: false, ..TransportLimits::default() };
     let server = Server::start(limits, 1);
     let client = server.client();
     let first = server.connect(&client).await;
@@ -119,9 +92,7 @@ async fn early_data_can_be_switched_off() {
 }
 
 fn rebind(client: &quinn::Endpoint) {
-    client
-        .rebind(UdpSocket::bind("127.0.0.1:0").unwrap())
-        .unwrap();
+    client.rebind(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -192,9 +163,6 @@ async fn many_connections_are_served() {
         });
     }
     let connections = tasks.join_all().await;
-    assert_eq!(
-        server.sum(|counters| &counters.connections_established),
-        500
-    );
+    assert_eq!(server.sum(|counters| &counters.connections_established), 500);
     assert_eq!(connections.len(), 500);
 }

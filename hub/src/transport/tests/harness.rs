@@ -11,8 +11,8 @@ use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use crate::clock;
 use crate::transport::{
-    ALPN, Application, ConnectionId, Counter, Driver, Fabric, Identity, Io, StreamId,
-    TransportCounters, TransportLimits, Unsent, WakeHandle,
+    ALPN, Application, ConnectionId, Counter, Driver, Fabric, Identity, Io, StreamId, TransportCounters,
+    TransportLimits, Unsent, WakeHandle,
 };
 
 /// Longer than anything here takes; only a failing test waits for it.
@@ -51,10 +51,7 @@ impl Echo {
 
 impl Application for Echo {
     fn opened(&mut self, io: &mut Io<'_>, connection: ConnectionId, peer: SocketAddr) {
-        assert!(
-            io.peer_address(connection)
-                .is_none_or(|address| address == peer)
-        );
+        assert!(io.peer_address(connection).is_none_or(|address| address == peer));
         if io.is_open(connection) {
             io.open_uni_and_finish(connection, b"hello").unwrap();
         }
@@ -64,10 +61,7 @@ impl Application for Echo {
 
     fn established(&mut self, io: &mut Io<'_>, connection: ConnectionId) {
         // The peer may have left already.
-        assert!(
-            io.datagram_bytes_max(connection)
-                .is_none_or(|bytes| bytes > 1000)
-        );
+        assert!(io.datagram_bytes_max(connection).is_none_or(|bytes| bytes > 1000));
         self.saw(Seen::Established(connection));
     }
 
@@ -85,14 +79,7 @@ impl Application for Echo {
         self.saw(Seen::Datagram { early, payload });
     }
 
-    fn frame(
-        &mut self,
-        io: &mut Io<'_>,
-        connection: ConnectionId,
-        stream: StreamId,
-        early: bool,
-        payload: Bytes,
-    ) {
+    fn frame(&mut self, io: &mut Io<'_>, connection: ConnectionId, stream: StreamId, early: bool, payload: Bytes) {
         if payload == b"flood".as_slice() {
             let frame = vec![7; 16 * 1024];
             while io.send_frame(connection, stream, &frame).is_ok() {}
@@ -110,19 +97,10 @@ impl Application for Echo {
         self.saw(Seen::StreamFinished);
     }
 
-    fn moved(
-        &mut self,
-        io: &mut Io<'_>,
-        connection: ConnectionId,
-        from: SocketAddr,
-        to: SocketAddr,
-    ) {
+    fn moved(&mut self, io: &mut Io<'_>, connection: ConnectionId, from: SocketAddr, to: SocketAddr) {
         assert_ne!(from, to);
         // The packet that came from elsewhere may have been the goodbye.
-        assert!(
-            io.peer_address(connection)
-                .is_none_or(|address| address == to)
-        );
+        assert!(io.peer_address(connection).is_none_or(|address| address == to));
         self.saw(Seen::Moved);
     }
 
@@ -133,10 +111,7 @@ impl Application for Echo {
     }
 
     fn woken(&mut self, _io: &mut Io<'_>, _now: Instant) {
-        assert!(
-            !self.crash.load(Ordering::Acquire),
-            "the test wants a crash"
-        );
+        assert!(!self.crash.load(Ordering::Acquire), "the test wants a crash");
         self.saw(Seen::Woken);
     }
 
@@ -152,8 +127,7 @@ impl Application for Echo {
     fn draining(&mut self, io: &mut Io<'_>, now: Instant, deadline: Instant) {
         assert!(deadline > now);
         for connection in &self.open {
-            io.send_datagram(*connection, Bytes::from_static(b"bye"))
-                .unwrap();
+            io.send_datagram(*connection, Bytes::from_static(b"bye")).unwrap();
         }
     }
 }
@@ -168,10 +142,7 @@ pub(super) struct TestIdentity {
 impl TestIdentity {
     pub(super) fn new() -> Self {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-        Self {
-            certificate: made.cert.der().clone(),
-            key: made.signing_key.serialize_der(),
-        }
+        Self { certificate: made.cert.der().clone(), key: made.signing_key.serialize_der() }
     }
 
     fn server(&self) -> Identity {
@@ -222,12 +193,8 @@ impl Server {
             let mut driver = bound.unwrap();
             server.address = driver.local_addr();
             server.wakers.push(driver.waker());
-            let mut app = Echo {
-                log: Arc::clone(&server.log),
-                open: Vec::new(),
-                crash: Arc::clone(&server.crash),
-                timer: None,
-            };
+            let mut app =
+                Echo { log: Arc::clone(&server.log), open: Vec::new(), crash: Arc::clone(&server.crash), timer: None };
             let stop = Arc::clone(&server.stop);
             server.threads.push(std::thread::spawn(move || {
                 driver.run(&mut app, &stop).unwrap();
@@ -266,18 +233,12 @@ impl Server {
 
     pub(super) async fn connect(&self, client: &quinn::Endpoint) -> quinn::Connection {
         let connecting = client.connect(self.address, "localhost").unwrap();
-        tokio::time::timeout(PATIENCE, connecting)
-            .await
-            .unwrap()
-            .unwrap()
+        tokio::time::timeout(PATIENCE, connecting).await.unwrap().unwrap()
     }
 
     /// The sum of a counter over all threads.
     pub(super) fn sum(&self, of: impl Fn(&TransportCounters) -> &Counter) -> u64 {
-        self.fabric
-            .counters()
-            .map(|counters| of(counters).get())
-            .sum()
+        self.fabric.counters().map(|counters| of(counters).get()).sum()
     }
 
     pub(super) fn seen(&self) -> Vec<Seen> {
@@ -337,9 +298,7 @@ pub(super) async fn until(condition: impl Fn() -> bool) {
 pub(super) async fn echo_datagram(connection: &quinn::Connection, payload: &[u8]) {
     let exchange = async {
         loop {
-            connection
-                .send_datagram(Bytes::copy_from_slice(payload))
-                .unwrap();
+            connection.send_datagram(Bytes::copy_from_slice(payload)).unwrap();
             let pause = Duration::from_millis(500);
             while let Ok(answer) = tokio::time::timeout(pause, connection.read_datagram()).await {
                 if answer.unwrap() == payload {
@@ -368,10 +327,7 @@ pub(super) async fn read_frame(stream: &mut quinn::RecvStream) -> Vec<u8> {
 pub(super) async fn echo_frames(connection: &quinn::Connection, payloads: &[Vec<u8>]) {
     let exchange = async {
         let (mut send, mut receive) = connection.open_bi().await.unwrap();
-        let all: Vec<u8> = payloads
-            .iter()
-            .flat_map(|payload| framed(payload))
-            .collect();
+        let all: Vec<u8> = payloads.iter().flat_map(|payload| framed(payload)).collect();
         let writing = async {
             send.write_all(&all).await.unwrap();
             send.finish().unwrap();

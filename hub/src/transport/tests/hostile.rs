@@ -13,10 +13,7 @@ use crate::transport::{TransportLimits, close_code};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_load_a_client_proves_its_address_first() {
-    let limits = TransportLimits {
-        handshakes_before_retry: 0,
-        ..TransportLimits::default()
-    };
+    let limits = TransportLimits { handshakes_before_retry: 0, ..TransportLimits::default() };
     let server = Server::start(limits, 1);
     let client = server.client();
     let connection = server.connect(&client).await;
@@ -27,10 +24,7 @@ async fn under_load_a_client_proves_its_address_first() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_gets_no_more_connections_than_it_may() {
-    let limits = TransportLimits {
-        connections_per_address_max: 2,
-        ..TransportLimits::default()
-    };
+    let limits = TransportLimits { connections_per_address_max: 2, ..TransportLimits::default() };
     let server = Server::start(limits, 1);
     let client = server.client();
     let first = server.connect(&client).await;
@@ -48,18 +42,11 @@ async fn an_address_gets_no_more_connections_than_it_may() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_hub_refuses() {
-    let limits = TransportLimits {
-        connections_max: 1,
-        ..TransportLimits::default()
-    };
+    let limits = TransportLimits { connections_max: 1, ..TransportLimits::default() };
     let server = Server::start(limits, 1);
     let client = server.client();
     let first = server.connect(&client).await;
-    client
-        .connect(server.address, "localhost")
-        .unwrap()
-        .await
-        .unwrap_err();
+    client.connect(server.address, "localhost").unwrap().await.unwrap_err();
     assert_eq!(server.sum(|counters| &counters.refused_full), 1);
     echo_datagram(&first, b"still served").await;
 }
@@ -72,14 +59,8 @@ async fn a_frame_that_is_too_long_costs_its_stream_only() {
     let (mut send, mut receive) = connection.open_bi().await.unwrap();
     send.write_all(&[0x40, 0x01, 1, 2, 3]).await.unwrap();
     let error = receive.read(&mut [0; 1]).await.unwrap_err();
-    assert_eq!(
-        error,
-        quinn::ReadError::Reset(close_code::FRAME_TOO_LONG.into())
-    );
-    assert_eq!(
-        send.stopped().await.unwrap(),
-        Some(close_code::FRAME_TOO_LONG.into())
-    );
+    assert_eq!(error, quinn::ReadError::Reset(close_code::FRAME_TOO_LONG.into()));
+    assert_eq!(send.stopped().await.unwrap(), Some(close_code::FRAME_TOO_LONG.into()));
     echo_datagram(&connection, b"still served").await;
     echo_frames(&connection, &[b"on other streams too".to_vec()]).await;
     assert_eq!(server.sum(|counters| &counters.streams_reset_framing), 1);
@@ -136,10 +117,7 @@ async fn what_waits_for_a_slow_reader_is_bounded() {
             Err(error) => break error,
         }
     };
-    assert_eq!(
-        error,
-        quinn::ReadError::Reset(close_code::SLOW_READER.into())
-    );
+    assert_eq!(error, quinn::ReadError::Reset(close_code::SLOW_READER.into()));
     assert!(received <= 1024);
     assert_eq!(server.sum(|counters| &counters.streams_reset_slow), 1);
     // 64 KiB in the send window and 256 KiB behind it, in frames of 16 KiB.
@@ -160,16 +138,9 @@ async fn a_client_opens_no_unidirectional_streams() {
 fn first_packet(server: &Server) -> Vec<u8> {
     let config = quinn_proto::ClientConfig::new(Arc::new(server.client_crypto()));
     ServerName::try_from("localhost").unwrap();
-    let mut endpoint = quinn_proto::Endpoint::new(
-        Arc::new(quinn_proto::EndpointConfig::default()),
-        None,
-        true,
-        None,
-    );
+    let mut endpoint = quinn_proto::Endpoint::new(Arc::new(quinn_proto::EndpointConfig::default()), None, true, None);
     let now = clock::now();
-    let (_, mut connection) = endpoint
-        .connect(now, config, server.address, "localhost")
-        .unwrap();
+    let (_, mut connection) = endpoint.connect(now, config, server.address, "localhost").unwrap();
     let mut packet = Vec::new();
     let transmit = connection.poll_transmit(now, 1, &mut packet).unwrap();
     packet.truncate(transmit.size);
@@ -178,16 +149,11 @@ fn first_packet(server: &Server) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handshake_that_never_ends_is_given_up() {
-    let limits = TransportLimits {
-        handshake_timeout: Duration::from_millis(100),
-        ..TransportLimits::default()
-    };
+    let limits = TransportLimits { handshake_timeout: Duration::from_millis(100), ..TransportLimits::default() };
     let server = Server::start(limits, 1);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     for _ in 0..10 {
-        socket
-            .send_to(&first_packet(&server), server.address)
-            .unwrap();
+        socket.send_to(&first_packet(&server), server.address).unwrap();
     }
     until(|| server.sum(|counters| &counters.handshake_timeouts) == 10).await;
     until(|| server.sum(|counters| &counters.connections_closed) == 10).await;
@@ -195,16 +161,11 @@ async fn a_handshake_that_never_ends_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn handshakes_of_unproven_addresses_are_bounded() {
-    let limits = TransportLimits {
-        handshakes_before_retry: 5,
-        ..TransportLimits::default()
-    };
+    let limits = TransportLimits { handshakes_before_retry: 5, ..TransportLimits::default() };
     let server = Server::start(limits, 1);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     for _ in 0..50 {
-        socket
-            .send_to(&first_packet(&server), server.address)
-            .unwrap();
+        socket.send_to(&first_packet(&server), server.address).unwrap();
     }
     until(|| server.sum(|counters| &counters.retries) == 45).await;
     assert_eq!(server.sum(|counters| &counters.connections_accepted), 5);
@@ -229,16 +190,10 @@ async fn noise_changes_nothing() {
         torn.truncate(packet.len() - n % 3);
         socket.send_to(&torn, server.address).unwrap();
         if n % 100 == 0 {
-            tokio::time::timeout(PATIENCE, echo_datagram(&connection, &n.to_be_bytes()))
-                .await
-                .unwrap();
+            tokio::time::timeout(PATIENCE, echo_datagram(&connection, &n.to_be_bytes())).await.unwrap();
         }
     }
     echo_frames(&connection, &[b"still served".to_vec()]).await;
-    let opened = server
-        .seen()
-        .iter()
-        .filter(|seen| matches!(seen, Seen::Established(_)))
-        .count();
+    let opened = server.seen().iter().filter(|seen| matches!(seen, Seen::Established(_))).count();
     assert_eq!(opened, 1);
 }

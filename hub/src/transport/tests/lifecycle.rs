@@ -20,26 +20,15 @@ async fn a_stopping_hub_says_goodbye() {
     for connection in &connections {
         let last_words = tokio::time::timeout(PATIENCE, connection.read_datagram()).await;
         assert_eq!(last_words.unwrap().unwrap(), "bye");
-        let reason = tokio::time::timeout(PATIENCE, connection.closed())
-            .await
-            .unwrap();
+        let reason = tokio::time::timeout(PATIENCE, connection.closed()).await.unwrap();
         assert!(
             matches!(reason, ConnectionError::ApplicationClosed(close) if close.error_code == close_code::SHUTDOWN.into())
         );
     }
     tokio::task::block_in_place(|| server.join());
-    let closed = server
-        .seen()
-        .iter()
-        .filter(|seen| matches!(seen, Seen::Closed(_)))
-        .count();
+    let closed = server.seen().iter().filter(|seen| matches!(seen, Seen::Closed(_))).count();
     assert_eq!(closed, 20);
-    assert!(
-        server
-            .fabric
-            .counters()
-            .all(|counters| counters.connections_open() == 0)
-    );
+    assert!(server.fabric.counters().all(|counters| counters.connections_open() == 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -49,15 +38,11 @@ async fn an_application_closes_with_its_own_code() {
     let connection = server.connect(&client).await;
     echo_datagram(&connection, b"x").await;
     connection.send_datagram("close me".into()).unwrap();
-    let reason = tokio::time::timeout(PATIENCE, connection.closed())
-        .await
-        .unwrap();
+    let reason = tokio::time::timeout(PATIENCE, connection.closed()).await.unwrap();
     assert!(
         matches!(reason, ConnectionError::ApplicationClosed(close) if close.error_code == 77_u32.into() && close.reason == "as you wish")
     );
-    server
-        .until_seen(|seen| matches!(seen, Seen::Closed(_)))
-        .await;
+    server.until_seen(|seen| matches!(seen, Seen::Closed(_))).await;
     until(|| server.sum(|counters| &counters.connections_closed) == 1).await;
 }
 
@@ -73,9 +58,7 @@ async fn after_a_crash_a_client_learns_at_once_that_its_connection_is_gone() {
     tokio::task::block_in_place(|| server.crash());
     let server = Server::start_at(address, &identity, TransportLimits::default(), 1);
     connection.send_datagram("after".into()).unwrap();
-    let reason = tokio::time::timeout(PATIENCE, connection.closed())
-        .await
-        .unwrap();
+    let reason = tokio::time::timeout(PATIENCE, connection.closed()).await.unwrap();
     assert_eq!(reason, ConnectionError::Reset);
     let connection = server.connect(&client).await;
     echo_datagram(&connection, b"again").await;
