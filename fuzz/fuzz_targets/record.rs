@@ -27,9 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
 fn body(bytes: &[u8]) {
     if let Ok(records) = records(bytes) {
         let mut again = Vec::new();
-        records
-            .iter()
-            .for_each(|record| encode_into(record, &mut again));
+        records.iter().for_each(|record| encode_into(record, &mut again));
         assert_eq!(again, bytes);
     }
 }
@@ -50,21 +48,14 @@ fn segment(bytes: &[u8]) {
         let again = header.encode();
         assert_eq!(again, bytes[..again.len()]);
     }
-    if let Some(name) = core::str::from_utf8(bytes)
-        .ok()
-        .and_then(SegmentName::parse)
-    {
+    if let Some(name) = core::str::from_utf8(bytes).ok().and_then(SegmentName::parse) {
         assert_eq!(SegmentName::parse(&name.file_name()), Some(name));
     }
     let cursor = ChainCursor::genesis(&HUB, 0);
     if let Err(error) = decode_block(bytes) {
         let _ = judge_stop(bytes, BLOCKS_OFFSET, &cursor, error, true);
         let stop = judge_stop(bytes, BLOCKS_OFFSET, &cursor, error, false);
-        assert_ne!(
-            stop,
-            Stop::TornTail,
-            "what another segment follows was synced"
-        );
+        assert_ne!(stop, Stop::TornTail, "what another segment follows was synced");
     }
 }
 
@@ -102,33 +93,19 @@ fn crash(steer: [u8; 8], body: &[u8]) {
     let error = error.expect("a flipped bit does not go unseen");
     let stop = judge_stop(&altered, BLOCKS_OFFSET, &genesis, error, true);
     assert!(
-        matches!(
-            stop,
-            Stop::Corrupt(Damage::BlocksBehind { sequence: 2, .. })
-        ),
+        matches!(stop, Stop::Corrupt(Damage::BlocksBehind { sequence: 2, .. })),
         "an intact block behind tells damage from a cut write: {stop:?}"
     );
 
-    let Ok((block, _)) = decode_block(&file) else {
-        panic!("a block that was written is read")
-    };
-    let Ok(cursor) = genesis.follow(&block) else {
-        panic!("the first block follows the beginning")
-    };
+    let Ok((block, _)) = decode_block(&file) else { panic!("a block that was written is read") };
+    let Ok(cursor) = genesis.follow(&block) else { panic!("the first block follows the beginning") };
     let cut = cut_write(&file[second_at..], BLOCKS_OFFSET + second_at, steer);
     match decode_block(&cut) {
-        Ok((block, _)) => assert!(
-            cursor.follow(&block).is_ok(),
-            "nothing was cut off but zeros"
-        ),
+        Ok((block, _)) => assert!(cursor.follow(&block).is_ok(), "nothing was cut off but zeros"),
         Err(error) => {
             let stop = judge_stop(&cut, BLOCKS_OFFSET + second_at, &cursor, error, true);
             let unwritten = cut.iter().all(|byte| *byte == 0);
-            let expected = if unwritten {
-                Stop::Clean
-            } else {
-                Stop::TornTail
-            };
+            let expected = if unwritten { Stop::Clean } else { Stop::TornTail };
             assert_eq!(stop, expected, "a cut write is no damage: {error:?}");
         }
     }

@@ -11,9 +11,7 @@ use farthing_channel::id::{Address, LaneId};
 use farthing_channel::lane::{Evidence, verify_evidence};
 use farthing_channel::mandate::MandateBundle;
 use farthing_channel::tariff::{Tariff, Usage, UsageBySegment};
-use farthing_channel::wire::{
-    Answer, Hello, Notice, Payment, Payments, Request, Response, ServiceMessage,
-};
+use farthing_channel::wire::{Answer, Hello, Notice, Payment, Payments, Request, Response, ServiceMessage};
 use farthing_fuzz::signature::Mixed;
 use libfuzzer_sys::fuzz_target;
 use minicbor::{Decode, Encode};
@@ -73,10 +71,7 @@ fn meaning(bytes: &[u8]) {
     {
         let bottom = anchor.terms.total_at(0);
         let top = anchor.terms.total_at(anchor.terms.length);
-        assert!(
-            bottom.is_ok() && bottom <= top,
-            "good terms have good totals, which grow"
-        );
+        assert!(bottom.is_ok() && bottom <= top, "good terms have good totals, which grow");
     }
 }
 

@@ -15,20 +15,14 @@ impl Value {
     /// A whole number of base units.
     #[must_use]
     pub const fn whole(amount: u64) -> Self {
-        Self {
-            numerator: amount as u128,
-            denominator: 1,
-        }
+        Self { numerator: amount as u128, denominator: 1 }
     }
 
     /// `base + ticks * amount / per`; `None` where `per` is zero.
     #[must_use]
     pub fn of_ticks(base: u64, ticks: u128, amount: u32, per: u32) -> Option<Self> {
         let numerator = u128::from(base) * u128::from(per) + ticks * u128::from(amount);
-        (per > 0).then_some(Self {
-            numerator,
-            denominator: u128::from(per),
-        })
+        (per > 0).then_some(Self { numerator, denominator: u128::from(per) })
     }
 
     /// Whole base units, what is left rounded down.

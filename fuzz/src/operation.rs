@@ -6,24 +6,11 @@ use arbitrary::{Arbitrary, Unstructured};
 #[derive(Debug, Clone, Arbitrary)]
 pub enum Operation {
     /// A voucher arrives.
-    Voucher {
-        lane: u8,
-        amount: Amount,
-        flaw: Rarely<SignatureFlaw>,
-    },
+    Voucher { lane: u8, amount: Amount, flaw: Rarely<SignatureFlaw> },
     /// An anchor arrives.
-    Anchor {
-        lane: u8,
-        terms: Terms,
-        flaw: Rarely<SignatureFlaw>,
-    },
+    Anchor { lane: u8, terms: Terms, flaw: Rarely<SignatureFlaw> },
     /// A preimage of an anchor that was made earlier arrives.
-    Tick {
-        lane: u8,
-        anchor: u8,
-        index: Index,
-        flaw: Rarely<TickFlaw>,
-    },
+    Tick { lane: u8, anchor: u8, index: Index, flaw: Rarely<TickFlaw> },
     /// Every payment that was counted arrives once more.
     Replay,
     /// The payer deposits more.
@@ -49,11 +36,7 @@ pub struct Rarely<T>(pub Option<T>);
 impl<'a, T: Arbitrary<'a>> Arbitrary<'a> for Rarely<T> {
     fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
         let present = u.ratio(1, 8)?;
-        Ok(Self(if present {
-            Some(T::arbitrary(u)?)
-        } else {
-            None
-        }))
+        Ok(Self(if present { Some(T::arbitrary(u)?) } else { None }))
     }
 }
 

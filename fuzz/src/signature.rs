@@ -11,10 +11,7 @@ pub fn sign(signer: &Address, digest: &Digest) -> UncheckedSignature {
     // A leading one keeps `r` above zero and below the order; a last one makes `s` the smallest there is.
     compact[0] = 1;
     compact[63] = 1;
-    for (place, (key, mixed)) in compact[1..21]
-        .iter_mut()
-        .zip(signer.0.iter().zip(&digest.0))
-    {
+    for (place, (key, mixed)) in compact[1..21].iter_mut().zip(signer.0.iter().zip(&digest.0)) {
         *place = key ^ mixed;
     }
     UncheckedSignature(compact)

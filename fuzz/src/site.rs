@@ -3,12 +3,9 @@
 
 use farthing_channel::admission::{ChannelStatus, Standing, check_standing, reserve};
 use farthing_channel::eip712::Domain;
-use farthing_channel::id::{
-    Address, ChannelId, EscrowId, LaneId, Preimage, RatingGroup, TariffHash,
-};
+use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId, Preimage, RatingGroup, TariffHash};
 use farthing_channel::lane::{
-    Change, LaneState, Outcome, SignedAnchor, SignedVoucher, verify_anchor, verify_evidence,
-    verify_voucher,
+    Change, LaneState, Outcome, SignedAnchor, SignedVoucher, verify_anchor, verify_evidence, verify_voucher,
 };
 use farthing_channel::refusal::Refusal;
 use farthing_channel::time::UnixSeconds;
@@ -79,11 +76,7 @@ impl Site {
         let lanes = CHANNEL_OF_LANE.map(|channel| {
             payee += 1;
             let channel = ChannelId::derive(&escrow, &channels[channel].device);
-            LaneState::new(LaneId::derive(
-                &channel,
-                &Address([payee; 20]),
-                RatingGroup(1),
-            ))
+            LaneState::new(LaneId::derive(&channel, &Address([payee; 20]), RatingGroup(1)))
         });
         Self {
             domain: Domain::new(31_337, Address([9; 20])),
@@ -112,16 +105,14 @@ impl Site {
                 if !state.voucher_is_news(voucher.amount)? {
                     return Ok(());
                 }
-                let checked =
-                    verify_voucher(&Mixed, &self.domain, state.lane(), &channel.device, voucher)?;
+                let checked = verify_voucher(&Mixed, &self.domain, state.lane(), &channel.device, voucher)?;
                 state.propose_voucher(&checked)
             }
             Payment::Anchor(anchor) => {
                 if !state.anchor_is_news(&anchor.terms, &self.tariff)? {
                     return Ok(());
                 }
-                let checked =
-                    verify_anchor(&Mixed, &self.domain, state.lane(), &channel.device, anchor)?;
+                let checked = verify_anchor(&Mixed, &self.domain, state.lane(), &channel.device, anchor)?;
                 state.propose_anchor(&checked)?
             }
             Payment::Tick { index, link } => state.propose_tick(*index, link)?,
@@ -129,18 +120,8 @@ impl Site {
         let Outcome::Advance(proposal) = outcome else {
             return Ok(());
         };
-        let of_channel = reserve(
-            channel.authorised,
-            proposal.increase(),
-            channel.limit,
-            Refusal::MandateLimit,
-        )?;
-        let of_escrow = reserve(
-            self.authorised,
-            proposal.increase(),
-            self.deposit,
-            Refusal::EscrowLimit,
-        )?;
+        let of_channel = reserve(channel.authorised, proposal.increase(), channel.limit, Refusal::MandateLimit)?;
+        let of_escrow = reserve(self.authorised, proposal.increase(), self.deposit, Refusal::EscrowLimit)?;
         self.channels[CHANNEL_OF_LANE[lane]].authorised = of_channel;
         self.authorised = of_escrow;
         self.journal.push((lane, *proposal.change()));
@@ -149,12 +130,7 @@ impl Site {
     }
 
     fn standing(&self, channel: &Channel) -> Standing {
-        Standing {
-            status: channel.status,
-            expiry: EXPIRY,
-            revoked: channel.revoked,
-            escrow_open: self.escrow_open,
-        }
+        Standing { status: channel.status, expiry: EXPIRY, revoked: channel.revoked, escrow_open: self.escrow_open }
     }
 
     /// Starts again from what was written down; the lanes must come to the same totals, each with a proof of it.
@@ -162,34 +138,20 @@ impl Site {
     /// # Panics
     /// When they do not.
     pub fn restart(&mut self, checkpoint: bool) {
-        let mut lanes = self
-            .lanes
-            .each_ref()
-            .map(|lane| LaneState::new(*lane.lane()));
+        let mut lanes = self.lanes.each_ref().map(|lane| LaneState::new(*lane.lane()));
         if checkpoint {
             for (lane, kept) in lanes.iter_mut().zip(&self.lanes) {
-                *lane = kept
-                    .to_changes()
-                    .iter()
-                    .fold(lane.clone(), LaneState::restore);
+                *lane = kept.to_changes().iter().fold(lane.clone(), LaneState::restore);
             }
         } else {
             for (lane, change) in &self.journal {
                 lanes[*lane] = lanes[*lane].clone().restore(change);
             }
             let same = self.from_checkpoint || lanes == self.lanes;
-            assert!(
-                same,
-                "the journal, folded, is the state: {lanes:?} {:?}",
-                self.lanes
-            );
+            assert!(same, "the journal, folded, is the state: {lanes:?} {:?}", self.lanes);
         }
         for (restored, kept) in lanes.iter().zip(&self.lanes) {
-            assert_eq!(
-                restored.total(),
-                kept.total(),
-                "no total is lost or gained by a restart"
-            );
+            assert_eq!(restored.total(), kept.total(), "no total is lost or gained by a restart");
         }
         self.from_checkpoint = checkpoint;
         self.lanes = lanes;
@@ -208,30 +170,18 @@ impl Site {
             let device = &self.channels[channel].device;
             match lane.evidence() {
                 Some(evidence) => {
-                    let proven =
-                        verify_evidence(&Mixed, &self.domain, lane.lane(), device, &evidence);
+                    let proven = verify_evidence(&Mixed, &self.domain, lane.lane(), device, &evidence);
                     assert_eq!(proven, Ok(lane.total()), "the evidence proves the total");
                 }
-                None => assert_eq!(
-                    lane.total().amount(),
-                    0,
-                    "nothing was proven, so nothing is owed"
-                ),
+                None => assert_eq!(lane.total().amount(), 0, "nothing was proven, so nothing is owed"),
             }
         }
         for (channel, sum) in self.channels.iter().zip(of_channels) {
             assert_eq!(channel.authorised, sum, "a channel owes what its lanes owe");
             assert!(sum <= channel.limit, "a channel stays within its mandate");
         }
-        assert_eq!(
-            self.authorised,
-            of_channels.iter().sum::<u64>(),
-            "an escrow owes what its channels owe"
-        );
-        assert!(
-            self.authorised <= self.deposit,
-            "an escrow stays within its deposit"
-        );
+        assert_eq!(self.authorised, of_channels.iter().sum::<u64>(), "an escrow owes what its channels owe");
+        assert!(self.authorised <= self.deposit, "an escrow stays within its deposit");
     }
 }
 

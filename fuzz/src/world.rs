@@ -30,13 +30,7 @@ impl Anchored {
     fn value(&self, index: u16) -> Value {
         let terms = &self.terms;
         let ticks = u128::from(terms.base_ticks) + u128::from(index);
-        Value::of_ticks(
-            terms.base_amount,
-            ticks,
-            terms.tick_amount,
-            terms.ticks_per_amount,
-        )
-        .unwrap_or(Value::ZERO)
+        Value::of_ticks(terms.base_amount, ticks, terms.tick_amount, terms.ticks_per_amount).unwrap_or(Value::ZERO)
     }
 }
 
@@ -71,47 +65,24 @@ impl World {
     /// When the rules and the model disagree.
     pub fn happen(&mut self, operation: &Operation) {
         match *operation {
-            Operation::Voucher { lane, amount, flaw } => {
-                self.voucher(usize::from(lane) % LANES, amount, flaw.0)
-            }
-            Operation::Anchor { lane, terms, flaw } => {
-                self.anchor(usize::from(lane) % LANES, terms, flaw.0)
-            }
-            Operation::Tick {
-                lane,
-                anchor,
-                index,
-                flaw,
-            } => {
-                self.tick(
-                    usize::from(lane) % LANES,
-                    usize::from(anchor),
-                    index,
-                    flaw.0,
-                );
+            Operation::Voucher { lane, amount, flaw } => self.voucher(usize::from(lane) % LANES, amount, flaw.0),
+            Operation::Anchor { lane, terms, flaw } => self.anchor(usize::from(lane) % LANES, terms, flaw.0),
+            Operation::Tick { lane, anchor, index, flaw } => {
+                self.tick(usize::from(lane) % LANES, usize::from(anchor), index, flaw.0);
             }
             Operation::Replay => self.replay(),
-            Operation::TopUp { by } => {
-                self.site.deposit = self.site.deposit.saturating_add(u64::from(by))
-            }
+            Operation::TopUp { by } => self.site.deposit = self.site.deposit.saturating_add(u64::from(by)),
             Operation::RaiseLimit { channel, by } => {
                 let limit = &mut self.site.channels[usize::from(channel) % CHANNELS].limit;
                 *limit = limit.saturating_add(u64::from(by));
             }
             Operation::Freeze { channel, frozen } => {
-                self.site.channels[usize::from(channel) % CHANNELS].status = if frozen {
-                    ChannelStatus::Frozen
-                } else {
-                    ChannelStatus::Open
-                };
+                self.site.channels[usize::from(channel) % CHANNELS].status =
+                    if frozen { ChannelStatus::Frozen } else { ChannelStatus::Open };
             }
-            Operation::Revoke { channel } => {
-                self.site.channels[usize::from(channel) % CHANNELS].revoked = true
-            }
+            Operation::Revoke { channel } => self.site.channels[usize::from(channel) % CHANNELS].revoked = true,
             Operation::RequestClose => self.site.escrow_open = false,
-            Operation::Wait { seconds } => {
-                self.site.now = UnixSeconds(self.site.now.0 + u64::from(seconds))
-            }
+            Operation::Wait { seconds } => self.site.now = UnixSeconds(self.site.now.0 + u64::from(seconds)),
             Operation::Restart { checkpoint } => self.site.restart(checkpoint),
         }
     }
@@ -128,10 +99,7 @@ impl World {
 
     fn voucher(&mut self, lane: usize, amount: Amount, flaw: Option<SignatureFlaw>) {
         let mut amount = self.amount(lane, amount);
-        let typed = |amount: u64, lane: LaneId| Voucher {
-            lane,
-            cumulative_amount: u128::from(amount),
-        };
+        let typed = |amount: u64, lane: LaneId| Voucher { lane, cumulative_amount: u128::from(amount) };
         let id = *self.site.lanes[lane].lane();
         let signature = self.sign(lane, &typed(amount, self.lane_signed(lane, flaw)), flaw);
         if matches!(flaw, Some(SignatureFlaw::Raised)) {
@@ -139,10 +107,7 @@ impl World {
         }
         let payment = Payment::Voucher(SignedVoucher { amount, signature });
         let genuine = self.genuine(lane, &typed(amount, id)) == signature;
-        let claim = genuine.then(|| Claim {
-            value: Value::whole(amount),
-            owed_acceptance: amount > 0,
-        });
+        let claim = genuine.then(|| Claim { value: Value::whole(amount), owed_acceptance: amount > 0 });
         self.pay(lane, payment, claim);
     }
 
@@ -154,25 +119,14 @@ impl World {
             tick_amount: terms.tick_amount.short(),
             ticks_per_amount: terms.ticks_per_amount.short(),
             length: terms.length.min(Terms::LENGTH_MAX),
-            tariff: if terms.other_tariff.0.is_some() {
-                TariffHash([8; 32])
-            } else {
-                self.site.tariff
-            },
+            tariff: if terms.other_tariff.0.is_some() { TariffHash([8; 32]) } else { self.site.tariff },
             root: farthing_channel::id::Hash32::ZERO,
         };
         let seed = chain::seed(&[42; 32], &self.site.domain, &signed.purpose(id));
         let Some(chain) = DeviceChain::new(&id, seed, signed.length) else {
             // No chain has no links; the rules must refuse its anchor whatever else it says.
             let signature = self.genuine(lane, &signed.typed(&id));
-            self.pay(
-                lane,
-                Payment::Anchor(SignedAnchor {
-                    terms: signed,
-                    signature,
-                }),
-                None,
-            );
+            self.pay(lane, Payment::Anchor(SignedAnchor { terms: signed, signature }), None);
             return;
         };
         signed.root = chain.root();
@@ -180,40 +134,22 @@ impl World {
         if matches!(flaw, Some(SignatureFlaw::Raised)) {
             signed.base_amount = signed.base_amount.saturating_add(1);
         }
-        let payment = Payment::Anchor(SignedAnchor {
-            terms: signed,
-            signature,
-        });
-        let anchored = Anchored {
-            terms: signed,
-            chain,
-            accepted: None,
-        };
+        let payment = Payment::Anchor(SignedAnchor { terms: signed, signature });
+        let anchored = Anchored { terms: signed, chain, accepted: None };
         let top = anchored.value(signed.length);
-        let in_range = signed.tick_amount > 0
-            && signed.ticks_per_amount > 0
-            && top.fits()
-            && terms.other_tariff.0.is_none();
+        let in_range =
+            signed.tick_amount > 0 && signed.ticks_per_amount > 0 && top.fits() && terms.other_tariff.0.is_none();
         let genuine = self.genuine(lane, &signed.typed(&id)) == signature;
-        let is_new = self.lanes[lane]
-            .anchors
-            .iter()
-            .all(|known| known.terms.root != signed.root);
+        let is_new = self.lanes[lane].anchors.iter().all(|known| known.terms.root != signed.root);
         let total = self.lanes[lane].total.unwrap_or(Value::ZERO);
-        let claim = (genuine && in_range).then(|| Claim {
-            value: anchored.value(0),
-            owed_acceptance: is_new && top > total,
-        });
+        let claim =
+            (genuine && in_range).then(|| Claim { value: anchored.value(0), owed_acceptance: is_new && top > total });
         if self.pay(lane, payment, claim) && genuine {
             let expected = &mut self.lanes[lane];
-            expected.newest = (is_new && expected.anchors.len() < ANCHORS_REMEMBERED)
-                .then_some(expected.anchors.len());
+            expected.newest = (is_new && expected.anchors.len() < ANCHORS_REMEMBERED).then_some(expected.anchors.len());
             if expected.newest.is_some() {
                 let accepted = Some(0);
-                expected.anchors.push(Anchored {
-                    accepted,
-                    ..anchored
-                });
+                expected.anchors.push(Anchored { accepted, ..anchored });
             }
         }
     }
@@ -231,26 +167,18 @@ impl World {
             Index::At(index) => index,
             Index::Next => known.saturating_add(1),
             Index::Skip(by) => known.saturating_add(u16::from(by)),
-            Index::Furthest(by) => known
-                .saturating_add(TICK_GAP_MAX)
-                .saturating_add_signed(i16::from(by)),
+            Index::Furthest(by) => known.saturating_add(TICK_GAP_MAX).saturating_add_signed(i16::from(by)),
         };
         let length = anchored.terms.length;
         let Some((mut link, _)) = anchored.chain.preimage(index) else {
-            let payment = Payment::Tick {
-                index,
-                link: farthing_channel::id::Preimage([1; 32]),
-            };
+            let payment = Payment::Tick { index, link: farthing_channel::id::Preimage([1; 32]) };
             self.pay(lane, payment, None);
             return;
         };
         let near = index > known && index - known <= TICK_GAP_MAX;
         // An anchor that can no longer raise the total may be dropped at a restart.
         let alive = newest == Some(place) && anchored.value(length) > total;
-        let claim = Claim {
-            value: anchored.value(index),
-            owed_acceptance: near && alive,
-        };
+        let claim = Claim { value: anchored.value(index), owed_acceptance: near && alive };
         let (lane_shown, index_shown, claim) = match flaw {
             None => (lane, index, Some(claim)),
             Some(TickFlaw::Flipped { bit }) => {
@@ -261,15 +189,7 @@ impl World {
             Some(TickFlaw::OtherLane) => ((lane + 1) % LANES, index, None),
         };
         let owed = claim.as_ref().is_some_and(|claim| claim.owed_acceptance);
-        if self.pay(
-            lane_shown,
-            Payment::Tick {
-                index: index_shown,
-                link,
-            },
-            claim,
-        ) && owed
-        {
+        if self.pay(lane_shown, Payment::Tick { index: index_shown, link }, claim) && owed {
             self.lanes[lane].anchors[place].accepted = Some(index);
         }
     }
@@ -285,10 +205,7 @@ impl World {
         for expected in &mut self.lanes {
             expected.newest = None;
         }
-        assert_eq!(
-            self.site.authorised, before,
-            "a payment that was accepted once is never paid twice"
-        );
+        assert_eq!(self.site.authorised, before, "a payment that was accepted once is never paid twice");
         self.site.check();
     }
 
@@ -336,14 +253,10 @@ impl World {
         let channel = &self.site.channels[CHANNEL_OF_LANE[lane]];
         let increase = claim.value.max(old).floor() - old.floor();
         let over_limit = u128::from(channel.authorised) + increase > u128::from(channel.limit);
-        let over_deposit =
-            u128::from(self.site.authorised) + increase > u128::from(self.site.deposit);
+        let over_deposit = u128::from(self.site.authorised) + increase > u128::from(self.site.deposit);
         match refusal {
             Refusal::MandateLimit => assert!(over_limit, "the mandate would have allowed it"),
-            Refusal::EscrowLimit => assert!(
-                over_deposit && !over_limit,
-                "the deposit would have allowed it"
-            ),
+            Refusal::EscrowLimit => assert!(over_deposit && !over_limit, "the deposit would have allowed it"),
             other => panic!("an honest payment was refused: {other:?}"),
         }
     }
@@ -357,11 +270,7 @@ impl World {
     fn amount(&self, lane: usize, amount: Amount) -> u64 {
         let total = self.site.lanes[lane].total().amount();
         let channel = &self.site.channels[CHANNEL_OF_LANE[lane]];
-        let near = |room: u64, by: i8| {
-            total
-                .saturating_add(room)
-                .saturating_add_signed(i64::from(by))
-        };
+        let near = |room: u64, by: i8| total.saturating_add(room).saturating_add_signed(i64::from(by));
         match amount {
             Amount::Above(by) => total.saturating_add(u64::from(by)),
             Amount::ToMandateLimit(by) => near(channel.limit - channel.authorised, by),
@@ -375,11 +284,7 @@ impl World {
     }
 
     fn lane_signed(&self, lane: usize, flaw: Option<SignatureFlaw>) -> LaneId {
-        let lane = if matches!(flaw, Some(SignatureFlaw::OtherLane)) {
-            (lane + 1) % LANES
-        } else {
-            lane
-        };
+        let lane = if matches!(flaw, Some(SignatureFlaw::OtherLane)) { (lane + 1) % LANES } else { lane };
         *self.site.lanes[lane].lane()
     }
 
@@ -388,12 +293,7 @@ impl World {
         signature::sign(&self.device(lane), &self.site.domain.digest(data))
     }
 
-    fn sign(
-        &self,
-        lane: usize,
-        data: &impl TypedData,
-        flaw: Option<SignatureFlaw>,
-    ) -> UncheckedSignature {
+    fn sign(&self, lane: usize, data: &impl TypedData, flaw: Option<SignatureFlaw>) -> UncheckedSignature {
         let mut signature = self.genuine(lane, data);
         match flaw {
             Some(SignatureFlaw::OtherSigner) => {

@@ -32,9 +32,7 @@ unsafe impl GlobalAlloc for Bump {
         let reserve = |used: usize| {
             let padding = (heap as usize).wrapping_add(used).wrapping_neg() & (layout.align() - 1);
             let start = used.checked_add(padding)?;
-            start
-                .checked_add(layout.size())
-                .filter(|end| *end <= HEAP_BYTES)
+            start.checked_add(layout.size()).filter(|end| *end <= HEAP_BYTES)
         };
         match USED_BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserve) {
             Ok(used) => {
@@ -142,10 +140,7 @@ mod memory {
     unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, bytes: usize) -> *mut u8 {
         for offset in 0..bytes {
             // SAFETY: the caller promises `bytes` readable and writable bytes that do not overlap.
-            unsafe {
-                to.add(offset)
-                    .write_volatile(from.add(offset).read_volatile())
-            };
+            unsafe { to.add(offset).write_volatile(from.add(offset).read_volatile()) };
         }
         to
     }
@@ -158,10 +153,7 @@ mod memory {
         }
         for offset in (0..bytes).rev() {
             // SAFETY: as above, going downwards.
-            unsafe {
-                to.add(offset)
-                    .write_volatile(from.add(offset).read_volatile())
-            };
+            unsafe { to.add(offset).write_volatile(from.add(offset).read_volatile()) };
         }
         to
     }
@@ -180,12 +172,7 @@ mod memory {
     unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, bytes: usize) -> i32 {
         for offset in 0..bytes {
             // SAFETY: the caller promises `bytes` readable bytes on both sides.
-            let (left, right) = unsafe {
-                (
-                    left.add(offset).read_volatile(),
-                    right.add(offset).read_volatile(),
-                )
-            };
+            let (left, right) = unsafe { (left.add(offset).read_volatile(), right.add(offset).read_volatile()) };
             if left != right {
                 return i32::from(left) - i32::from(right);
             }
