@@ -87,14 +87,8 @@ pub async fn run(args: &CrashArgs) -> anyhow::Result<CrashResult> {
     let bar = report::bar(args.rounds.into(), "kills survived");
     for round in 0..args.rounds {
         // Every other time the devices have forgotten everything as well.
-        let store = if round.is_multiple_of(2) {
-            Arc::clone(&store)
-        } else {
-            Arc::new(MemoryStore::new())
-        };
-        cut_once(&mut site, &fleet, store, args, &mut result)
-            .await
-            .with_context(|| format!("round {round}"))?;
+        let store = if round.is_multiple_of(2) { Arc::clone(&store) } else { Arc::new(MemoryStore::new()) };
+        cut_once(&mut site, &fleet, store, args, &mut result).await.with_context(|| format!("round {round}"))?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -110,16 +104,8 @@ pub async fn run(args: &CrashArgs) -> anyhow::Result<CrashResult> {
         result.conserved,
         grouped(result.authorised_base_units)
     );
-    ensure!(
-        result.lost == 0,
-        "{} times a device missed what was acknowledged to it",
-        result.lost
-    );
-    ensure!(
-        result.conserved == result.rounds,
-        "the sums differed {} times",
-        result.rounds - result.conserved
-    );
+    ensure!(result.lost == 0, "{} times a device missed what was acknowledged to it", result.lost);
+    ensure!(result.conserved == result.rounds, "the sums differed {} times", result.rounds - result.conserved);
     Ok(result)
 }
 
@@ -147,31 +133,16 @@ async fn cut_once(
     let connector = Connector::new(fleet.contact.config(DEADLINE).with_store(store))?;
     let recruits: Vec<_> = names(args)
         .enumerate()
-        .map(|(place, name)| Recruit {
-            name,
-            limit: LIMIT,
-            mode: Mode::Mixed.of_device(place, 1),
-        })
+        .map(|(place, name)| Recruit { name, limit: LIMIT, mode: Mode::Mixed.of_device(place, 1) })
         .collect();
-    let crowd = Crowd::gather(
-        fleet,
-        &connector,
-        &recruits,
-        10,
-        Duration::ZERO,
-        &ProgressBar::hidden(),
-    )
-    .await?;
+    let crowd = Crowd::gather(fleet, &connector, &recruits, 10, Duration::ZERO, &ProgressBar::hidden()).await?;
     let meter = Arc::new(Meter::default());
     let mut paying = pay_on(&crowd, &meter);
     tokio::time::sleep(moment(args)).await;
     tokio::task::block_in_place(|| site.kill_hub())?;
     tokio::time::sleep(LAST_ANSWERS).await;
-    let promised: Vec<_> = crowd
-        .members
-        .iter()
-        .map(|member| (member.device.address(), member.lane.acknowledged().total()))
-        .collect();
+    let promised: Vec<_> =
+        crowd.members.iter().map(|member| (member.device.address(), member.lane.acknowledged().total())).collect();
     paying.abort_all();
     while paying.join_next().await.is_some() {}
     drop(crowd);
@@ -192,15 +163,10 @@ async fn cut_once(
     if sum == status.authorised && sum == settled_from {
         result.conserved = result.conserved.saturating_add(1);
     } else {
-        eprintln!(
-            "channels {sum}, hub {}, settlement {settled_from}",
-            status.authorised
-        );
+        eprintln!("channels {sum}, hub {}, settlement {settled_from}", status.authorised);
     }
     result.rounds = result.rounds.saturating_add(1);
-    result.payments_acknowledged = result
-        .payments_acknowledged
-        .saturating_add(meter.read().acknowledged);
+    result.payments_acknowledged = result.payments_acknowledged.saturating_add(meter.read().acknowledged);
     result.authorised_base_units = sum;
     result.restart_ms_max = result.restart_ms_max.max(restart.as_millis());
     Ok(())
@@ -214,16 +180,8 @@ fn pay_on(crowd: &Crowd, meter: &Arc<Meter>) -> JoinSet<()> {
         let (lane, meter) = (member.lane.clone(), Arc::clone(meter));
         let base = lane.wanted().max(lane.acknowledged().total());
         paying.spawn(async move {
-            let steps = (base.saturating_add(1)..LIMIT).map(|total| Step {
-                due: Duration::ZERO,
-                total,
-            });
-            let how = Drive {
-                start,
-                window: 4,
-                latencies: false,
-                meter: &meter,
-            };
+            let steps = (base.saturating_add(1)..LIMIT).map(|total| Step { due: Duration::ZERO, total });
+            let how = Drive { start, window: 4, latencies: false, meter: &meter };
             // It ends with the hub.
             let _ = drive(&lane, steps, how).await;
         });

@@ -81,20 +81,12 @@ pub(crate) async fn pass(
     let payments: usize = services.iter().map(|service| service.bill.payments()).sum();
     let bar = report::bar(0, "payments acknowledged");
     let mut shifts = Vec::with_capacity(services.len());
-    let devices: usize = services
-        .iter()
-        .map(|service| service.trace.devices.len())
-        .sum();
+    let devices: usize = services.iter().map(|service| service.trace.devices.len()).sum();
     let attaching = report::bar(u64::try_from(devices).unwrap_or(u64::MAX), "devices attach");
     for ((service, provider), fleet) in services.iter().zip(providers).zip(fleets) {
         let till = Till::open(&connector, provider.key.clone()).await?;
         let crowd = gather(service, fleet, &connector, &attaching).await?;
-        shifts.push(Shift {
-            service,
-            crowd,
-            till,
-            meter: Arc::new(Meter::with_bar(bar.clone())),
-        });
+        shifts.push(Shift { service, crowd, till, meter: Arc::new(Meter::with_bar(bar.clone())) });
     }
     attaching.finish_and_clear();
 
@@ -116,38 +108,14 @@ pub(crate) async fn pass(
         latencies.add(&shift.meter.latencies());
         fleets.push(shift.end().await?);
     }
-    Ok(Day {
-        fleets,
-        lost_payments,
-        payments_before_cut,
-        restart,
-        latencies,
-    })
+    Ok(Day { fleets, lost_payments, payments_before_cut, restart, latencies })
 }
 
-async fn gather(
-    service: &Service,
-    fleet: &Fleet,
-    connector: &Connector,
-    bar: &ProgressBar,
-) -> anyhow::Result<Crowd> {
+async fn gather(service: &Service, fleet: &Fleet, connector: &Connector, bar: &ProgressBar) -> anyhow::Result<Crowd> {
     let names = service.trace.devices.iter();
-    let recruits: Vec<_> = names
-        .map(|name| Recruit {
-            name: name.clone(),
-            limit: u64::MAX,
-            mode: service.mode,
-        })
-        .collect();
-    Crowd::gather(
-        fleet,
-        connector,
-        &recruits,
-        service.devices_per_connection,
-        Duration::ZERO,
-        bar,
-    )
-    .await
+    let recruits: Vec<_> =
+        names.map(|name| Recruit { name: name.clone(), limit: u64::MAX, mode: service.mode }).collect();
+    Crowd::gather(fleet, connector, &recruits, service.devices_per_connection, Duration::ZERO, bar).await
 }
 
 /// Lets every device pay its rows, the trace's time compressed to the day.
@@ -163,29 +131,12 @@ fn begin(shifts: &[Shift<'_>], start: Instant, day: Duration) -> JoinSet<anyhow:
                 let nanos = into_us.saturating_mul(day.as_nanos()) / span_us;
                 Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
             };
-            let steps: Vec<_> = device
-                .totals
-                .iter()
-                .map(|(at_us, total)| Step {
-                    due: due(*at_us),
-                    total: *total,
-                })
-                .collect();
-            let (lane, meter, name) = (
-                member.lane.clone(),
-                Arc::clone(&shift.meter),
-                member.name.clone(),
-            );
+            let steps: Vec<_> =
+                device.totals.iter().map(|(at_us, total)| Step { due: due(*at_us), total: *total }).collect();
+            let (lane, meter, name) = (member.lane.clone(), Arc::clone(&shift.meter), member.name.clone());
             paying.spawn(async move {
-                let how = Drive {
-                    start,
-                    window: usize::MAX,
-                    latencies: true,
-                    meter: &meter,
-                };
-                drive(&lane, steps.into_iter(), how)
-                    .await
-                    .with_context(|| format!("device {name} cannot pay"))
+                let how = Drive { start, window: usize::MAX, latencies: true, meter: &meter };
+                drive(&lane, steps.into_iter(), how).await.with_context(|| format!("device {name} cannot pay"))
             });
         }
     }
@@ -193,35 +144,19 @@ fn begin(shifts: &[Shift<'_>], start: Instant, day: Duration) -> JoinSet<anyhow:
 }
 
 /// Kills the hub, starts it again while the devices try to come back, and counts what they miss.
-async fn cut(
-    site: &mut Site,
-    shifts: &[Shift<'_>],
-    bar: &ProgressBar,
-) -> anyhow::Result<(u64, u64, Duration)> {
+async fn cut(site: &mut Site, shifts: &[Shift<'_>], bar: &ProgressBar) -> anyhow::Result<(u64, u64, Duration)> {
     bar.set_message("SIGKILL");
     tokio::task::block_in_place(|| site.kill_hub())?;
     tokio::time::sleep(LAST_ANSWERS).await;
-    let before = shifts
-        .iter()
-        .map(|shift| shift.meter.read().acknowledged)
-        .sum();
-    let witnesses: Vec<_> = shifts
-        .iter()
-        .map(|shift| Witness::note(&shift.crowd.members))
-        .collect();
+    let before = shifts.iter().map(|shift| shift.meter.read().acknowledged).sum();
+    let witnesses: Vec<_> = shifts.iter().map(|shift| Witness::note(&shift.crowd.members)).collect();
     let restart = tokio::task::block_in_place(|| site.start_hub())?;
     bar.set_message("restarted");
     let mut lost = 0_u64;
     for (witness, shift) in witnesses.into_iter().zip(shifts) {
         for loss in witness.compare(PATIENCE).await? {
-            let totals = shift
-                .service
-                .bill
-                .devices
-                .get(loss.member)
-                .map(|device| device.totals.as_slice());
-            let missing =
-                |(_, total): &&(u64, u64)| *total > loss.shown && *total <= loss.acknowledged;
+            let totals = shift.service.bill.devices.get(loss.member).map(|device| device.totals.as_slice());
+            let missing = |(_, total): &&(u64, u64)| *total > loss.shown && *total <= loss.acknowledged;
             let count = totals.unwrap_or_default().iter().filter(missing).count();
             lost = lost.saturating_add(u64::try_from(count.max(1)).unwrap_or(u64::MAX));
         }
@@ -234,38 +169,19 @@ impl Shift<'_> {
     /// Asks the hub for every lane, has the provider report what was used, and closes the till.
     async fn end(self) -> anyhow::Result<FleetDay> {
         let members = &self.crowd.members;
-        let authorised: u128 = query_all(&self.crowd)
-            .await?
-            .into_iter()
-            .map(u128::from)
-            .sum();
-        let acknowledged = members
-            .iter()
-            .map(|member| u128::from(member.lane.acknowledged().total()))
-            .sum();
+        let authorised: u128 = query_all(&self.crowd).await?.into_iter().map(u128::from).sum();
+        let acknowledged = members.iter().map(|member| u128::from(member.lane.acknowledged().total())).sum();
         let devices = members.iter().zip(&self.service.bill.devices);
-        let used: Vec<_> = devices
-            .map(|(member, device)| (member.lane.id(), device.units))
-            .collect();
+        let used: Vec<_> = devices.map(|(member, device)| (member.lane.id(), device.units)).collect();
         self.till.report(&used).await?;
         let told = self.wait_until_told(authorised).await;
         let notices = self.till.notices();
         let provider = self.service.provider;
-        ensure!(
-            told == authorised,
-            "{provider} was told of {told} base units, the hub holds {authorised}"
-        );
+        ensure!(told == authorised, "{provider} was told of {told} base units, the hub holds {authorised}");
         let connections = self.crowd.connections;
         let payments = self.meter.read().acknowledged;
         self.till.close().await;
-        Ok(FleetDay {
-            payments,
-            authorised,
-            acknowledged,
-            told,
-            notices,
-            connections,
-        })
+        Ok(FleetDay { payments, authorised, acknowledged, told, notices, connections })
     }
 
     /// The last notices may still be on their way.

@@ -29,11 +29,7 @@ pub async fn run(args: &DemoArgs) -> anyhow::Result<DemoResult> {
     let services = tokio::task::block_in_place(|| service::services(args))?;
     reading.finish_and_clear();
     for service in &services {
-        let origin = if service.recorded {
-            "recorded"
-        } else {
-            "generated"
-        };
+        let origin = if service.recorded { "recorded" } else { "generated" };
         println!(
             "{:<9} {:>4} devices, {:>6} {origin} rows, {:<20} -> {}",
             service.fleet,
@@ -54,14 +50,7 @@ pub async fn run(args: &DemoArgs) -> anyhow::Result<DemoResult> {
     let night = tokio::task::block_in_place(|| settle(&mut site))?;
     settling.finish_and_clear();
     let result = DemoResult::of(&services, &day, &night, site.restarts());
-    outcome::print(
-        &services,
-        &day,
-        &night,
-        &result,
-        &site,
-        clock::now().duration_since(begun),
-    );
+    outcome::print(&services, &day, &night, &result, &site, clock::now().duration_since(begun));
     if let Some(path) = &args.json {
         report::write_json(path, &result)?;
     }
@@ -78,11 +67,8 @@ fn site_folder(args: &DemoArgs) -> anyhow::Result<PathBuf> {
         Some(root) => root.join("target").join("demo"),
         None => std::env::temp_dir(),
     };
-    std::fs::create_dir_all(&parent)
-        .with_context(|| format!("cannot make {}", parent.display()))?;
-    let folder = tempfile::Builder::new()
-        .prefix("night-")
-        .tempdir_in(parent)?;
+    std::fs::create_dir_all(&parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    let folder = tempfile::Builder::new().prefix("night-").tempdir_in(parent)?;
     Ok(folder.keep())
 }
 
@@ -97,18 +83,10 @@ fn set_up(folder: PathBuf, services: &[Service]) -> anyhow::Result<SetUp> {
         site.set_tariff(&provider, service.rating_group, &service.tariff)?;
         // Room for the chains' unpaid ends, which mandates must allow though nobody will pay them.
         let ends = |total: u64| total.saturating_add(1 << 16);
-        let deposit =
-            u64::try_from(service.bill.total).context("the day costs more than an escrow holds")?;
-        let fleet = site.open_fleet(
-            service.fleet,
-            ends(deposit),
-            &provider,
-            service.rating_group,
-        )?;
+        let deposit = u64::try_from(service.bill.total).context("the day costs more than an escrow holds")?;
+        let fleet = site.open_fleet(service.fleet, ends(deposit), &provider, service.rating_group)?;
         let devices = service.trace.devices.iter().zip(&service.bill.devices);
-        let limits: Vec<_> = devices
-            .map(|(name, device)| (name.clone(), ends(device.total())))
-            .collect();
+        let limits: Vec<_> = devices.map(|(name, device)| (name.clone(), ends(device.total()))).collect();
         site.import_mandates(&fleet, &limits)?;
         providers.push(provider);
         fleets.push(fleet);

@@ -51,10 +51,7 @@ impl DemoResult {
             && night.paid_out == night.settled
             && night.ledger_adds_up;
         Self {
-            devices: services
-                .iter()
-                .map(|service| service.trace.devices.len())
-                .sum(),
+            devices: services.iter().map(|service| service.trace.devices.len()).sum(),
             payments_acknowledged: day.fleets.iter().map(|fleet| fleet.payments).sum(),
             authorised_base_units: authorised,
             settled_base_units: night.settled,
@@ -74,39 +71,17 @@ impl DemoResult {
         let lost = self.lost_acknowledged_payments;
         ensure!(lost == 0, "{lost} acknowledged payments were lost");
         let billed: u128 = services.iter().map(|service| service.bill.total).sum();
-        ensure!(
-            self.conserved,
-            "the sums differ: {billed} base units were used, {self:?}, {day:?}"
-        );
+        ensure!(self.conserved, "the sums differ: {billed} base units were used, {self:?}, {day:?}");
         let statement = std::path::Path::new(&self.statement_html);
-        ensure!(
-            statement.is_file(),
-            "there is no statement at {}",
-            statement.display()
-        );
+        ensure!(statement.is_file(), "there is no statement at {}", statement.display());
         Ok(())
     }
 }
 
-pub(super) fn print(
-    services: &[Service],
-    day: &Day,
-    night: &Night,
-    result: &DemoResult,
-    site: &Site,
-    took: Duration,
-) {
+pub(super) fn print(services: &[Service], day: &Day, night: &Night, result: &DemoResult, site: &Site, took: Duration) {
     let count = |number: usize| grouped(u128::try_from(number).unwrap_or(u128::MAX));
-    let mut table = Table::new([
-        "fleet",
-        "devices",
-        "connections",
-        "payments",
-        "notices",
-        "acknowledged",
-        "authorised",
-        "told",
-    ]);
+    let mut table =
+        Table::new(["fleet", "devices", "connections", "payments", "notices", "acknowledged", "authorised", "told"]);
     for (service, fleet) in services.iter().zip(&day.fleets) {
         table.row([
             format!("{} -> {}", service.fleet, service.provider),
@@ -122,57 +97,22 @@ pub(super) fn print(
     println!("\n{table}");
     let told = day.latencies.percentiles();
     let mut table = Table::new(["the day and its night", ""]);
-    table.row([
-        "payments acknowledged".into(),
-        grouped(result.payments_acknowledged.into()),
-    ]);
-    table.row([
-        "  of these before the power cut".into(),
-        grouped(day.payments_before_cut.into()),
-    ]);
-    table.row([
-        "  of these lost".into(),
-        grouped(result.lost_acknowledged_payments.into()),
-    ]);
-    table.row([
-        "hub killed and started again".into(),
-        result.hub_restarts.to_string(),
-    ]);
-    table.row([
-        "  serving again after, ms".into(),
-        grouped(day.restart.as_millis()),
-    ]);
+    table.row(["payments acknowledged".into(), grouped(result.payments_acknowledged.into())]);
+    table.row(["  of these before the power cut".into(), grouped(day.payments_before_cut.into())]);
+    table.row(["  of these lost".into(), grouped(result.lost_acknowledged_payments.into())]);
+    table.row(["hub killed and started again".into(), result.hub_restarts.to_string()]);
+    table.row(["  serving again after, ms".into(), grouped(day.restart.as_millis())]);
     table.row([
         "latency p50 / p99, us".into(),
-        format!(
-            "{} / {}",
-            grouped(told.p50_us.into()),
-            grouped(told.p99_us.into())
-        ),
+        format!("{} / {}", grouped(told.p50_us.into()), grouped(told.p99_us.into())),
     ]);
-    table.row([
-        "authorised, base units".into(),
-        grouped(result.authorised_base_units),
-    ]);
-    table.row([
-        "settled, base units".into(),
-        grouped(result.settled_base_units),
-    ]);
-    table.row([
-        "carried over, base units".into(),
-        grouped(result.carried_base_units),
-    ]);
+    table.row(["authorised, base units".into(), grouped(result.authorised_base_units)]);
+    table.row(["settled, base units".into(), grouped(result.settled_base_units)]);
+    table.row(["carried over, base units".into(), grouped(result.carried_base_units)]);
     table.row(["transfers on the ledger".into(), count(result.legs)]);
     table.row(["epoch".into(), night.epoch.to_string()]);
-    table.row([
-        "everything adds up".into(),
-        if result.conserved { "yes" } else { "NO" }.into(),
-    ]);
+    table.row(["everything adds up".into(), if result.conserved { "yes" } else { "NO" }.into()]);
     print!("{table}");
-    println!(
-        "\nIn {:.1} s. The statement: {}",
-        took.as_secs_f64(),
-        result.statement_html
-    );
+    println!("\nIn {:.1} s. The statement: {}", took.as_secs_f64(), result.statement_html);
     println!("Look around:\n{}", site.how_to_look_around());
 }

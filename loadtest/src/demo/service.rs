@@ -99,42 +99,28 @@ pub(crate) fn traces_folder(args: &DemoArgs) -> Option<PathBuf> {
     }
     let beside_workspace = workspace().and_then(|root| Some(root.parent()?.join("shared/traces")));
     let here = Some(PathBuf::from("../shared/traces"));
-    [beside_workspace, here]
-        .into_iter()
-        .flatten()
-        .find(|folder| folder.is_dir())
+    [beside_workspace, here].into_iter().flatten().find(|folder| folder.is_dir())
 }
 
 /// The workspace this program was built in: the folder above `target`.
 pub(crate) fn workspace() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
-    let target = program
-        .ancestors()
-        .find(|folder| folder.file_name().is_some_and(|name| name == "target"))?;
+    let target = program.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "target"))?;
     let root = target.parent()?;
-    root.join("Cargo.toml")
-        .is_file()
-        .then(|| root.to_path_buf())
+    root.join("Cargo.toml").is_file().then(|| root.to_path_buf())
 }
 
 /// The three services with what will be used of them.
 pub(crate) fn services(args: &DemoArgs) -> anyhow::Result<Vec<Service>> {
     let folder = traces_folder(args);
-    PLANS
-        .iter()
-        .map(|plan| service(plan, args, folder.as_deref()))
-        .collect()
+    PLANS.iter().map(|plan| service(plan, args, folder.as_deref())).collect()
 }
 
 fn service(plan: &Plan, args: &DemoArgs, folder: Option<&Path>) -> anyhow::Result<Service> {
     let devices = (args.devices * plan.share_percent).div_ceil(100).max(1);
-    let file = folder
-        .map(|folder| folder.join(plan.folder).join("events.csv.gz"))
-        .filter(|file| file.is_file());
+    let file = folder.map(|folder| folder.join(plan.folder).join("events.csv.gz")).filter(|file| file.is_file());
     let trace = match &file {
-        Some(file) => {
-            trace::read(file).with_context(|| format!("cannot read {}", file.display()))?
-        }
+        Some(file) => trace::read(file).with_context(|| format!("cannot read {}", file.display()))?,
         None => trace::generate(plan.unit, devices, args.rows.div_ceil(devices), 1),
     };
     let trace = trace.first_rows(args.rows).spread(devices);
@@ -171,21 +157,8 @@ mod tests {
             day_seconds: 1,
         };
         let services = services(&args).unwrap();
-        assert_eq!(
-            PLANS.iter().map(|plan| plan.share_percent).sum::<usize>(),
-            100
-        );
-        assert!(
-            services
-                .iter()
-                .map(|service| service.trace.devices.len())
-                .sum::<usize>()
-                >= 1_200
-        );
-        assert!(
-            services
-                .iter()
-                .all(|service| !service.recorded && service.bill.total > 0)
-        );
+        assert_eq!(PLANS.iter().map(|plan| plan.share_percent).sum::<usize>(), 100);
+        assert!(services.iter().map(|service| service.trace.devices.len()).sum::<usize>() >= 1_200);
+        assert!(services.iter().all(|service| !service.recorded && service.bill.total > 0));
     }
 }

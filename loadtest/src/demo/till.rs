@@ -28,10 +28,7 @@ pub(crate) struct Till {
 impl Till {
     /// Subscribes at the hub.
     pub(crate) async fn open(connector: &Connector, key: DeviceKey) -> anyhow::Result<Self> {
-        let config = ProviderConfig {
-            key,
-            rating_groups: Vec::new(),
-        };
+        let config = ProviderConfig { key, rating_groups: Vec::new() };
         let (provider, mut notices) = Provider::connect(connector, config).await?;
         let told = Arc::new(Mutex::new(Told::default()));
         let heard = Arc::clone(&told);
@@ -43,11 +40,7 @@ impl Till {
                 *total = notice.authorised.max(*total);
             }
         });
-        Ok(Self {
-            provider,
-            told,
-            listening,
-        })
+        Ok(Self { provider, told, listening })
     }
 
     fn told<T>(&self, look: impl FnOnce(&Told) -> T) -> T {
@@ -61,12 +54,7 @@ impl Till {
 
     /// What it was told is authorised to it, base units.
     pub(crate) fn authorised(&self) -> u128 {
-        self.told(|told| {
-            told.authorised
-                .values()
-                .map(|total| u128::from(*total))
-                .sum()
-        })
+        self.told(|told| told.authorised.values().map(|total| u128::from(*total)).sum())
     }
 
     /// Reports what each lane used; every report must be granted at least that.
@@ -78,19 +66,14 @@ impl Till {
                 && let Some((lane, units)) = waiting.next()
             {
                 let provider = self.provider.clone();
-                reports
-                    .spawn(async move { (lane, units, provider.report(lane, 1, units, 0).await) });
+                reports.spawn(async move { (lane, units, provider.report(lane, 1, units, 0).await) });
             }
             let Some(done) = reports.join_next().await else {
                 return Ok(());
             };
             let (lane, units, grant) = done.context("a report ended early")?;
             let grant = grant.with_context(|| format!("the report of lane {lane} failed"))?;
-            ensure!(
-                grant.units >= units,
-                "lane {lane}: {units} units were served, {} granted",
-                grant.units
-            );
+            ensure!(grant.units >= units, "lane {lane}: {units} units were served, {} granted", grant.units);
         }
     }
 

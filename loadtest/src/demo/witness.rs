@@ -41,15 +41,9 @@ impl Witness {
         let promises = members.iter().map(|member| {
             let mut standing = member.device.standing();
             standing.mark_unchanged();
-            Promise {
-                name: member.name.clone(),
-                acknowledged: member.lane.acknowledged().total(),
-                standing,
-            }
+            Promise { name: member.name.clone(), acknowledged: member.lane.acknowledged().total(), standing }
         });
-        Self {
-            promises: promises.collect(),
-        }
+        Self { promises: promises.collect() }
     }
 
     /// Waits until each device is attached again, and compares what the hub said on attaching, which is before the
@@ -58,17 +52,11 @@ impl Witness {
         let mut comparing = JoinSet::new();
         for (member, mut promise) in self.promises.into_iter().enumerate() {
             comparing.spawn(async move {
-                let shown =
-                    tokio::time::timeout(patience, next_attach(&mut promise.standing)).await;
+                let shown = tokio::time::timeout(patience, next_attach(&mut promise.standing)).await;
                 let shown = shown.ok().flatten();
-                let shown =
-                    shown.with_context(|| format!("device {} does not come back", promise.name))?;
+                let shown = shown.with_context(|| format!("device {} does not come back", promise.name))?;
                 let lost = shown < promise.acknowledged;
-                anyhow::Ok(lost.then_some(Loss {
-                    member,
-                    acknowledged: promise.acknowledged,
-                    shown,
-                }))
+                anyhow::Ok(lost.then_some(Loss { member, acknowledged: promise.acknowledged, shown }))
             });
         }
         let mut losses = Vec::new();

@@ -59,9 +59,7 @@ impl Crowd {
     ) -> anyhow::Result<Self> {
         let per_connection = per_connection.max(1);
         let connections = recruits.len().div_ceil(per_connection);
-        let pause = ramp_up
-            .checked_div(u32::try_from(connections).unwrap_or(u32::MAX))
-            .unwrap_or_default();
+        let pause = ramp_up.checked_div(u32::try_from(connections).unwrap_or(u32::MAX)).unwrap_or_default();
         let mut groups = vec![Vec::new(); connections];
         let mut joining = JoinSet::new();
         for (place, chunk) in recruits.chunks(per_connection).enumerate() {
@@ -77,10 +75,7 @@ impl Crowd {
         while !joining.is_empty() {
             take_group(&mut joining, &mut groups, bar).await?;
         }
-        Ok(Self {
-            members: groups.into_iter().flatten().collect(),
-            connections,
-        })
+        Ok(Self { members: groups.into_iter().flatten().collect(), connections })
     }
 }
 
@@ -103,11 +98,7 @@ async fn take_group(
 }
 
 /// Connects the devices of one connection.
-async fn connect(
-    fleet: &Fleet,
-    connector: &Connector,
-    recruits: Vec<Recruit>,
-) -> anyhow::Result<Vec<Member>> {
+async fn connect(fleet: &Fleet, connector: &Connector, recruits: Vec<Recruit>) -> anyhow::Result<Vec<Member>> {
     let gateway = Gateway::start(connector)?;
     let mut members = Vec::with_capacity(recruits.len());
     for Recruit { name, limit, mode } in recruits {

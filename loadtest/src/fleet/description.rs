@@ -62,12 +62,9 @@ impl FleetDescription {
     pub fn load(path: &Path, hub: Option<&str>) -> anyhow::Result<Fleet> {
         let shown = path.display();
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
-        let description: Self =
-            serde_json::from_str(&text).with_context(|| format!("{shown} is no fleet"))?;
+        let description: Self = serde_json::from_str(&text).with_context(|| format!("{shown} is no fleet"))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        description
-            .resolve(folder, hub)
-            .with_context(|| format!("{shown} is no fleet"))
+        description.resolve(folder, hub).with_context(|| format!("{shown} is no fleet"))
     }
 
     /// The description of a fleet, its payer's key in this file.
@@ -116,10 +113,7 @@ impl FleetDescription {
             seed: self.seed.parse::<FleetSeed>().context("seed")?,
             escrow,
             payer,
-            lane: LaneOffer {
-                payee,
-                rating_group: RatingGroup(self.rating_group),
-            },
+            lane: LaneOffer { payee, rating_group: RatingGroup(self.rating_group) },
         })
     }
 }
@@ -150,10 +144,7 @@ mod tests {
         let fleet = FleetDescription::load(&path, Some("localhost:1")).unwrap();
         assert_eq!(&*fleet.contact.hub, "localhost:1");
         assert_eq!(fleet.payer.unwrap().address(), payer.address());
-        assert_eq!(
-            (fleet.seed, fleet.lane.rating_group),
-            (seed, RatingGroup(7))
-        );
+        assert_eq!((fleet.seed, fleet.lane.rating_group), (seed, RatingGroup(7)));
         std::fs::write(&path, "{}").unwrap();
         assert!(FleetDescription::load(&path, None).is_err());
     }

@@ -62,15 +62,8 @@ impl Pending {
 ///
 /// # Errors
 /// The first failure that no waiting mends.
-pub async fn drive(
-    lane: &Lane,
-    steps: impl Iterator<Item = Step>,
-    how: Drive<'_>,
-) -> Result<(), ClientError> {
-    let mut pending = Pending {
-        steps: VecDeque::new(),
-        latencies: how.latencies.then(Latencies::default),
-    };
+pub async fn drive(lane: &Lane, steps: impl Iterator<Item = Step>, how: Drive<'_>) -> Result<(), ClientError> {
+    let mut pending = Pending { steps: VecDeque::new(), latencies: how.latencies.then(Latencies::default) };
     let outcome = drive_steps(lane, steps, how, &mut pending).await;
     if let Some(latencies) = &pending.latencies {
         how.meter.add_latencies(latencies);
@@ -92,15 +85,10 @@ async fn drive_steps(
         while pending.steps.len() < how.window
             && let Some(step) = steps.next_if(|step| how.start + step.due <= now)
         {
-            lane.send_total(step.total)
-                .inspect_err(|error| how.meter.refused(error))?;
+            lane.send_total(step.total).inspect_err(|error| how.meter.refused(error))?;
             how.meter.sent();
             // A step without a due time of its own counts from when there was room for it.
-            let due = if step.due.is_zero() {
-                now
-            } else {
-                how.start + step.due
-            };
+            let due = if step.due.is_zero() { now } else { how.start + step.due };
             pending.steps.push_back((step.total, due));
         }
         let next = steps.peek().filter(|_| pending.steps.len() < how.window);

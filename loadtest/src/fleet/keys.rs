@@ -38,8 +38,7 @@ impl FleetSeed {
     /// # Errors
     /// With a chance of 2^-128 the derived secret is out of range.
     pub fn device(&self, name: &str) -> anyhow::Result<DeviceKey> {
-        DeviceKey::from_secret(self.secret(name))
-            .with_context(|| format!("device {name} has no valid key"))
+        DeviceKey::from_secret(self.secret(name)).with_context(|| format!("device {name} has no valid key"))
     }
 
     /// A key of another role, such as a payer or a provider, where the site's owner does not bring one.
@@ -88,14 +87,8 @@ mod tests {
     fn a_name_is_always_the_same_key() {
         let seed = FleetSeed::of_word("bicycles");
         let again: FleetSeed = seed.to_hex().parse().unwrap();
-        assert_eq!(
-            seed.device("a").unwrap().address(),
-            again.device("a").unwrap().address()
-        );
-        assert_ne!(
-            seed.device("a").unwrap().address(),
-            seed.device("b").unwrap().address()
-        );
+        assert_eq!(seed.device("a").unwrap().address(), again.device("a").unwrap().address());
+        assert_ne!(seed.device("a").unwrap().address(), seed.device("b").unwrap().address());
         assert_ne!(seed, FleetSeed::random().unwrap());
         assert!(!format!("{seed:?}").contains(&seed.to_hex()));
     }

@@ -35,10 +35,7 @@ impl Meter {
     /// A meter that moves `bar` with every acknowledged payment.
     #[must_use]
     pub fn with_bar(bar: ProgressBar) -> Self {
-        Self {
-            bar: Some(bar),
-            ..Self::default()
-        }
+        Self { bar: Some(bar), ..Self::default() }
     }
 
     /// Counts a payment handed to the SDK.
@@ -67,10 +64,7 @@ impl Meter {
 
     /// Adds a device's latencies.
     pub(super) fn add_latencies(&self, latencies: &Latencies) {
-        self.latencies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .add(latencies);
+        self.latencies.lock().unwrap_or_else(PoisonError::into_inner).add(latencies);
     }
 
     /// The counts now.
@@ -79,20 +73,13 @@ impl Meter {
         MeterReading {
             sent: self.sent.load(Ordering::Relaxed),
             acknowledged: self.acknowledged.load(Ordering::Relaxed),
-            refused: self
-                .refused
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            refused: self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
     /// The latencies of the devices that have ended.
     #[must_use]
     pub fn latencies(&self) -> Latencies {
-        self.latencies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.latencies.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

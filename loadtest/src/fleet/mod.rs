@@ -15,9 +15,7 @@ use farthing_channel::id::{Address, EscrowId, Hash32};
 use farthing_channel::mandate::{MandateTerms, sign_mandate};
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::LaneOffer;
-use farthing_client::{
-    Backoff, Connector, ConnectorConfig, DeviceConfig, DeviceKey, ExpectedHub, PayMode, Trust,
-};
+use farthing_client::{Backoff, Connector, ConnectorConfig, DeviceConfig, DeviceKey, ExpectedHub, PayMode, Trust};
 
 pub use crowd::{Crowd, Member, Recruit};
 pub use description::FleetDescription;
@@ -38,10 +36,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Delays between attempts to reach a hub that is gone.
-const RECONNECT: Backoff = Backoff {
-    first: Duration::from_millis(100),
-    max: Duration::from_secs(2),
-};
+const RECONNECT: Backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(2) };
 
 /// UDP sockets of a simulator: one receiving task each.
 const SOCKETS: usize = 4;
@@ -64,10 +59,7 @@ impl HubContact {
     #[must_use]
     pub fn config(&self, deadline: Duration) -> ConnectorConfig {
         let mut config = ConnectorConfig::new(Arc::clone(&self.hub), Trust::Pin(self.pin));
-        config.expected = Some(ExpectedHub {
-            hub: self.address,
-            ledger: self.ledger,
-        });
+        config.expected = Some(ExpectedHub { hub: self.address, ledger: self.ledger });
         config.sockets = SOCKETS;
         config.deadline = deadline;
         config.connect_timeout = CONNECT_TIMEOUT;

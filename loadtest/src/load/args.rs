@@ -80,9 +80,7 @@ impl LoadArgs {
     #[must_use]
     pub fn payments_per_device(&self) -> u32 {
         let interval = self.interval().as_nanos().max(1);
-        u32::try_from(self.duration.as_nanos() / interval)
-            .unwrap_or(u32::MAX)
-            .max(1)
+        u32::try_from(self.duration.as_nanos() / interval).unwrap_or(u32::MAX).max(1)
     }
 
     /// Between two payments of a device.
@@ -94,11 +92,7 @@ impl LoadArgs {
 
 fn rate(text: &str) -> Result<f64, &'static str> {
     let rate: f64 = text.parse().map_err(|_| "expected a number")?;
-    if rate.is_finite() && rate > 0.0 && rate <= 1e6 {
-        Ok(rate)
-    } else {
-        Err("expected a number above zero")
-    }
+    if rate.is_finite() && rate > 0.0 && rate <= 1e6 { Ok(rate) } else { Err("expected a number above zero") }
 }
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {

@@ -80,8 +80,7 @@ pub async fn run(args: &LoadArgs) -> anyhow::Result<LoadResult> {
 
 /// A limit that no device of this load reaches, room for its last chain included.
 fn limit(args: &LoadArgs) -> u64 {
-    let payments =
-        u64::from(args.payments_per_device()).saturating_add(2 * u64::from(CHAIN_LENGTH));
+    let payments = u64::from(args.payments_per_device()).saturating_add(2 * u64::from(CHAIN_LENGTH));
     payments.saturating_mul(u64::from(args.amount))
 }
 
@@ -112,39 +111,20 @@ async fn load(fleet: &Fleet, args: &LoadArgs) -> anyhow::Result<LoadResult> {
     let connector = fleet.contact.connector(DEADLINE)?;
     let recruits: Vec<_> = names(args)
         .enumerate()
-        .map(|(place, name)| Recruit {
-            name,
-            limit: u64::MAX,
-            mode: args.mode.of_device(place, args.amount),
-        })
+        .map(|(place, name)| Recruit { name, limit: u64::MAX, mode: args.mode.of_device(place, args.amount) })
         .collect();
-    let bar = report::bar(
-        u64::try_from(args.devices).unwrap_or(u64::MAX),
-        "devices attach",
-    );
+    let bar = report::bar(u64::try_from(args.devices).unwrap_or(u64::MAX), "devices attach");
     let begun = clock::now();
     let per_connection = args.devices_per_connection;
-    let crowd = Crowd::gather(
-        fleet,
-        &connector,
-        &recruits,
-        per_connection,
-        args.ramp_up,
-        &bar,
-    )
-    .await?;
+    let crowd = Crowd::gather(fleet, &connector, &recruits, per_connection, args.ramp_up, &bar).await?;
     let attach_ms = clock::now().duration_since(begun).as_millis();
     bar.finish_and_clear();
 
-    let payments = u64::from(args.payments_per_device())
-        .saturating_mul(u64::try_from(args.devices).unwrap_or(u64::MAX));
+    let payments =
+        u64::from(args.payments_per_device()).saturating_mul(u64::try_from(args.devices).unwrap_or(u64::MAX));
     let bar = report::bar(payments, "payments acknowledged");
     let meter = Arc::new(Meter::with_bar(bar.clone()));
-    let bases: Vec<u64> = crowd
-        .members
-        .iter()
-        .map(|member| member.lane.acknowledged().total())
-        .collect();
+    let bases: Vec<u64> = crowd.members.iter().map(|member| member.lane.acknowledged().total()).collect();
     let start = clock::now();
     pay(&crowd, &bases, args, start, &meter).await?;
     let elapsed = clock::now().duration_since(start);
@@ -153,9 +133,7 @@ async fn load(fleet: &Fleet, args: &LoadArgs) -> anyhow::Result<LoadResult> {
     let reading = meter.read();
     let latencies = meter.latencies();
     if let Some(path) = &args.histogram {
-        latencies
-            .write(path)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        latencies.write(path).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let told = latencies.percentiles();
     let count = |number: u64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
@@ -171,10 +149,7 @@ async fn load(fleet: &Fleet, args: &LoadArgs) -> anyhow::Result<LoadResult> {
         p999_us: told.p999_us,
         max_us: told.max_us,
         authorised_base_units: sum_over(&bases, query_all(&crowd).await?.into_iter())?,
-        acknowledged_base_units: sum_over(
-            &bases,
-            crowd.members.iter().map(|m| m.lane.acknowledged().total()),
-        )?,
+        acknowledged_base_units: sum_over(&bases, crowd.members.iter().map(|m| m.lane.acknowledged().total()))?,
         rate_intended: args.rate * count(u64::try_from(args.devices).unwrap_or(u64::MAX)),
         rate_achieved: count(reading.acknowledged) / elapsed.as_secs_f64(),
         hub_resident_bytes: None,
@@ -191,9 +166,7 @@ async fn pay(
 ) -> anyhow::Result<()> {
     let (interval, payments) = (args.interval(), args.payments_per_device());
     let amount = u64::from(args.amount);
-    let devices = u32::try_from(crowd.members.len())
-        .unwrap_or(u32::MAX)
-        .max(1);
+    let devices = u32::try_from(crowd.members.len()).unwrap_or(u32::MAX).max(1);
     let give_up = args.duration.saturating_add(DRAIN);
     let mut paying = JoinSet::new();
     for ((place, member), base) in (0_u32..).zip(&crowd.members).zip(bases) {
@@ -205,12 +178,7 @@ async fn pay(
         });
         let (lane, meter) = (member.lane.clone(), Arc::clone(meter));
         paying.spawn(async move {
-            let how = Drive {
-                start,
-                window: usize::MAX,
-                latencies: true,
-                meter: &meter,
-            };
+            let how = Drive { start, window: usize::MAX, latencies: true, meter: &meter };
             // What is refused or late is in the meter; the others go on.
             let _ = tokio::time::timeout(give_up, drive(&lane, steps, how)).await;
         });
@@ -227,22 +195,10 @@ fn say(result: &LoadResult) {
     table.row(["devices".into(), count(result.devices)]);
     table.row(["connections".into(), count(result.connections)]);
     table.row(["payments due".into(), grouped(result.sent.into())]);
-    table.row([
-        "payments acknowledged".into(),
-        grouped(result.acknowledged.into()),
-    ]);
-    table.row([
-        "per second, intended".into(),
-        format!("{:.0}", result.rate_intended),
-    ]);
-    table.row([
-        "per second, achieved".into(),
-        format!("{:.0}", result.rate_achieved),
-    ]);
-    table.row([
-        "acknowledged base units".into(),
-        grouped(result.acknowledged_base_units),
-    ]);
+    table.row(["payments acknowledged".into(), grouped(result.acknowledged.into())]);
+    table.row(["per second, intended".into(), format!("{:.0}", result.rate_intended)]);
+    table.row(["per second, achieved".into(), format!("{:.0}", result.rate_achieved)]);
+    table.row(["acknowledged base units".into(), grouped(result.acknowledged_base_units)]);
     table.row(["latency p50, us".into(), grouped(result.p50_us.into())]);
     table.row(["latency p99, us".into(), grouped(result.p99_us.into())]);
     table.row(["latency p99.9, us".into(), grouped(result.p999_us.into())]);

@@ -95,23 +95,12 @@ fn open(folder: &SiteFolder, args: &OpenArgs) -> anyhow::Result<(Site, Fleet, Op
     let (terms, derive) = timed(|| derive(&fleet, args.channels))?;
     working.set_message("signing mandates");
     let payer = site.payer(&fleet.escrow)?.clone();
-    let (bundles, sign) = timed(|| {
-        Ok(sign_mandates(
-            &payer,
-            &fleet.contact.ledger,
-            fleet.escrow,
-            &terms,
-        )?)
-    })?;
+    let (bundles, sign) = timed(|| Ok(sign_mandates(&payer, &fleet.contact.ledger, fleet.escrow, &terms)?))?;
     drop(terms);
     working.set_message("importing mandates");
     let (imported, import) = timed(|| site.import_bundles(&bundles))?;
     drop(bundles);
-    ensure!(
-        imported == u64::try_from(args.channels)?,
-        "{imported} of {} mandates were imported",
-        args.channels
-    );
+    ensure!(imported == u64::try_from(args.channels)?, "{imported} of {} mandates were imported", args.channels);
     let resident_bytes_imported = site.hub_resident_bytes()?;
 
     working.set_message("killing and starting the hub");
@@ -121,10 +110,7 @@ fn open(folder: &SiteFolder, args: &OpenArgs) -> anyhow::Result<(Site, Fleet, Op
     site.stop_hub()?;
     let drained = site.start_hub()?;
     let channels = site.status()?.channels;
-    ensure!(
-        channels == imported,
-        "the hub knows {channels} of {imported} channels after its restart"
-    );
+    ensure!(channels == imported, "the hub knows {channels} of {imported} channels after its restart");
     working.finish_and_clear();
     let result = OpenResult {
         channels: args.channels,
@@ -153,18 +139,13 @@ fn derive(fleet: &Fleet, channels: usize) -> anyhow::Result<Vec<MandateTerms>> {
     std::thread::scope(|scope| {
         let parts = (0..channels).step_by(share).map(|from| {
             let to = from.saturating_add(share).min(channels);
-            scope.spawn(move || {
-                (from..to)
-                    .map(|place| fleet.terms(&name(place), LIMIT))
-                    .collect()
-            })
+            scope.spawn(move || (from..to).map(|place| fleet.terms(&name(place), LIMIT)).collect())
         });
         let parts: Vec<_> = parts.collect();
         let mut terms = Vec::with_capacity(channels);
         for part in parts {
-            let part: anyhow::Result<Vec<MandateTerms>> = part
-                .join()
-                .map_err(|_| anyhow::anyhow!("a thread ended early"))?;
+            let part: anyhow::Result<Vec<MandateTerms>> =
+                part.join().map_err(|_| anyhow::anyhow!("a thread ended early"))?;
             terms.extend(part?);
         }
         Ok(terms)
@@ -178,38 +159,18 @@ async fn pay_some(fleet: &Fleet, args: &OpenArgs) -> anyhow::Result<usize> {
     let recruits: Vec<_> = (0..args.channels)
         .step_by(distance)
         .take(SAMPLE)
-        .map(|place| Recruit {
-            name: name(place),
-            limit: LIMIT,
-            mode: PayMode::Voucher,
-        })
+        .map(|place| Recruit { name: name(place), limit: LIMIT, mode: PayMode::Voucher })
         .collect();
-    let crowd = Crowd::gather(
-        fleet,
-        &connector,
-        &recruits,
-        10,
-        Duration::ZERO,
-        &ProgressBar::hidden(),
-    )
-    .await?;
+    let crowd = Crowd::gather(fleet, &connector, &recruits, 10, Duration::ZERO, &ProgressBar::hidden()).await?;
     for member in &crowd.members {
         let paid = member.lane.pay(1).await?;
-        ensure!(
-            paid.authorised == 1,
-            "device {} paid 1 and owes {}",
-            member.name,
-            paid.authorised
-        );
+        ensure!(paid.authorised == 1, "device {} paid 1 and owes {}", member.name, paid.authorised);
     }
     Ok(crowd.members.len())
 }
 
 fn say(result: &OpenResult) {
-    let mut table = Table::new([
-        "channels",
-        &grouped(u128::try_from(result.channels).unwrap_or(u128::MAX)),
-    ]);
+    let mut table = Table::new(["channels", &grouped(u128::try_from(result.channels).unwrap_or(u128::MAX))]);
     let ms = |label: &str, time: u128| [format!("{label}, ms"), grouped(time)];
     let mib = |label: &str, bytes: u64| [format!("{label}, MiB"), grouped(u128::from(bytes >> 20))];
     table.row(ms("keys derived", result.derive_ms));
@@ -218,13 +179,7 @@ fn say(result: &OpenResult) {
     table.row(mib("hub memory, imported", result.resident_bytes_imported));
     table.row(ms("restart after SIGKILL", result.restart_killed_ms));
     table.row(ms("restart after SIGTERM", result.restart_drained_ms));
-    table.row(mib(
-        "hub memory, restarted",
-        result.resident_bytes_restarted,
-    ));
-    table.row([
-        "devices that paid then".into(),
-        result.sample_paid.to_string(),
-    ]);
+    table.row(mib("hub memory, restarted", result.resident_bytes_restarted));
+    table.row(["devices that paid then".into(), result.sample_paid.to_string()]);
     print!("{table}");
 }

@@ -55,8 +55,7 @@ impl ReplayArgs {
     /// Payments of each of so many devices that may be unacknowledged.
     #[must_use]
     pub fn window(&self, devices: usize) -> usize {
-        self.in_flight
-            .unwrap_or_else(|| (IN_FLIGHT_OF_ALL / devices.max(1)).max(IN_FLIGHT))
+        self.in_flight.unwrap_or_else(|| (IN_FLIGHT_OF_ALL / devices.max(1)).max(IN_FLIGHT))
     }
 }
 
@@ -78,11 +77,7 @@ impl FromStr for Compression {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let factor: f64 = text.parse().map_err(|_| "expected a number")?;
-        if factor.is_finite() && factor > 0.0 {
-            Ok(Self(factor))
-        } else {
-            Err("expected a number above zero")
-        }
+        if factor.is_finite() && factor > 0.0 { Ok(Self(factor)) } else { Err("expected a number above zero") }
     }
 }
 

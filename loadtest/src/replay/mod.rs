@@ -61,8 +61,7 @@ pub struct ReplayResult {
 /// # Errors
 /// Where anything fails, or the hub's totals are not the tariff's.
 pub async fn run(args: &ReplayArgs) -> anyhow::Result<ReplayResult> {
-    let trace = trace::read(&args.trace)
-        .with_context(|| format!("cannot read {}", args.trace.display()))?;
+    let trace = trace::read(&args.trace).with_context(|| format!("cannot read {}", args.trace.display()))?;
     let tariff = args.price.tariff(trace.unit, 1)?;
     let bill = Bill::of(&trace, &tariff)?;
     let result = match &args.fleet {
@@ -79,25 +78,17 @@ pub async fn run(args: &ReplayArgs) -> anyhow::Result<ReplayResult> {
     Ok(result)
 }
 
-async fn on_own_hub(
-    trace: &Trace,
-    tariff: &Tariff,
-    bill: &Bill,
-    args: &ReplayArgs,
-) -> anyhow::Result<ReplayResult> {
+async fn on_own_hub(trace: &Trace, tariff: &Tariff, bill: &Bill, args: &ReplayArgs) -> anyhow::Result<ReplayResult> {
     let folder = SiteFolder::new(args.keep.as_deref())?;
     let (site, fleet) = tokio::task::block_in_place(|| {
         let mut site = Site::create(folder.path())?;
         site.start_hub()?;
         let provider = site.add_provider("replayed service")?;
         site.set_tariff(&provider, RATING_GROUP, tariff)?;
-        let deposit =
-            u64::try_from(bill.total).context("the trace costs more than an escrow can hold")?;
+        let deposit = u64::try_from(bill.total).context("the trace costs more than an escrow can hold")?;
         let fleet = site.open_fleet("replayed devices", deposit.max(1), &provider, RATING_GROUP)?;
         let devices = trace.devices.iter().zip(&bill.devices);
-        let limits: Vec<_> = devices
-            .map(|(name, device)| (name.clone(), device.total().max(1)))
-            .collect();
+        let limits: Vec<_> = devices.map(|(name, device)| (name.clone(), device.total().max(1))).collect();
         site.import_mandates(&fleet, &limits)?;
         anyhow::Ok((site, fleet))
     })?;
@@ -115,50 +106,20 @@ async fn replay(
 ) -> anyhow::Result<ReplayResult> {
     let connector = fleet.contact.connector(DEADLINE)?;
     let names = trace.devices.iter();
-    let recruits: Vec<_> = names
-        .map(|name| Recruit {
-            name: name.clone(),
-            limit,
-            mode: PayMode::Voucher,
-        })
-        .collect();
-    let bar = report::bar(
-        u64::try_from(recruits.len()).unwrap_or(u64::MAX),
-        "devices attach",
-    );
-    let crowd = Crowd::gather(
-        fleet,
-        &connector,
-        &recruits,
-        args.devices_per_connection,
-        Duration::ZERO,
-        &bar,
-    )
-    .await?;
+    let recruits: Vec<_> = names.map(|name| Recruit { name: name.clone(), limit, mode: PayMode::Voucher }).collect();
+    let bar = report::bar(u64::try_from(recruits.len()).unwrap_or(u64::MAX), "devices attach");
+    let crowd = Crowd::gather(fleet, &connector, &recruits, args.devices_per_connection, Duration::ZERO, &bar).await?;
     bar.finish_and_clear();
 
-    let bar = report::bar(
-        u64::try_from(bill.payments()).unwrap_or(u64::MAX),
-        "payments acknowledged",
-    );
+    let bar = report::bar(u64::try_from(bill.payments()).unwrap_or(u64::MAX), "payments acknowledged");
     let meter = std::sync::Arc::new(Meter::with_bar(bar.clone()));
     let start = clock::now();
-    let bases: Vec<u64> = crowd
-        .members
-        .iter()
-        .map(|member| member.lane.acknowledged().total())
-        .collect();
+    let bases: Vec<u64> = crowd.members.iter().map(|member| member.lane.acknowledged().total()).collect();
     pay_all(&crowd, &bases, trace, bill, args, start, &meter).await?;
     let elapsed = clock::now().duration_since(start);
     bar.finish_and_clear();
 
-    let acknowledged = sum_over(
-        &bases,
-        crowd
-            .members
-            .iter()
-            .map(|member| member.lane.acknowledged().total()),
-    )?;
+    let acknowledged = sum_over(&bases, crowd.members.iter().map(|member| member.lane.acknowledged().total()))?;
     let authorised = sum_over(&bases, query_all(&crowd).await?.into_iter())?;
     ensure!(
         acknowledged == bill.total && authorised == bill.total,
@@ -168,9 +129,7 @@ async fn replay(
     let reading = meter.read();
     let latencies = meter.latencies();
     if let Some(path) = &args.histogram {
-        latencies
-            .write(path)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        latencies.write(path).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let rows = u128::try_from(trace.rows.len()).unwrap_or(u128::MAX);
     let rate = rows.saturating_mul(1_000_000) / elapsed.as_micros().max(1);
@@ -206,28 +165,14 @@ async fn pay_all(
         let (lane, name, base) = (member.lane.clone(), member.name.clone(), *base);
         let mut steps = Vec::with_capacity(device.totals.len());
         for (at_us, total) in &device.totals {
-            let due = args.compression.map_or(Duration::ZERO, |factor| {
-                factor.compress(at_us.saturating_sub(first_us))
-            });
-            let total = base
-                .checked_add(*total)
-                .with_context(|| format!("device {name} passes 64 bits"))?;
+            let due = args.compression.map_or(Duration::ZERO, |factor| factor.compress(at_us.saturating_sub(first_us)));
+            let total = base.checked_add(*total).with_context(|| format!("device {name} passes 64 bits"))?;
             steps.push(Step { due, total });
         }
-        let (meter, window) = (
-            std::sync::Arc::clone(meter),
-            args.window(crowd.members.len()),
-        );
+        let (meter, window) = (std::sync::Arc::clone(meter), args.window(crowd.members.len()));
         paying.spawn(async move {
-            let how = Drive {
-                start,
-                window,
-                latencies: true,
-                meter: &meter,
-            };
-            drive(&lane, steps.into_iter(), how)
-                .await
-                .with_context(|| format!("device {name} cannot pay"))
+            let how = Drive { start, window, latencies: true, meter: &meter };
+            drive(&lane, steps.into_iter(), how).await.with_context(|| format!("device {name} cannot pay"))
         });
     }
     while let Some(paid) = paying.join_next().await {
@@ -262,12 +207,8 @@ pub(crate) async fn query_all(crowd: &Crowd) -> anyhow::Result<Vec<u64>> {
 pub(crate) fn sum_over(bases: &[u64], totals: impl Iterator<Item = u64>) -> anyhow::Result<u128> {
     let mut sum = 0_u128;
     for (base, total) in bases.iter().zip(totals) {
-        let Some(grown) = total.checked_sub(*base) else {
-            bail!("a lane's total has shrunk")
-        };
-        sum = sum
-            .checked_add(u128::from(grown))
-            .context("the sum passes 128 bits")?;
+        let Some(grown) = total.checked_sub(*base) else { bail!("a lane's total has shrunk") };
+        sum = sum.checked_add(u128::from(grown)).context("the sum passes 128 bits")?;
     }
     Ok(sum)
 }

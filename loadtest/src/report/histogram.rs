@@ -36,11 +36,7 @@ impl Default for Latencies {
     fn default() -> Self {
         // Fixed bounds, which the constructor accepts.
         let bounded = Histogram::new_with_bounds(1, LONGEST_US, 3);
-        Self(
-            bounded.unwrap_or_else(|_| {
-                unreachable!("the bounds are constants within the allowed range")
-            }),
-        )
+        Self(bounded.unwrap_or_else(|_| unreachable!("the bounds are constants within the allowed range")))
     }
 }
 
@@ -75,38 +71,20 @@ impl Latencies {
     /// As the file system says.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut file = io::BufWriter::new(std::fs::File::create(path)?);
-        writeln!(
-            file,
-            "{:>12} {:>14} {:>10} {:>14}\n",
-            "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
-        )?;
+        writeln!(file, "{:>12} {:>14} {:>10} {:>14}\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)")?;
         let mut total = 0_u64;
         for step in self.0.iter_quantiles(STEPS_PER_HALF_DISTANCE) {
             total = total.saturating_add(step.count_since_last_iteration());
             let quantile = step.quantile_iterated_to();
-            write!(
-                file,
-                "{:>12} {quantile:>14.12} {total:>10}",
-                step.value_iterated_to()
-            )?;
+            write!(file, "{:>12} {quantile:>14.12} {total:>10}", step.value_iterated_to())?;
             if quantile < 1.0 {
                 writeln!(file, " {:>14.2}", 1.0 / (1.0 - quantile))?;
             } else {
                 writeln!(file)?;
             }
         }
-        writeln!(
-            file,
-            "#[Mean    = {:>12.3}, StdDeviation   = {:>12.3}]",
-            self.0.mean(),
-            self.0.stdev()
-        )?;
-        writeln!(
-            file,
-            "#[Max     = {:>12.3}, Total count    = {:>12}]",
-            self.0.max(),
-            self.0.len()
-        )?;
+        writeln!(file, "#[Mean    = {:>12.3}, StdDeviation   = {:>12.3}]", self.0.mean(), self.0.stdev())?;
+        writeln!(file, "#[Max     = {:>12.3}, Total count    = {:>12}]", self.0.max(), self.0.len())?;
         file.flush()
     }
 }
@@ -129,10 +107,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ack.hgrm");
         all.write(&path).unwrap();
-        assert!(
-            std::fs::read_to_string(path)
-                .unwrap()
-                .contains("Total count    =          101")
-        );
+        assert!(std::fs::read_to_string(path).unwrap().contains("Total count    =          101"));
     }
 }

@@ -17,14 +17,11 @@ pub fn write_json(path: &Path, result: &impl Serialize) -> anyhow::Result<()> {
         return Ok(());
     }
     let context = || format!("cannot write {}", path.display());
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder).with_context(context)?;
     }
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).with_context(context)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).with_context(context)?;
     std::io::Write::write_all(&mut file, text.as_bytes()).with_context(context)?;
     file.persist(path).with_context(context)?;
     Ok(())

@@ -12,9 +12,7 @@ impl Table {
     /// A table with this header.
     #[must_use]
     pub fn new<const N: usize>(header: [&str; N]) -> Self {
-        Self {
-            rows: vec![header.map(str::to_owned).to_vec()],
-        }
+        Self { rows: vec![header.map(str::to_owned).to_vec()] }
     }
 
     /// Adds a row.
@@ -55,11 +53,7 @@ impl fmt::Display for Table {
             }
             writeln!(f)?;
             if place == 0 {
-                writeln!(
-                    f,
-                    "  {}",
-                    "-".repeat(widths.iter().sum::<usize>() + 2 * columns.saturating_sub(1))
-                )?;
+                writeln!(f, "  {}", "-".repeat(widths.iter().sum::<usize>() + 2 * columns.saturating_sub(1)))?;
             }
         }
         Ok(())
@@ -74,13 +68,7 @@ mod tests {
     fn columns_line_up() {
         let mut table = Table::new(["fleet", "devices"]);
         table.row(["bicycles".into(), grouped(1_234_567)]);
-        assert_eq!(
-            table.to_string(),
-            "  fleet       devices\n  -------------------\n  bicycles  1,234,567\n"
-        );
-        assert_eq!(
-            (grouped(0), grouped(999), grouped(1_000)),
-            ("0".into(), "999".into(), "1,000".into())
-        );
+        assert_eq!(table.to_string(), "  fleet       devices\n  -------------------\n  bicycles  1,234,567\n");
+        assert_eq!((grouped(0), grouped(999), grouped(1_000)), ("0".into(), "999".into(), "1,000".into()));
     }
 }

@@ -17,16 +17,18 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Looks in `FARTHING_BIN_DIR`, then beside the running program.
+    /// Looks in `FARTHING_BIN_DIR`, or beside the running program (for a test program: in the folder above).
     ///
     /// # Errors
     /// Where one is not there; the error says how to build it.
     pub fn find() -> anyhow::Result<Self> {
         let own = std::env::current_exe().context("cannot tell where this program lies")?;
         let folder = std::env::var_os(FOLDER_VARIABLE).map(PathBuf::from);
-        let folder = folder
-            .or_else(|| own.parent().map(Path::to_path_buf))
-            .unwrap_or_default();
+        let beside = own.parent().map(|folder| match folder.file_name() {
+            Some(name) if name == "deps" => folder.parent().unwrap_or(folder),
+            _ => folder,
+        });
+        let folder = folder.or_else(|| beside.map(Path::to_path_buf)).unwrap_or_default();
         Self::within(&folder)
     }
 
@@ -46,9 +48,6 @@ impl Binaries {
                 folder.display()
             )
         };
-        Ok(Self {
-            hub: find("farthing-hub")?,
-            settle: find("farthing-settle")?,
-        })
+        Ok(Self { hub: find("farthing-hub")?, settle: find("farthing-settle")? })
     }
 }

@@ -16,17 +16,26 @@ pub(super) struct Tool {
 
 impl Tool {
     pub(super) fn new(program: PathBuf, options: impl IntoIterator<Item = OsString>) -> Self {
-        Self {
-            program,
-            options: options.into_iter().collect(),
-        }
+        Self { program, options: options.into_iter().collect() }
     }
 
-    /// The program with its options, to be run some other way.
-    pub(super) fn command(&self) -> Command {
+    /// The program with its options.
+    fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.options);
         command
+    }
+
+    /// The program with its options, started by `launcher` where one is given.
+    pub(super) fn launched_by(&self, launcher: &[String]) -> Command {
+        match launcher.split_first() {
+            None => self.command(),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(&self.program).args(&self.options);
+                command
+            }
+        }
     }
 
     /// The call as one would type it.
@@ -40,30 +49,17 @@ impl Tool {
     ///
     /// # Errors
     /// Where it does not start, ends with a failure (the error carries what it said) or answers no JSON.
-    pub(super) fn json(
-        &self,
-        arguments: impl IntoIterator<Item = impl Into<OsString>>,
-    ) -> anyhow::Result<Value> {
+    pub(super) fn json(&self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> anyhow::Result<Value> {
         let mut command = self.command();
-        command
-            .args(arguments.into_iter().map(Into::into))
-            .arg("--json");
+        command.args(arguments.into_iter().map(Into::into)).arg("--json");
         let shown = format!("{command:?}");
-        let output = command
-            .output()
-            .with_context(|| format!("cannot start {shown}"))?;
+        let output = command.output().with_context(|| format!("cannot start {shown}"))?;
         let said = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr);
-            bail!(
-                "{shown} failed ({}): {}{}",
-                output.status,
-                errors.trim(),
-                said.trim()
-            );
+            bail!("{shown} failed ({}): {}{}", output.status, errors.trim(), said.trim());
         }
-        serde_json::from_str(said.trim())
-            .with_context(|| format!("{shown} answered no JSON: {}", said.trim()))
+        serde_json::from_str(said.trim()).with_context(|| format!("{shown} answered no JSON: {}", said.trim()))
     }
 }
 
@@ -72,10 +68,7 @@ impl Tool {
 /// # Errors
 /// Where it is not there.
 pub(super) fn text<'a>(answer: &'a Value, field: &str) -> anyhow::Result<&'a str> {
-    answer
-        .get(field)
-        .and_then(Value::as_str)
-        .with_context(|| format!("no text `{field}` in {answer}"))
+    answer.get(field).and_then(Value::as_str).with_context(|| format!("no text `{field}` in {answer}"))
 }
 
 /// A field of an answer as a whole number of up to 64 bits.
@@ -83,8 +76,5 @@ pub(super) fn text<'a>(answer: &'a Value, field: &str) -> anyhow::Result<&'a str
 /// # Errors
 /// Where it is not there, or something else.
 pub(super) fn number(answer: &Value, field: &str) -> anyhow::Result<u64> {
-    answer
-        .get(field)
-        .and_then(Value::as_u64)
-        .with_context(|| format!("no number `{field}` in {answer}"))
+    answer.get(field).and_then(Value::as_u64).with_context(|| format!("no number `{field}` in {answer}"))
 }

@@ -43,10 +43,7 @@ impl Site {
         }
         arguments.extend(["--hub-account".to_owned(), format!("{hub}=Farthing hub")]);
         let info = self.settle.json(arguments)?;
-        Ok(Domain::new(
-            number(&info, "chain_id")?,
-            text(&info, "contract")?.parse()?,
-        ))
+        Ok(Domain::new(number(&info, "chain_id")?, text(&info, "contract")?.parse()?))
     }
 
     /// Runs a command that both approvers' keys sign.
@@ -59,27 +56,17 @@ impl Site {
     }
 
     pub(super) fn register(&self, account: &str, kind: &str, label: &str) -> anyhow::Result<()> {
-        self.approved(&[
-            "ledger", "register", account, "--kind", kind, "--label", label,
-        ])
-        .map(drop)
+        self.approved(&["ledger", "register", account, "--kind", kind, "--label", label]).map(drop)
     }
 
     pub(super) fn issue(&self, account: &str, amount: u64) -> anyhow::Result<()> {
-        self.approved(&["ledger", "issue", account, &amount.to_string()])
-            .map(drop)
+        self.approved(&["ledger", "issue", account, &amount.to_string()]).map(drop)
     }
 
     pub(super) fn open_escrow(&self, payer: &Path, deposit: u64) -> anyhow::Result<EscrowId> {
         let deposit = deposit.to_string();
-        let arguments: [OsString; 6] = [
-            "escrow".into(),
-            "open".into(),
-            "--key".into(),
-            payer.into(),
-            "--deposit".into(),
-            deposit.into(),
-        ];
+        let arguments: [OsString; 6] =
+            ["escrow".into(), "open".into(), "--key".into(), payer.into(), "--deposit".into(), deposit.into()];
         Ok(text(&self.settle.json(arguments)?, "escrow")?.parse()?)
     }
 
@@ -102,8 +89,7 @@ impl Site {
             "nothing_to_settle" => Ok(0),
             "needs_approvals" => {
                 self.settle.json(["night", "discard"])?;
-                Ok(wide(&run, "settled_base_units")?
-                    .saturating_add(wide(&run, "carried_base_units")?))
+                Ok(wide(&run, "settled_base_units")?.saturating_add(wide(&run, "carried_base_units")?))
             }
             other => bail!("a night that nobody approved is {other}"),
         }
@@ -122,25 +108,14 @@ impl Site {
         let proposal = text(&proposed, "proposal")?;
         for name in APPROVERS {
             let key = self.key_file(name);
-            let arguments: [OsString; 6] = [
-                "night".into(),
-                "approve".into(),
-                "--key".into(),
-                key.into(),
-                "--proposal".into(),
-                proposal.into(),
-            ];
+            let arguments: [OsString; 6] =
+                ["night".into(), "approve".into(), "--key".into(), key.into(), "--proposal".into(), proposal.into()];
             self.settle.json(arguments)?;
         }
         let closed = self.settle.json(["night", "run"])?;
-        ensure!(
-            text(&closed, "state")? == "closed",
-            "the approved night is not closed: {closed}"
-        );
+        ensure!(text(&closed, "state")? == "closed", "the approved night is not closed: {closed}");
         let audit = self.settle.json(["ledger", "audit"])?;
-        let flag = |answer: &Value, field: &str| {
-            answer.get(field).and_then(Value::as_bool).unwrap_or(false)
-        };
+        let flag = |answer: &Value, field: &str| answer.get(field).and_then(Value::as_bool).unwrap_or(false);
         Ok(Some(Night {
             epoch: number(&closed, "epoch")?,
             settled: wide(&closed, "settled_base_units")?,
@@ -157,8 +132,7 @@ impl Site {
     /// # Errors
     /// Where there is nothing to settle, too.
     pub fn settle_night(&self) -> anyhow::Result<Night> {
-        self.try_settle_night()?
-            .context("there is nothing to settle")
+        self.try_settle_night()?.context("there is nothing to settle")
     }
 
     /// What the ledger has settled out of all escrows to date, base units.

@@ -23,9 +23,7 @@ impl SiteFolder {
         match keep {
             None => {
                 let temporary = tempfile::Builder::new().prefix("farthing-").tempdir();
-                Ok(Self::Temporary(
-                    temporary.context("cannot make a temporary folder")?,
-                ))
+                Ok(Self::Temporary(temporary.context("cannot make a temporary folder")?))
             }
             Some(path) => {
                 ensure!(!path.exists(), "{} exists already", path.display());

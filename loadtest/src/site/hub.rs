@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,20 +51,19 @@ pub(super) struct Hub {
     log: PathBuf,
     quic: SocketAddr,
     http: SocketAddr,
+    admin: PathBuf,
     environment: Vec<(String, String)>,
+    launcher: Vec<String>,
     process: Option<Process>,
     kills: u32,
 }
 
 impl Hub {
     /// Makes the hub's folder and sets its ports. Returns what `init` said.
-    pub(super) fn init(
-        program: PathBuf,
-        site: &Path,
-        options: &SiteOptions,
-    ) -> anyhow::Result<(Self, Value)> {
+    pub(super) fn init(program: PathBuf, site: &Path, options: &SiteOptions) -> anyhow::Result<(Self, Value)> {
         let folder = site.join("hub");
         let config = folder.join("farthing-hub.toml");
+        let admin = folder.join("admin.sock");
         let (quic, http) = (free_port()?, free_port()?);
         let [quic, http] = [quic, http].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let init: [OsString; 7] = [
@@ -79,19 +79,9 @@ impl Hub {
         set_http(&config, http)?;
         let tool = Tool::new(program, ["--config".into(), config.into()]);
         let environment = options.hub_environment.clone();
+        let launcher = options.hub_launcher.clone();
         let log = site.join("hub.log");
-        Ok((
-            Self {
-                tool,
-                log,
-                quic,
-                http,
-                environment,
-                process: None,
-                kills: 0,
-            },
-            made,
-        ))
+        Ok((Self { tool, log, quic, http, admin, environment, launcher, process: None, kills: 0 }, made))
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -107,10 +97,7 @@ impl Hub {
     }
 
     /// Runs one of the operator's commands.
-    pub(super) fn ask(
-        &self,
-        arguments: impl IntoIterator<Item = impl Into<OsString>>,
-    ) -> anyhow::Result<Value> {
+    pub(super) fn ask(&self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> anyhow::Result<Value> {
         self.tool.json(arguments)
     }
 
@@ -131,22 +118,18 @@ impl Hub {
 
     fn start(&mut self) -> anyhow::Result<()> {
         ensure!(self.process.is_none(), "the hub runs already");
-        let mut command = self.tool.command();
-        command
-            .arg("run")
-            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let mut command = self.tool.launched_by(&self.launcher);
+        command.arg("run").envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process = Some(Process::start(command, &self.log)?);
         Ok(())
     }
 
-    /// Waits until the hub says that it accepts payments.
+    /// Waits until the hub says that it accepts payments, and takes its operator's commands.
     fn wait_ready(&mut self) -> anyhow::Result<()> {
         let begun = clock::now();
         loop {
-            if self
-                .get("/readyz")
-                .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
-            {
+            let accepts_payments = self.get("/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"));
+            if accepts_payments && UnixStream::connect(&self.admin).is_ok() {
                 return Ok(());
             }
             let process = self.process.as_mut().context("the hub was not started")?;
@@ -155,10 +138,7 @@ impl Hub {
                 bail!("the hub ended ({status}):\n{}", self.last_lines());
             }
             if clock::now().duration_since(begun) > READY_DEADLINE {
-                bail!(
-                    "the hub does not serve within {READY_DEADLINE:?}:\n{}",
-                    self.last_lines()
-                );
+                bail!("the hub does not serve within {READY_DEADLINE:?}:\n{}", self.last_lines());
             }
             std::thread::sleep(POLL);
         }
@@ -168,11 +148,7 @@ impl Hub {
     fn get(&self, path: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect_timeout(&self.http, Duration::from_secs(1))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            self.http
-        )?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.http)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
@@ -181,10 +157,7 @@ impl Hub {
     fn last_lines(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = text.lines().collect();
-        lines
-            .get(lines.len().saturating_sub(LOG_LINES)..)
-            .unwrap_or_default()
-            .join("\n")
+        lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n")
     }
 }
 
@@ -192,15 +165,10 @@ impl Hub {
 fn set_http(config: &Path, http: SocketAddr) -> anyhow::Result<()> {
     let shown = config.display();
     let text = std::fs::read_to_string(config).with_context(|| format!("cannot read {shown}"))?;
-    let lines = text.lines().map(|line| {
-        if line.starts_with("http = ") {
-            format!("http = \"{http}\"\n")
-        } else {
-            format!("{line}\n")
-        }
-    });
-    std::fs::write(config, lines.collect::<String>())
-        .with_context(|| format!("cannot write {shown}"))
+    let lines = text
+        .lines()
+        .map(|line| if line.starts_with("http = ") { format!("http = \"{http}\"\n") } else { format!("{line}\n") });
+    std::fs::write(config, lines.collect::<String>()).with_context(|| format!("cannot write {shown}"))
 }
 
 impl Site {
@@ -220,11 +188,7 @@ impl Site {
     /// # Errors
     /// Where the hub does not run.
     pub fn kill_hub(&mut self) -> anyhow::Result<()> {
-        self.hub
-            .process
-            .take()
-            .context("the hub does not run")?
-            .kill()?;
+        self.hub.process.take().context("the hub does not run")?.kill()?;
         self.hub.kills = self.hub.kills.saturating_add(1);
         Ok(())
     }
@@ -236,11 +200,7 @@ impl Site {
     pub fn stop_hub(&mut self) -> anyhow::Result<()> {
         let process = self.hub.process.take().context("the hub does not run")?;
         let status = process.terminate(STOP_DEADLINE)?;
-        ensure!(
-            status.success(),
-            "the hub ended with {status}:\n{}",
-            self.hub.last_lines()
-        );
+        ensure!(status.success(), "the hub ended with {status}:\n{}", self.hub.last_lines());
         Ok(())
     }
 
@@ -249,11 +209,7 @@ impl Site {
     /// # Errors
     /// Where it was not started.
     pub fn hub_ended(&mut self) -> anyhow::Result<Option<std::process::ExitStatus>> {
-        self.hub
-            .process
-            .as_mut()
-            .context("the hub does not run")?
-            .ended()
+        self.hub.process.as_mut().context("the hub does not run")?.ended()
     }
 
     /// Kills of the hub so far.
@@ -267,12 +223,7 @@ impl Site {
     /// # Errors
     /// Where it does not run.
     pub fn hub_process_id(&self) -> anyhow::Result<u32> {
-        Ok(self
-            .hub
-            .process
-            .as_ref()
-            .context("the hub does not run")?
-            .id())
+        Ok(self.hub.process.as_ref().context("the hub does not run")?.id())
     }
 
     /// Resident memory of the hub, bytes.
@@ -280,11 +231,7 @@ impl Site {
     /// # Errors
     /// Where it does not run.
     pub fn hub_resident_bytes(&self) -> anyhow::Result<u64> {
-        self.hub
-            .process
-            .as_ref()
-            .context("the hub does not run")?
-            .resident_bytes()
+        self.hub.process.as_ref().context("the hub does not run")?.resident_bytes()
     }
 
     /// What the hub said so far.
@@ -301,9 +248,7 @@ impl Site {
     /// Where it does not answer.
     pub fn hub_page(&self, path: &str) -> anyhow::Result<String> {
         let answer = self.hub.get(path)?;
-        let (_, body) = answer
-            .split_once("\r\n\r\n")
-            .context("the answer has no end of its head")?;
+        let (_, body) = answer.split_once("\r\n\r\n").context("the answer has no end of its head")?;
         Ok(body.to_owned())
     }
 
@@ -337,13 +282,7 @@ impl Site {
         let mut after: Option<String> = None;
         loop {
             let mut arguments = vec!["channel", "list", "--limit", PAGE];
-            arguments.extend(
-                after
-                    .as_deref()
-                    .map(|after| ["--after", after])
-                    .into_iter()
-                    .flatten(),
-            );
+            arguments.extend(after.as_deref().map(|after| ["--after", after]).into_iter().flatten());
             let page = self.hub.ask(arguments)?;
             let items = page.get("items").or(page.get("channels")).unwrap_or(&page);
             for channel in items.as_array().context("the hub lists no channels")? {

@@ -44,6 +44,8 @@ use command::{Tool, number, text};
 pub struct SiteOptions {
     /// Environment of the hub's process, such as `FARTHING_HUB__JOURNAL__SEGMENT_MIB`.
     pub hub_environment: Vec<(String, String)>,
+    /// A program and its first arguments that start the hub's process, whose own command line follows them.
+    pub hub_launcher: Vec<String>,
 }
 
 /// A provider of the site.
@@ -68,15 +70,7 @@ pub struct Site {
 
 /// A name as a file name: only letters, digits and dashes stay.
 fn plain(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '-'
-            }
-        })
-        .collect()
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
 }
 
 impl Site {
@@ -96,8 +90,7 @@ impl Site {
         let binaries = Binaries::find()?;
         for part in ["keys", "mandates", "fleets"] {
             let part = folder.join(part);
-            std::fs::create_dir_all(&part)
-                .with_context(|| format!("cannot make {}", part.display()))?;
+            std::fs::create_dir_all(&part).with_context(|| format!("cannot make {}", part.display()))?;
         }
         let options_of_settle: [OsString; 2] = ["--site".into(), folder.into()];
         let settle = Tool::new(binaries.settle, options_of_settle);
@@ -106,9 +99,7 @@ impl Site {
         let mut site = Self {
             contact: HubContact {
                 hub: hub.address().to_string().into(),
-                pin: text(&made, "certificate_pin")?
-                    .parse()
-                    .context("the hub's pin")?,
+                pin: text(&made, "certificate_pin")?.parse().context("the hub's pin")?,
                 address,
                 ledger: Domain::new(0, Address::ZERO),
             },
@@ -134,10 +125,7 @@ impl Site {
     }
 
     fn key_file(&self, name: &str) -> PathBuf {
-        self.folder
-            .join("keys")
-            .join(plain(name))
-            .with_extension("key")
+        self.folder.join("keys").join(plain(name)).with_extension("key")
     }
 
     fn new_key(&self, name: &str) -> anyhow::Result<DeviceKey> {
@@ -152,12 +140,8 @@ impl Site {
         let key = self.new_key(name)?;
         let address = key.address().to_string();
         self.register(&address, "provider", name)?;
-        self.hub
-            .ask(["provider", "add", &address, "--name", name])?;
-        Ok(Provider {
-            name: name.to_owned(),
-            key,
-        })
+        self.hub.ask(["provider", "add", &address, "--name", name])?;
+        Ok(Provider { name: name.to_owned(), key })
     }
 
     /// The price of a provider's service. The hub must run.
@@ -184,30 +168,11 @@ impl Site {
         let price = format!("{}/{}", price.amount(), price.per_units());
         let (payee, group) = (provider.key.address().to_string(), rating_group.to_string());
         let (increment, version) = (tariff.increment().to_string(), tariff.version().to_string());
-        let arguments = [
-            "tariff",
-            "add",
-            "--payee",
-            &payee,
-            "--rating-group",
-            &group,
-            "--unit",
-            unit,
-        ];
-        let terms = [
-            "--price",
-            &price,
-            "--increment",
-            &increment,
-            "--number",
-            &version,
-        ];
+        let arguments = ["tariff", "add", "--payee", &payee, "--rating-group", &group, "--unit", unit];
+        let terms = ["--price", &price, "--increment", &increment, "--number", &version];
         let set = self.hub.ask(arguments.into_iter().chain(terms))?;
         let hash = tariff.hash().to_string();
-        ensure!(
-            text(&set, "tariff")? == hash,
-            "the hub's tariff is not the one that was meant: {set}"
-        );
+        ensure!(text(&set, "tariff")? == hash, "the hub's tariff is not the one that was meant: {set}");
         Ok(())
     }
 
@@ -234,18 +199,10 @@ impl Site {
             seed: FleetSeed::random()?,
             escrow,
             payer: None,
-            lane: LaneOffer {
-                payee: provider.key.address(),
-                rating_group: RatingGroup(rating_group),
-            },
+            lane: LaneOffer { payee: provider.key.address(), rating_group: RatingGroup(rating_group) },
         };
-        FleetDescription::of(&fleet, Some(file)).save(
-            &self
-                .folder
-                .join("fleets")
-                .join(plain(name))
-                .with_extension("json"),
-        )?;
+        FleetDescription::of(&fleet, Some(file))
+            .save(&self.folder.join("fleets").join(plain(name)).with_extension("json"))?;
         Ok(fleet)
     }
 
@@ -254,9 +211,7 @@ impl Site {
     /// # Errors
     /// Where this site did not open it.
     pub fn payer(&self, escrow: &EscrowId) -> anyhow::Result<&DeviceKey> {
-        self.payers
-            .get(escrow)
-            .context("the escrow is not of this site")
+        self.payers.get(escrow).context("the escrow is not of this site")
     }
 
     /// Mandates for the named devices of a fleet with their limits in base units, under one signature, taken up by the
@@ -265,18 +220,13 @@ impl Site {
     /// # Errors
     /// Where a program fails, or the hub does not take all of them.
     pub fn import_mandates(&self, fleet: &Fleet, devices: &[(String, u64)]) -> anyhow::Result<()> {
-        let terms = devices
-            .iter()
-            .map(|(name, limit)| fleet.terms(name, *limit));
+        let terms = devices.iter().map(|(name, limit)| fleet.terms(name, *limit));
         let terms: Vec<_> = terms.collect::<anyhow::Result<_>>()?;
         let payer = self.payer(&fleet.escrow)?;
         let bundles = sign_mandates(payer, &self.contact.ledger, fleet.escrow, &terms)?;
         let accepted = self.import_bundles(&bundles)?;
         let asked = u64::try_from(devices.len())?;
-        ensure!(
-            accepted == asked,
-            "the hub took up {accepted} of {asked} mandates"
-        );
+        ensure!(accepted == asked, "the hub took up {accepted} of {asked} mandates");
         Ok(())
     }
 
@@ -285,18 +235,10 @@ impl Site {
     /// # Errors
     /// Where the file cannot be written or the hub refuses.
     pub fn import_bundles(&self, bundles: &[MandateBundle]) -> anyhow::Result<u64> {
-        let name = bundles
-            .first()
-            .map_or_else(|| "none".to_owned(), |bundle| bundle.escrow.to_string());
-        let path = self
-            .folder
-            .join("mandates")
-            .join(name)
-            .with_extension("cbor");
+        let name = bundles.first().map_or_else(|| "none".to_owned(), |bundle| bundle.escrow.to_string());
+        let path = self.folder.join("mandates").join(name).with_extension("cbor");
         let mut bytes = Vec::new();
-        bundles
-            .iter()
-            .for_each(|bundle| encode_into(bundle, &mut bytes));
+        bundles.iter().for_each(|bundle| encode_into(bundle, &mut bytes));
         std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
         let arguments: [OsString; 3] = ["channel".into(), "import".into(), path.into()];
         number(&self.hub.ask(arguments)?, "accepted")
@@ -321,10 +263,6 @@ impl Site {
     /// # Errors
     /// Where it does not end as it should.
     pub fn finish(mut self) -> anyhow::Result<()> {
-        if self.hub.is_started() {
-            self.stop_hub()
-        } else {
-            Ok(())
-        }
+        if self.hub.is_started() { self.stop_hub() } else { Ok(()) }
     }
 }

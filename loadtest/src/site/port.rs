@@ -13,12 +13,10 @@ const TRIES: u32 = 200;
 
 /// A port of this machine that nobody listens on at the moment, neither for UDP nor for TCP.
 pub(super) fn free_port() -> anyhow::Result<u16> {
-    let mut tries = (0..TRIES)
-        .filter_map(|_| getrandom::u32().ok())
-        .filter_map(|random| {
-            let port = FIRST + u16::try_from(random % u32::from(COUNT)).ok()?;
-            is_free(port).then_some(port)
-        });
+    let mut tries = (0..TRIES).filter_map(|_| getrandom::u32().ok()).filter_map(|random| {
+        let port = FIRST + u16::try_from(random % u32::from(COUNT)).ok()?;
+        is_free(port).then_some(port)
+    });
     tries.next().context("no free port was found")
 }
 

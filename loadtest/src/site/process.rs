@@ -29,17 +29,9 @@ impl Process {
         let file: File = file.with_context(|| format!("cannot open {}", log.display()))?;
         let errors = file.try_clone().context("cannot share a log file")?;
         let program = command.get_program().to_os_string();
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(file)
-            .stderr(errors)
-            .spawn();
-        let child =
-            child.with_context(|| format!("cannot start {}", Path::new(&program).display()))?;
-        Ok(Self {
-            child,
-            log: log.to_path_buf(),
-        })
+        let child = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn();
+        let child = child.with_context(|| format!("cannot start {}", Path::new(&program).display()))?;
+        Ok(Self { child, log: log.to_path_buf() })
     }
 
     /// Its process id.
@@ -86,10 +78,7 @@ impl Process {
                 return Ok(status);
             }
             if clock::now().duration_since(begun) > deadline {
-                anyhow::bail!(
-                    "a process does not end on SIGTERM within {deadline:?}; see {}",
-                    self.log.display()
-                );
+                anyhow::bail!("a process does not end on SIGTERM within {deadline:?}; see {}", self.log.display());
             }
             std::thread::sleep(POLL);
         }
@@ -102,15 +91,8 @@ impl Process {
     pub fn resident_bytes(&self) -> anyhow::Result<u64> {
         let path = format!("/proc/{}/status", self.child.id());
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap_or_default();
-        let kib: u64 = line
-            .trim()
-            .trim_end_matches(" kB")
-            .parse()
-            .with_context(|| format!("{path} has no VmRSS"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().with_context(|| format!("{path} has no VmRSS"))?;
         Ok(kib.saturating_mul(1024))
     }
 }

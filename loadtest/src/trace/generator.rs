@@ -27,21 +27,11 @@ pub fn generate(unit: Unit, devices: usize, rows_per_device: usize, seed: u64) -
         for row in 0..rows_per_device {
             let [gap, size] = draw(seed, unit, device, row);
             at_us = at_us.saturating_add((gap % (2 * GAP_SECONDS_MEAN * 1_000_000)).max(1));
-            rows.push(Row {
-                at_us,
-                device,
-                units: quantity(unit, size),
-            });
+            rows.push(Row { at_us, device, units: quantity(unit, size) });
         }
     }
     rows.sort_by_key(|row| row.at_us);
-    Trace {
-        unit,
-        devices: (0..devices)
-            .map(|device| format!("{names}-{device:04}"))
-            .collect(),
-        rows,
-    }
+    Trace { unit, devices: (0..devices).map(|device| format!("{names}-{device:04}")).collect(), rows }
 }
 
 fn draw(seed: u64, unit: Unit, device: usize, row: usize) -> [u64; 2] {
@@ -77,11 +67,6 @@ mod tests {
         assert_ne!(trace.rows, generate(Unit::Seconds, 5, 20, 8).rows);
         assert_eq!((trace.devices.len(), trace.rows.len()), (5, 100));
         assert!(trace.rows.is_sorted_by_key(|row| row.at_us));
-        assert!(
-            trace
-                .rows
-                .iter()
-                .all(|row| (1..=3_600).contains(&row.units))
-        );
+        assert!(trace.rows.iter().all(|row| (1..=3_600).contains(&row.units)));
     }
 }

@@ -43,9 +43,7 @@ impl Trace {
     /// Units of all rows; 128 bits, so that the sum always fits.
     #[must_use]
     pub fn units(&self) -> u128 {
-        self.rows.iter().fold(0, |sum: u128, row| {
-            sum.saturating_add(u128::from(row.units))
-        })
+        self.rows.iter().fold(0, |sum: u128, row| sum.saturating_add(u128::from(row.units)))
     }
 
     /// Microseconds from the first row to the last.

@@ -33,10 +33,7 @@ impl FromStr for PriceOption {
     fn from_str(text: &str) -> Result<Self, ParsePriceError> {
         let (amount, per_units) = text.split_once('/').unwrap_or((text, "1"));
         let number = |text: &str| text.trim().parse::<u64>().map_err(|_| ParsePriceError);
-        Ok(Self {
-            amount: number(amount)?,
-            per_units: NonZeroU64::new(number(per_units)?).ok_or(ParsePriceError)?,
-        })
+        Ok(Self { amount: number(amount)?, per_units: NonZeroU64::new(number(per_units)?).ok_or(ParsePriceError)? })
     }
 }
 
@@ -74,11 +71,7 @@ mod tests {
 
     #[test]
     fn the_tariff_rounds_up_once() {
-        let tariff = "3/1000"
-            .parse::<PriceOption>()
-            .unwrap()
-            .tariff(Unit::Octets, 1)
-            .unwrap();
+        let tariff = "3/1000".parse::<PriceOption>().unwrap().tariff(Unit::Octets, 1).unwrap();
         assert_eq!(tariff.charge_units(1).unwrap(), 1);
         assert_eq!(tariff.charge_units(2_000).unwrap(), 6);
         assert_eq!(tariff.charge_units(2_001).unwrap(), 7);

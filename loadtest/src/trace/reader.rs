@@ -54,12 +54,7 @@ impl std::fmt::Display for TraceError {
             Self::File { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Csv(error) => write!(f, "not a table: {error}"),
             Self::Column(name) => write!(f, "the header has no column `{name}`"),
-            Self::Field {
-                line,
-                column,
-                text,
-                expected,
-            } => {
+            Self::Field { line, column, text, expected } => {
                 write!(f, "line {line}: {column} is `{text}`, expected {expected}")
             }
             Self::MixedKinds { line } => {
@@ -77,17 +72,10 @@ impl std::error::Error for TraceError {}
 /// # Errors
 /// [`TraceError`].
 pub fn read(path: &Path) -> Result<Trace, TraceError> {
-    let fault = |source| TraceError::File {
-        path: path.to_path_buf(),
-        source,
-    };
+    let fault = |source| TraceError::File { path: path.to_path_buf(), source };
     let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(fault)?);
     let compressed = file.fill_buf().map_err(fault)?.starts_with(&GZIP_MAGIC);
-    if compressed {
-        read_from(MultiGzDecoder::new(file))
-    } else {
-        read_from(file)
-    }
+    if compressed { read_from(MultiGzDecoder::new(file)) } else { read_from(file) }
 }
 
 /// Reads an uncompressed trace.
@@ -116,18 +104,10 @@ pub fn read_from(source: impl Read) -> Result<Trace, TraceError> {
                 device
             }
         };
-        rows.push(Row {
-            at_us: columns.time(&record, line)?,
-            device,
-            units: columns.units(&record, line)?,
-        });
+        rows.push(Row { at_us: columns.time(&record, line)?, device, units: columns.units(&record, line)? });
     }
     rows.sort_by_key(|row| row.at_us);
-    Ok(Trace {
-        unit: unit.ok_or(TraceError::Empty)?,
-        devices,
-        rows,
-    })
+    Ok(Trace { unit: unit.ok_or(TraceError::Empty)?, devices, rows })
 }
 
 /// Where the needed columns stand.
@@ -141,9 +121,7 @@ struct Columns {
 impl Columns {
     fn find(header: &StringRecord) -> Result<Self, TraceError> {
         let find = |name: &'static str| {
-            let found = header
-                .iter()
-                .position(|column| column.trim().eq_ignore_ascii_case(name));
+            let found = header.iter().position(|column| column.trim().eq_ignore_ascii_case(name));
             found.ok_or(TraceError::Column(name))
         };
         Ok(Self {
@@ -156,11 +134,7 @@ impl Columns {
 
     fn device<'r>(&self, record: &'r StringRecord, line: u64) -> Result<&'r str, TraceError> {
         let id = record.get(self.device_id).unwrap_or_default().trim();
-        if id.is_empty() {
-            Err(field(line, "device_id", id, "a name"))
-        } else {
-            Ok(id)
-        }
+        if id.is_empty() { Err(field(line, "device_id", id, "a name")) } else { Ok(id) }
     }
 
     fn unit(&self, record: &StringRecord, line: u64) -> Result<Unit, TraceError> {
@@ -175,24 +149,17 @@ impl Columns {
 
     fn time(&self, record: &StringRecord, line: u64) -> Result<u64, TraceError> {
         let text = record.get(self.timestamp).unwrap_or_default().trim();
-        timestamp::parse(text)
-            .ok_or_else(|| field(line, "timestamp", text, "seconds since 1970, with a point"))
+        timestamp::parse(text).ok_or_else(|| field(line, "timestamp", text, "seconds since 1970, with a point"))
     }
 
     fn units(&self, record: &StringRecord, line: u64) -> Result<u64, TraceError> {
         let text = record.get(self.quantity).unwrap_or_default().trim();
-        text.parse()
-            .map_err(|_| field(line, "quantity", text, "a whole number of units"))
+        text.parse().map_err(|_| field(line, "quantity", text, "a whole number of units"))
     }
 }
 
 fn field(line: u64, column: &'static str, text: &str, expected: &'static str) -> TraceError {
-    TraceError::Field {
-        line,
-        column,
-        text: text.to_owned(),
-        expected,
-    }
+    TraceError::Field { line, column, text: text.to_owned(), expected }
 }
 
 #[cfg(test)]
@@ -217,11 +184,7 @@ quantity,timestamp,kind,label,device_id
         let trace = read_from(TABLE.as_bytes()).unwrap();
         assert_eq!(trace.unit, Unit::Octets);
         assert_eq!(trace.devices, ["b", "a"]);
-        let rows: Vec<_> = trace
-            .rows
-            .iter()
-            .map(|row| (row.device, row.units))
-            .collect();
+        let rows: Vec<_> = trace.rows.iter().map(|row| (row.device, row.units)).collect();
         assert_eq!(rows, [(1, 0), (0, 15), (1, 1_780_000_000)]);
         assert_eq!(trace.units(), 1_780_000_015);
         assert_eq!(trace.span_us(), 245_031_000);
@@ -242,25 +205,14 @@ quantity,timestamp,kind,label,device_id
     #[test]
     fn what_cannot_be_billed_is_refused_with_its_line() {
         let head = "timestamp,device_id,kind,quantity\n";
-        assert_eq!(
-            problem("timestamp,device_id,kind\n"),
-            "the header has no column `quantity`"
-        );
+        assert_eq!(problem("timestamp,device_id,kind\n"), "the header has no column `quantity`");
         assert!(problem(head).contains("no rows"));
-        assert!(
-            problem(&format!("{head}1,a,bytes,1\n1,a,bytes,1.5\n")).starts_with("line 3: quantity")
-        );
+        assert!(problem(&format!("{head}1,a,bytes,1\n1,a,bytes,1.5\n")).starts_with("line 3: quantity"));
         assert!(problem(&format!("{head}1,a,bytes,-1\n")).starts_with("line 2: quantity"));
         assert!(problem(&format!("{head}1,a,litres,1\n")).starts_with("line 2: kind"));
         assert!(problem(&format!("{head}x,a,bytes,1\n")).starts_with("line 2: timestamp"));
         assert!(problem(&format!("{head}1,,bytes,1\n")).starts_with("line 2: device_id"));
-        assert!(
-            problem(&format!("{head}1,a,bytes,1\n2,a,events,1\n"))
-                .starts_with("line 3: another kind")
-        );
-        assert!(
-            problem(&format!("{head}1,a,bytes,99999999999999999999\n"))
-                .starts_with("line 2: quantity")
-        );
+        assert!(problem(&format!("{head}1,a,bytes,1\n2,a,events,1\n")).starts_with("line 3: another kind"));
+        assert!(problem(&format!("{head}1,a,bytes,99999999999999999999\n")).starts_with("line 2: quantity"));
     }
 }

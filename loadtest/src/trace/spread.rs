@@ -26,29 +26,14 @@ impl Trace {
                 now % copies
             });
             let place = *places.entry((row.device, turn)).or_insert_with(|| {
-                let owner = self
-                    .devices
-                    .get(row.device)
-                    .map(String::as_str)
-                    .unwrap_or_default();
-                names.push(if copies == 1 {
-                    owner.to_owned()
-                } else {
-                    format!("{owner}/{turn}")
-                });
+                let owner = self.devices.get(row.device).map(String::as_str).unwrap_or_default();
+                names.push(if copies == 1 { owner.to_owned() } else { format!("{owner}/{turn}") });
                 names.len().saturating_sub(1)
             });
-            Row {
-                device: place,
-                ..row
-            }
+            Row { device: place, ..row }
         });
         let rows = rows.collect();
-        Self {
-            unit: self.unit,
-            devices: names,
-            rows,
-        }
+        Self { unit: self.unit, devices: names, rows }
     }
 }
 

@@ -1,0 +1,13 @@
+//! Whole sites of real processes: hub, ledger, finance, devices, providers.
+#![allow(clippy::unwrap_used)]
+
+mod commands;
+mod crashes;
+mod damage;
+mod foreign;
+mod hostile;
+mod nights;
+mod payments;
+mod relay;
+mod support;
+mod transport;
