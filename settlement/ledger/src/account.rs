@@ -112,10 +112,7 @@ mod tests {
     #[test]
     fn a_new_payout_address_waits_for_its_time() {
         let mut account = Account::new(Address([1; 20]));
-        account.payout_pending = Some(PendingPayout {
-            payout: Address([2; 20]),
-            effective: UnixSeconds(10),
-        });
+        account.payout_pending = Some(PendingPayout { payout: Address([2; 20]), effective: UnixSeconds(10) });
         assert_eq!(account.payout_at(UnixSeconds(9)), Address([1; 20]));
         assert_eq!(account.payout_at(UnixSeconds(10)), Address([2; 20]));
     }

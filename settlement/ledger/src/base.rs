@@ -82,11 +82,7 @@ pub trait BaseLedger: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`LedgerError::Refused`], which changes nothing; and as for reads.
-    fn submit(
-        &self,
-        operation: &SignedOperation,
-        now: UnixSeconds,
-    ) -> Result<Vec<LoggedEvent>, LedgerError>;
+    fn submit(&self, operation: &SignedOperation, now: UnixSeconds) -> Result<Vec<LoggedEvent>, LedgerError>;
 
     /// How far the log reaches.
     ///
@@ -149,11 +145,7 @@ pub trait BaseLedger: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// As [`Self::identity`].
     fn lane_settled(&self, lane: &LaneId) -> Result<u64, LedgerError> {
-        Ok(self
-            .lanes_settled(std::slice::from_ref(lane))?
-            .first()
-            .copied()
-            .unwrap_or(0))
+        Ok(self.lanes_settled(std::slice::from_ref(lane))?.first().copied().unwrap_or(0))
     }
 
     /// What batches of leaves last settled for each channel of an escrow, by device. A claim under the serial told here

@@ -66,11 +66,7 @@ impl EmbeddedLedger {
         let approvers = check_genesis(approvers, accounts)?;
         let mut contract = Address::ZERO;
         getrandom::fill(&mut contract.0).map_err(|error| LedgerError::Storage(Box::new(error)))?;
-        let identity = LedgerIdentity {
-            chain_id: EMBEDDED_CHAIN_ID,
-            contract,
-            approvers,
-        };
+        let identity = LedgerIdentity { chain_id: EMBEDDED_CHAIN_ID, contract, approvers };
         let file = LedgerFile::create(path.as_ref(), |transaction| {
             let mut books = Books::open(transaction, now)?;
             books.write_identity(&identity)?;
@@ -102,9 +98,7 @@ impl EmbeddedLedger {
         let file = LedgerFile::new(path.as_ref());
         let identity = file.read(|transaction| {
             let meta = transaction.open_table(rows::META)?;
-            let row = meta
-                .get(rows::META_IDENTITY)?
-                .ok_or_else(|| LedgerError::damaged("identity is missing"))?;
+            let row = meta.get(rows::META_IDENTITY)?.ok_or_else(|| LedgerError::damaged("identity is missing"))?;
             decode::<LedgerIdentity>(row.value(), "identity")
         })?;
         if identity.chain_id != EMBEDDED_CHAIN_ID {
@@ -138,31 +132,19 @@ impl EmbeddedLedger {
         })
     }
 
-    fn settle(
-        &self,
-        batch: &SettlementBatch,
-        now: UnixSeconds,
-    ) -> Result<Vec<LoggedEvent>, LedgerError> {
-        let escrow = self
-            .escrow(&batch.order.operation.escrow)?
-            .ok_or(LedgerRefusal::UnknownEscrow)?;
+    fn settle(&self, batch: &SettlementBatch, now: UnixSeconds) -> Result<Vec<LoggedEvent>, LedgerError> {
+        let escrow = self.escrow(&batch.order.operation.escrow)?.ok_or(LedgerRefusal::UnknownEscrow)?;
         let proven = batch_rules::prove(&self.identity.domain(), &escrow, batch)?;
         self.change(now, |books| batch_rules::settle(books, &proven))
     }
 
-    fn read<T>(
-        &self,
-        query: impl FnOnce(&ReadTransaction) -> Result<T, LedgerError>,
-    ) -> Result<T, LedgerError> {
+    fn read<T>(&self, query: impl FnOnce(&ReadTransaction) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         self.file.read(query)
     }
 }
 
 /// The approvers in ascending order.
-fn check_genesis(
-    approvers: &[Address],
-    accounts: &[GenesisAccount],
-) -> Result<Vec<Address>, LedgerError> {
+fn check_genesis(approvers: &[Address], accounts: &[GenesisAccount]) -> Result<Vec<Address>, LedgerError> {
     let mut sorted = approvers.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
@@ -178,9 +160,7 @@ fn check_genesis(
             return Err(LedgerError::Genesis("an account is zero or named twice"));
         }
         if !account_rules::label_is_good(&account.label) {
-            return Err(LedgerError::Genesis(
-                "a label must have 1 to 64 bytes and no control characters",
-            ));
+            return Err(LedgerError::Genesis("a label must have 1 to 64 bytes and no control characters"));
         }
         if account.kind.is_participant() && sorted.binary_search(&account.address).is_ok() {
             return Err(LedgerError::Genesis(
@@ -196,65 +176,45 @@ impl BaseLedger for EmbeddedLedger {
         Ok(self.identity.clone())
     }
 
-    fn submit(
-        &self,
-        operation: &SignedOperation,
-        now: UnixSeconds,
-    ) -> Result<Vec<LoggedEvent>, LedgerError> {
+    fn submit(&self, operation: &SignedOperation, now: UnixSeconds) -> Result<Vec<LoggedEvent>, LedgerError> {
         let identity = &self.identity;
         let domain = &identity.domain();
         match operation {
             SignedOperation::Issue(approved) => {
                 check_approvals(identity, approved)?;
-                self.change(now, |books| {
-                    account_rules::issue(books, &approved.operation)
-                })
+                self.change(now, |books| account_rules::issue(books, &approved.operation))
             }
             SignedOperation::RegisterAccount(approved) => {
                 check_approvals(identity, approved)?;
                 let wanted = &approved.operation;
-                if wanted.kind.is_participant()
-                    && identity.approvers.binary_search(&wanted.account).is_ok()
-                {
+                if wanted.kind.is_participant() && identity.approvers.binary_search(&wanted.account).is_ok() {
                     return Err(LedgerRefusal::ApproverAsParticipant.into());
                 }
-                self.change(now, |books| {
-                    account_rules::register(books, &approved.operation)
-                })
+                self.change(now, |books| account_rules::register(books, &approved.operation))
             }
             SignedOperation::TransferBatch(approved) => {
                 check_approvals(identity, approved)?;
-                self.change(now, |books| {
-                    account_rules::transfer(books, &approved.operation)
-                })
+                self.change(now, |books| account_rules::transfer(books, &approved.operation))
             }
             SignedOperation::CloseEpoch(approved) => {
                 check_approvals(identity, approved)?;
-                self.change(now, |books| {
-                    account_rules::close_epoch(books, &approved.operation)
-                })
+                self.change(now, |books| account_rules::close_epoch(books, &approved.operation))
             }
             SignedOperation::SetPayout(signed) => {
                 check_signer(domain, signed, &signed.operation.account)?;
-                self.change(now, |books| {
-                    account_rules::set_payout(books, &signed.operation)
-                })
+                self.change(now, |books| account_rules::set_payout(books, &signed.operation))
             }
-            SignedOperation::OpenEscrow(signed) => {
-                self.change(now, |books| escrow_rules::open(books, domain, signed))
+            SignedOperation::OpenEscrow(signed) => self.change(now, |books| escrow_rules::open(books, domain, signed)),
+            SignedOperation::TopUp(signed) => self.change(now, |books| escrow_rules::top_up(books, domain, signed)),
+            SignedOperation::RequestClose(signed) => {
+                self.change(now, |books| escrow_rules::request_close(books, domain, signed))
             }
-            SignedOperation::TopUp(signed) => {
-                self.change(now, |books| escrow_rules::top_up(books, domain, signed))
-            }
-            SignedOperation::RequestClose(signed) => self.change(now, |books| {
-                escrow_rules::request_close(books, domain, signed)
-            }),
             SignedOperation::Withdraw(signed) => {
                 self.change(now, |books| escrow_rules::withdraw(books, domain, signed))
             }
-            SignedOperation::CloseEscrow { close, voucher } => self.change(now, |books| {
-                escrow_rules::close(books, domain, close, voucher.as_ref())
-            }),
+            SignedOperation::CloseEscrow { close, voucher } => {
+                self.change(now, |books| escrow_rules::close(books, domain, close, voucher.as_ref()))
+            }
             SignedOperation::RevokeMandate(signed) => {
                 self.change(now, |books| escrow_rules::revoke(books, domain, signed))
             }
@@ -265,10 +225,7 @@ impl BaseLedger for EmbeddedLedger {
     fn heads(&self) -> Result<LedgerHeads, LedgerError> {
         self.read(|transaction| {
             let head = transaction.open_table(rows::EVENTS)?.len()?;
-            Ok(LedgerHeads {
-                head,
-                finalized: head,
-            })
+            Ok(LedgerHeads { head, finalized: head })
         })
     }
 
@@ -282,11 +239,7 @@ impl BaseLedger for EmbeddedLedger {
             for row in table.range(first..)?.take(max.min(EVENTS_PER_READ_MAX)) {
                 let (cursor, bytes) = row?;
                 let StoredEvent { at, event } = decode(bytes.value(), "event")?;
-                events.push(LoggedEvent {
-                    cursor: cursor.value(),
-                    at,
-                    event,
-                });
+                events.push(LoggedEvent { cursor: cursor.value(), at, event });
             }
             Ok(events)
         })
@@ -303,63 +256,43 @@ impl BaseLedger for EmbeddedLedger {
     fn escrows(&self) -> Result<Vec<Escrow>, LedgerError> {
         self.read(|transaction| {
             let table = transaction.open_table(rows::ESCROWS)?;
-            table
-                .iter()?
-                .map(|row| decode(row?.1.value(), "escrow"))
-                .collect()
+            table.iter()?.map(|row| decode(row?.1.value(), "escrow")).collect()
         })
     }
 
     fn account(&self, address: &Address) -> Result<Account, LedgerError> {
-        self.read(|transaction| {
-            rows::find_account(&transaction.open_table(rows::ACCOUNTS)?, address)
-        })
+        self.read(|transaction| rows::find_account(&transaction.open_table(rows::ACCOUNTS)?, address))
     }
 
     fn accounts(&self) -> Result<Vec<Account>, LedgerError> {
         self.read(|transaction| {
             let table = transaction.open_table(rows::ACCOUNTS)?;
-            table
-                .iter()?
-                .map(|row| decode(row?.1.value(), "account"))
-                .collect()
+            table.iter()?.map(|row| decode(row?.1.value(), "account")).collect()
         })
     }
 
     fn lanes_settled(&self, lanes: &[LaneId]) -> Result<Vec<u64>, LedgerError> {
         self.read(|transaction| {
             let table = transaction.open_table(rows::LANES)?;
-            lanes
-                .iter()
-                .map(|lane| rows::lane_total(&table, lane))
-                .collect()
+            lanes.iter().map(|lane| rows::lane_total(&table, lane)).collect()
         })
     }
 
     fn channels_settled(&self, escrow: &EscrowId) -> Result<Vec<SettledChannel>, LedgerError> {
         self.read(|transaction| {
             let table = transaction.open_table(rows::CHANNELS)?;
-            let (first, last) = (
-                channel_key(escrow, &Address::ZERO),
-                channel_key(escrow, &Address([0xff; 20])),
-            );
+            let (first, last) = (channel_key(escrow, &Address::ZERO), channel_key(escrow, &Address([0xff; 20])));
             let mut channels = Vec::new();
             for row in table.range::<&rows::ChannelKey>(&first..=&last)? {
                 let ChannelRow { mandate, total } = decode(row?.1.value(), "channel")?;
-                channels.push(SettledChannel {
-                    device: mandate.device,
-                    serial: mandate.serial,
-                    total,
-                });
+                channels.push(SettledChannel { device: mandate.device, serial: mandate.serial, total });
             }
             Ok(channels)
         })
     }
 
     fn revocations(&self, escrow: &EscrowId) -> Result<Vec<Revocation>, LedgerError> {
-        self.read(|transaction| {
-            rows::revocations(&transaction.open_table(rows::REVOCATIONS)?, escrow)
-        })
+        self.read(|transaction| rows::revocations(&transaction.open_table(rows::REVOCATIONS)?, escrow))
     }
 
     fn epoch_last(&self, hub: &Address) -> Result<Option<ClosedEpoch>, LedgerError> {
@@ -367,12 +300,7 @@ impl BaseLedger for EmbeddedLedger {
     }
 
     fn proposal_executed(&self, proposal: &Hash32) -> Result<bool, LedgerError> {
-        self.read(|transaction| {
-            Ok(transaction
-                .open_table(rows::PROPOSALS)?
-                .get(&proposal.0)?
-                .is_some())
-        })
+        self.read(|transaction| Ok(transaction.open_table(rows::PROPOSALS)?.get(&proposal.0)?.is_some()))
     }
 
     fn audit(&self) -> Result<Audit, LedgerError> {

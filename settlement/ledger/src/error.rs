@@ -18,9 +18,7 @@ pub enum LedgerError {
     #[error("the ledger is damaged: {0}")]
     Damaged(String),
     /// The books would not add up: a bug. The operation was not carried out.
-    #[error(
-        "not conserved: {issued} base units issued, {accounts} in accounts, {escrows} in escrows"
-    )]
+    #[error("not conserved: {issued} base units issued, {accounts} in accounts, {escrows} in escrows")]
     NotConserved {
         /// Everything ever issued.
         issued: u64,
@@ -65,13 +63,7 @@ macro_rules! storage_errors {
     };
 }
 
-storage_errors!(
-    std::io::Error,
-    redb::StorageError,
-    redb::TransactionError,
-    redb::TableError,
-    redb::CommitError
-);
+storage_errors!(std::io::Error, redb::StorageError, redb::TransactionError, redb::TableError, redb::CommitError);
 
 impl From<redb::DatabaseError> for LedgerError {
     fn from(error: redb::DatabaseError) -> Self {

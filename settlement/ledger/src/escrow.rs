@@ -101,9 +101,7 @@ impl Escrow {
     #[must_use]
     pub fn withdrawable_at(&self) -> Option<UnixSeconds> {
         match self.state {
-            EscrowState::CloseRequested { at, .. } => {
-                Some(UnixSeconds(at.0.saturating_add(WITHDRAW_GRACE_SECONDS)))
-            }
+            EscrowState::CloseRequested { at, .. } => Some(UnixSeconds(at.0.saturating_add(WITHDRAW_GRACE_SECONDS))),
             _ => None,
         }
     }

@@ -254,20 +254,9 @@ impl Event {
     #[must_use]
     pub fn opened_terms(&self) -> Option<EscrowTerms> {
         match *self {
-            Self::EscrowOpened {
-                payer,
-                payee,
-                token,
-                salt,
-                authorized_signer,
-                ..
-            } => Some(EscrowTerms {
-                payer,
-                payee,
-                token,
-                salt,
-                authorized_signer,
-            }),
+            Self::EscrowOpened { payer, payee, token, salt, authorized_signer, .. } => {
+                Some(EscrowTerms { payer, payee, token, salt, authorized_signer })
+            }
             _ => None,
         }
     }

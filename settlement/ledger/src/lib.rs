@@ -40,8 +40,7 @@ pub use error::LedgerError;
 pub use escrow::{Escrow, EscrowState, Revocation, SettledChannel};
 pub use event::{ClosedEpoch, Event, LoggedEvent};
 pub use operation::{
-    Approved, CloseEpoch, CloseEscrow, Issue, JournalCursor, Leg, OpenEscrow, RegisterAccount,
-    RequestClose, RevokeMandate, SetPayout, SettleBatch, Signed, SignedOperation, TopUp,
-    TransferBatch, Withdraw,
+    Approved, CloseEpoch, CloseEscrow, Issue, JournalCursor, Leg, OpenEscrow, RegisterAccount, RequestClose,
+    RevokeMandate, SetPayout, SettleBatch, Signed, SignedOperation, TopUp, TransferBatch, Withdraw,
 };
 pub use refusal::LedgerRefusal;

@@ -51,16 +51,7 @@ pub(crate) const CLAIMS_PER_WORKER_MIN: usize = 256;
 pub(crate) const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
 const _: () = {
-    assert!(
-        APPROVALS_REQUIRED == 2,
-        "approvals are a pair in every signed operation"
-    );
-    assert!(
-        MANDATE_END_GRACE_SECONDS >= WITHDRAW_GRACE_SECONDS,
-        "an exit must not outrun the last batch"
-    );
-    assert!(
-        EMBEDDED_CHAIN_ID < 1 << 53,
-        "chain ids stay exact in JavaScript"
-    );
+    assert!(APPROVALS_REQUIRED == 2, "approvals are a pair in every signed operation");
+    assert!(MANDATE_END_GRACE_SECONDS >= WITHDRAW_GRACE_SECONDS, "an exit must not outrun the last batch");
+    assert!(EMBEDDED_CHAIN_ID < 1 << 53, "chain ids stay exact in JavaScript");
 };

@@ -26,12 +26,8 @@ use minicbor::{Decode, Encode};
 
 use crate::batch::SettlementBatch;
 
-pub use escrow::{
-    CloseEscrow, OpenEscrow, RequestClose, RevokeMandate, SettleBatch, TopUp, Withdraw,
-};
-pub use participant::{
-    CloseEpoch, Issue, JournalCursor, Leg, RegisterAccount, SetPayout, TransferBatch,
-};
+pub use escrow::{CloseEscrow, OpenEscrow, RequestClose, RevokeMandate, SettleBatch, TopUp, Withdraw};
+pub use participant::{CloseEpoch, Issue, JournalCursor, Leg, RegisterAccount, SetPayout, TransferBatch};
 
 /// An operation with the one signature it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -51,10 +47,7 @@ impl<T: TypedData> Signed<T> {
     /// As [`Signer::sign`].
     pub fn sign<S: Signer>(signer: &S, domain: &Domain, operation: T) -> Result<Self, S::Error> {
         let signature = sign_typed(signer, domain, &operation)?;
-        Ok(Self {
-            operation,
-            signature,
-        })
+        Ok(Self { operation, signature })
     }
 }
 
@@ -73,10 +66,7 @@ impl<T: TypedData> Approved<T> {
     /// Puts two signatures under `operation` that were made elsewhere, over its digest under the ledger's domain.
     #[must_use]
     pub fn new(operation: T, first: Signature, second: Signature) -> Self {
-        Self {
-            operation,
-            approvals: [first, second],
-        }
+        Self { operation, approvals: [first, second] }
     }
 }
 

@@ -170,11 +170,7 @@ mod tests {
 
     #[test]
     fn codes_ascend_and_read_back() {
-        assert!(
-            LedgerRefusal::ALL
-                .windows(2)
-                .all(|pair| pair[0].code() < pair[1].code())
-        );
+        assert!(LedgerRefusal::ALL.windows(2).all(|pair| pair[0].code() < pair[1].code()));
         for refusal in LedgerRefusal::ALL {
             assert_eq!(LedgerRefusal::from_code(refusal.code()), Some(*refusal));
         }

@@ -35,10 +35,7 @@ impl SumNode {
     /// What stands where there is nothing.
     #[must_use]
     pub fn padding() -> Self {
-        Self {
-            hash: Hash32(keccak256(&[&[4]])),
-            sum: 0,
-        }
+        Self { hash: Hash32(keccak256(&[&[4]])), sum: 0 }
     }
 }
 
@@ -69,10 +66,7 @@ impl Level {
             &right.hash.0,
             &u128::from(right.sum).to_be_bytes(),
         ]);
-        Some(SumNode {
-            hash: Hash32(hash),
-            sum,
-        })
+        Some(SumNode { hash: Hash32(hash), sum })
     }
 }
 
@@ -104,10 +98,7 @@ impl LaneLeaf {
             &self.rating_group.0.to_be_bytes(),
             &u128::from(self.total).to_be_bytes(),
         ]);
-        SumNode {
-            hash: Hash32(hash),
-            sum: self.total,
-        }
+        SumNode { hash: Hash32(hash), sum: self.total }
     }
 }
 
@@ -127,10 +118,7 @@ mod limit_bytes {
 
     pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<u128, DecodeError> {
         let bytes = d.bytes()?;
-        bytes
-            .try_into()
-            .map(u128::from_be_bytes)
-            .map_err(|_| DecodeError::message("expected 16 bytes"))
+        bytes.try_into().map(u128::from_be_bytes).map_err(|_| DecodeError::message("expected 16 bytes"))
     }
 }
 
@@ -171,10 +159,7 @@ impl ChannelLeaf {
             &u128::from(self.lanes_root.sum).to_be_bytes(),
             &self.lanes_root.hash.0,
         ]);
-        SumNode {
-            hash: Hash32(hash),
-            sum: self.lanes_root.sum,
-        }
+        SumNode { hash: Hash32(hash), sum: self.lanes_root.sum }
     }
 }
 
@@ -272,18 +257,8 @@ impl LaneProof {
     /// Whether it leads to `root`, the root of a batch of `channels` channels, with `root.sum` the batch's total.
     #[must_use]
     pub fn leads_to(&self, channels: u32, root: &SumNode) -> bool {
-        climb(
-            Level::Lanes,
-            self.channel.lanes,
-            self.lane.node(),
-            &self.lane_proof,
-        ) == Some(self.channel.lanes_root)
-            && climb(
-                Level::Channels,
-                channels,
-                self.channel.node(),
-                &self.channel_proof,
-            ) == Some(*root)
+        climb(Level::Lanes, self.channel.lanes, self.lane.node(), &self.lane_proof) == Some(self.channel.lanes_root)
+            && climb(Level::Channels, channels, self.channel.node(), &self.channel_proof) == Some(*root)
     }
 }
 
@@ -305,23 +280,13 @@ impl BatchTree {
         serial: u64,
         lanes: Vec<LaneLeaf>,
     ) -> Option<&ChannelLeaf> {
-        let ascends = self
-            .channels
-            .last()
-            .is_none_or(|(last, _)| last.device < device);
+        let ascends = self.channels.last().is_none_or(|(last, _)| last.device < device);
         if !ascends || lanes.is_empty() || !lanes.is_sorted_by(|a, b| a.lane < b.lane) {
             return None;
         }
         let lanes_root = root(Level::Lanes, lanes.iter().map(LaneLeaf::node).collect())?;
         let count = u32::try_from(lanes.len()).ok()?;
-        let leaf = ChannelLeaf {
-            device,
-            limit,
-            expiry,
-            serial,
-            lanes: count,
-            lanes_root,
-        };
+        let leaf = ChannelLeaf { device, limit, expiry, serial, lanes: count, lanes_root };
         self.channels.push((leaf, lanes));
         self.channels.last().map(|(leaf, _)| leaf)
     }
@@ -345,10 +310,7 @@ impl BatchTree {
     /// The proof of one lane of one device.
     #[must_use]
     pub fn prove(&self, device: &Address, lane: &LaneId) -> Option<LaneProof> {
-        let place = self
-            .channels
-            .binary_search_by_key(device, |(leaf, _)| leaf.device)
-            .ok()?;
+        let place = self.channels.binary_search_by_key(device, |(leaf, _)| leaf.device).ok()?;
         let (channel, lanes) = self.channels.get(place)?;
         let lane_place = lanes.binary_search_by_key(lane, |leaf| leaf.lane).ok()?;
         let lane_nodes: Vec<_> = lanes.iter().map(LaneLeaf::node).collect();

@@ -10,9 +10,7 @@ use crate::account::{AccountKind, PendingPayout};
 use crate::error::LedgerError;
 use crate::event::{ClosedEpoch, Event};
 use crate::limits::{EPOCH_CURSORS_MAX, LABEL_BYTES_MAX, LEGS_MAX, PAYOUT_DELAY_SECONDS};
-use crate::operation::{
-    CloseEpoch, Issue, JournalCursor, Leg, RegisterAccount, SetPayout, TransferBatch,
-};
+use crate::operation::{CloseEpoch, Issue, JournalCursor, Leg, RegisterAccount, SetPayout, TransferBatch};
 use crate::refusal::LedgerRefusal;
 
 pub(super) fn issue(books: &mut Books<'_>, issue: &Issue) -> Result<(), LedgerError> {
@@ -27,11 +25,7 @@ pub(super) fn issue(books: &mut Books<'_>, issue: &Issue) -> Result<(), LedgerEr
     }
     books.count_issue(issue.amount)?;
     books.credit(&issue.account, issue.amount)?;
-    books.log(Event::Issued {
-        reference: issue.reference,
-        account: issue.account,
-        amount: issue.amount,
-    })
+    books.log(Event::Issued { reference: issue.reference, account: issue.account, amount: issue.amount })
 }
 
 pub(super) fn label_is_good(label: &str) -> bool {
@@ -56,11 +50,7 @@ pub(super) fn register(books: &mut Books<'_>, wanted: &RegisterAccount) -> Resul
     account.label.clone_from(&wanted.label);
     account.registrations = wanted.revision;
     books.put_account(&account)?;
-    books.log(Event::AccountRegistered {
-        account: wanted.account,
-        kind: wanted.kind,
-        label: wanted.label.clone(),
-    })
+    books.log(Event::AccountRegistered { account: wanted.account, kind: wanted.kind, label: wanted.label.clone() })
 }
 
 /// What an account pays and receives over all legs of a batch.
@@ -82,25 +72,16 @@ pub(super) fn transfer(books: &mut Books<'_>, batch: &TransferBatch) -> Result<(
     for leg in &batch.legs {
         let payout = check_leg(books, leg)?;
         let out = &mut movements.entry(leg.from).or_default().out;
-        *out = out
-            .checked_add(leg.amount)
-            .ok_or(LedgerRefusal::AmountTooLarge)?;
+        *out = out.checked_add(leg.amount).ok_or(LedgerRefusal::AmountTooLarge)?;
         let into = &mut movements.entry(payout).or_default().into;
-        *into = into
-            .checked_add(leg.amount)
-            .ok_or(LedgerRefusal::AmountTooLarge)?;
+        *into = into.checked_add(leg.amount).ok_or(LedgerRefusal::AmountTooLarge)?;
         credited.push(payout);
     }
     // The legs happen at once, so an account may pass on what it receives in the same batch.
     for (address, movement) in movements {
         let mut account = books.account(&address)?;
-        let with = account
-            .balance
-            .checked_add(movement.into)
-            .ok_or(LedgerRefusal::AmountTooLarge)?;
-        account.balance = with
-            .checked_sub(movement.out)
-            .ok_or(LedgerRefusal::InsufficientBalance)?;
+        let with = account.balance.checked_add(movement.into).ok_or(LedgerRefusal::AmountTooLarge)?;
+        account.balance = with.checked_sub(movement.out).ok_or(LedgerRefusal::InsufficientBalance)?;
         books.put_account(&account)?;
     }
     for ((leg, credited), place) in batch.legs.iter().zip(credited).zip(0_u32..) {
@@ -146,17 +127,10 @@ pub(super) fn set_payout(books: &mut Books<'_>, wanted: &SetPayout) -> Result<()
     }
     let effective = UnixSeconds(books.now().0.saturating_add(PAYOUT_DELAY_SECONDS));
     account.payout = account.payout_at(books.now());
-    account.payout_pending = Some(PendingPayout {
-        payout: wanted.payout,
-        effective,
-    });
+    account.payout_pending = Some(PendingPayout { payout: wanted.payout, effective });
     account.payout_changes = wanted.revision;
     books.put_account(&account)?;
-    books.log(Event::PayoutChanged {
-        account: wanted.account,
-        payout: wanted.payout,
-        effective,
-    })
+    books.log(Event::PayoutChanged { account: wanted.account, payout: wanted.payout, effective })
 }
 
 pub(super) fn close_epoch(books: &mut Books<'_>, close: &CloseEpoch) -> Result<(), LedgerError> {
@@ -193,8 +167,7 @@ fn cursors_are_good(cursors: &[JournalCursor], earlier: &[JournalCursor]) -> boo
         cursors.iter().any(|cursor| {
             cursor.thread == before.thread
                 && (cursor.sequence > before.sequence
-                    || (cursor.sequence == before.sequence
-                        && cursor.block_hash == before.block_hash))
+                    || (cursor.sequence == before.sequence && cursor.block_hash == before.block_hash))
         })
     };
     (1..=EPOCH_CURSORS_MAX).contains(&cursors.len())

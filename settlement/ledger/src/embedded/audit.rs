@@ -6,8 +6,7 @@ use farthing_channel::id::{Address, EscrowId, LaneId};
 use redb::{ReadTransaction, ReadableTable as _};
 
 use super::rows::{
-    ACCOUNTS, CHANNELS, ChannelRow, Counters, ESCROWS, EVENTS, LANES, LaneRow, META, META_COUNTERS,
-    decode,
+    ACCOUNTS, CHANNELS, ChannelRow, Counters, ESCROWS, EVENTS, LANES, LaneRow, META, META_COUNTERS, decode,
 };
 use crate::account::Account;
 use crate::base::Audit;
@@ -17,8 +16,7 @@ use crate::event::{Event, StoredEvent};
 
 /// A sum that says what did not fit.
 fn plus(sum: u64, part: u64) -> Result<u64, LedgerError> {
-    sum.checked_add(part)
-        .ok_or_else(|| LedgerError::damaged("a sum does not fit 64 bits"))
+    sum.checked_add(part).ok_or_else(|| LedgerError::damaged("a sum does not fit 64 bits"))
 }
 
 /// Totals as the log tells them: replaying the events must lead to the very same books.
@@ -44,65 +42,34 @@ impl Replayed {
         Ok(())
     }
 
-    fn take(
-        &mut self,
-        event: &Event,
-        payers: &HashMap<EscrowId, Address>,
-    ) -> Result<(), LedgerError> {
-        let payer = event
-            .escrow()
-            .and_then(|escrow| payers.get(escrow))
-            .copied()
-            .unwrap_or(Address::ZERO);
+    fn take(&mut self, event: &Event, payers: &HashMap<EscrowId, Address>) -> Result<(), LedgerError> {
+        let payer = event.escrow().and_then(|escrow| payers.get(escrow)).copied().unwrap_or(Address::ZERO);
         match event {
-            Event::Issued {
-                account, amount, ..
-            } => {
+            Event::Issued { account, amount, .. } => {
                 self.issued = plus(self.issued, *amount)?;
                 self.credit(account, *amount)?;
             }
-            Event::EscrowOpened {
-                escrow, deposit, ..
-            } => {
+            Event::EscrowOpened { escrow, deposit, .. } => {
                 self.escrows.insert(*escrow, (*deposit, 0, 0));
                 self.debit(&payer, *deposit)?;
             }
-            Event::EscrowToppedUp {
-                escrow,
-                amount,
-                deposit,
-            } => {
+            Event::EscrowToppedUp { escrow, amount, deposit } => {
                 self.escrows.entry(*escrow).or_default().0 = *deposit;
                 self.debit(&payer, *amount)?;
             }
-            Event::EscrowSettled {
-                escrow,
-                payee,
-                prev_settled,
-                total,
-                ..
-            } => {
+            Event::EscrowSettled { escrow, payee, prev_settled, total, .. } => {
                 let settled = &mut self.escrows.entry(*escrow).or_default().1;
                 if *settled != *prev_settled || total <= prev_settled {
-                    return Err(LedgerError::damaged(format_args!(
-                        "settlements of escrow {escrow} do not follow"
-                    )));
+                    return Err(LedgerError::damaged(format_args!("settlements of escrow {escrow} do not follow")));
                 }
                 *settled = *total;
                 self.credit(payee, total.saturating_sub(*prev_settled))?;
             }
-            Event::EscrowFinalized {
-                escrow, refunded, ..
-            } => {
+            Event::EscrowFinalized { escrow, refunded, .. } => {
                 self.escrows.entry(*escrow).or_default().2 = *refunded;
                 self.credit(&payer, *refunded)?;
             }
-            Event::Transferred {
-                from,
-                credited,
-                amount,
-                ..
-            } => {
+            Event::Transferred { from, credited, amount, .. } => {
                 self.debit(from, *amount)?;
                 self.credit(credited, *amount)?;
             }
@@ -112,19 +79,13 @@ impl Replayed {
     }
 }
 
-fn replay(
-    transaction: &ReadTransaction,
-    payers: &HashMap<EscrowId, Address>,
-) -> Result<Replayed, LedgerError> {
+fn replay(transaction: &ReadTransaction, payers: &HashMap<EscrowId, Address>) -> Result<Replayed, LedgerError> {
     let mut replayed = Replayed::default();
     for row in transaction.open_table(EVENTS)?.iter()? {
         let (cursor, bytes) = row?;
         replayed.events = plus(replayed.events, 1)?;
         if cursor.value() != replayed.events {
-            return Err(LedgerError::damaged(format_args!(
-                "event {} is missing",
-                replayed.events
-            )));
+            return Err(LedgerError::damaged(format_args!("event {} is missing", replayed.events)));
         }
         let stored: StoredEvent = decode(bytes.value(), "event")?;
         replayed.take(&stored.event, payers)?;
@@ -139,44 +100,23 @@ pub(super) fn audit(transaction: &ReadTransaction) -> Result<Audit, LedgerError>
         let escrow: Escrow = decode(row?.1.value(), "escrow")?;
         escrows.insert(escrow.id, escrow);
     }
-    let payers = escrows
-        .values()
-        .map(|escrow| (escrow.id, escrow.payer))
-        .collect();
+    let payers = escrows.values().map(|escrow| (escrow.id, escrow.payer)).collect();
     let replayed = replay(transaction, &payers)?;
-    let mut found = Audit {
-        issued: replayed.issued,
-        accounts: 0,
-        escrows: 0,
-        settled: 0,
-    };
+    let mut found = Audit { issued: replayed.issued, accounts: 0, escrows: 0, settled: 0 };
     for row in transaction.open_table(ACCOUNTS)?.iter()? {
         let account: Account = decode(row?.1.value(), "account")?;
         found.accounts = plus(found.accounts, account.balance)?;
-        let (into, out) = replayed
-            .balances
-            .get(&account.address)
-            .copied()
-            .unwrap_or_default();
+        let (into, out) = replayed.balances.get(&account.address).copied().unwrap_or_default();
         if into.checked_sub(out) != Some(account.balance) {
-            return Err(LedgerError::damaged(format_args!(
-                "account {} differs from the log",
-                account.address
-            )));
+            return Err(LedgerError::damaged(format_args!("account {} differs from the log", account.address)));
         }
     }
     for escrow in escrows.values() {
         found.escrows = plus(found.escrows, escrow.held())?;
         found.settled = plus(found.settled, escrow.settled)?;
-        let refunded = escrow
-            .deposit
-            .saturating_sub(escrow.settled)
-            .saturating_sub(escrow.held());
+        let refunded = escrow.deposit.saturating_sub(escrow.settled).saturating_sub(escrow.held());
         if replayed.escrows.get(&escrow.id) != Some(&(escrow.deposit, escrow.settled, refunded)) {
-            return Err(LedgerError::damaged(format_args!(
-                "escrow {} differs from the log",
-                escrow.id
-            )));
+            return Err(LedgerError::damaged(format_args!("escrow {} differs from the log", escrow.id)));
         }
     }
     audit_lanes(transaction, &escrows)?;
@@ -185,37 +125,18 @@ pub(super) fn audit(transaction: &ReadTransaction) -> Result<Audit, LedgerError>
         Some(row) => decode(row.value(), "counters")?,
         None => return Err(LedgerError::damaged("counters are missing")),
     };
-    let Audit {
-        issued,
-        accounts,
-        escrows,
-        ..
-    } = found;
+    let Audit { issued, accounts, escrows, .. } = found;
     if accounts.checked_add(escrows) != Some(issued) {
-        return Err(LedgerError::NotConserved {
-            issued,
-            accounts,
-            escrows,
-        });
+        return Err(LedgerError::NotConserved { issued, accounts, escrows });
     }
-    if counters
-        != (Counters {
-            issued,
-            accounts,
-            escrows,
-            events: replayed.events,
-        })
-    {
+    if counters != (Counters { issued, accounts, escrows, events: replayed.events }) {
         return Err(LedgerError::damaged("counters differ from the books"));
     }
     Ok(found)
 }
 
 /// Lanes must sum to their channels, and channels to what batches of leaves settled.
-fn audit_lanes(
-    transaction: &ReadTransaction,
-    escrows: &HashMap<EscrowId, Escrow>,
-) -> Result<(), LedgerError> {
+fn audit_lanes(transaction: &ReadTransaction, escrows: &HashMap<EscrowId, Escrow>) -> Result<(), LedgerError> {
     let mut channels: HashMap<(EscrowId, Address), u64> = HashMap::new();
     let mut sums: HashMap<EscrowId, (u32, u64)> = HashMap::new();
     for row in transaction.open_table(LANES)?.iter()? {
@@ -237,9 +158,7 @@ fn audit_lanes(
         device.0.copy_from_slice(&key.value()[32..]);
         let row: ChannelRow = decode(bytes.value(), "channel")?;
         if channels.remove(&(escrow, device)) != Some(row.total) {
-            return Err(LedgerError::damaged(format_args!(
-                "channel of {device} differs from its lanes"
-            )));
+            return Err(LedgerError::damaged(format_args!("channel of {device} differs from its lanes")));
         }
     }
     let all_right = escrows.values().all(|escrow| {
@@ -247,9 +166,5 @@ fn audit_lanes(
             && escrow.lanes_total <= escrow.settled
             && escrow.settled <= escrow.deposit
     });
-    if channels.is_empty() && all_right {
-        Ok(())
-    } else {
-        Err(LedgerError::damaged("lanes differ from their escrow"))
-    }
+    if channels.is_empty() && all_right { Ok(()) } else { Err(LedgerError::damaged("lanes differ from their escrow")) }
 }

@@ -60,11 +60,7 @@ pub(super) struct ProvenBatch {
 }
 
 /// Checks everything about `batch` that does not depend on the books. `escrow` is the one it names, in any state.
-pub(super) fn prove(
-    domain: &Domain,
-    escrow: &Escrow,
-    batch: &SettlementBatch,
-) -> Result<ProvenBatch, LedgerRefusal> {
+pub(super) fn prove(domain: &Domain, escrow: &Escrow, batch: &SettlementBatch) -> Result<ProvenBatch, LedgerRefusal> {
     check_signer(domain, &batch.order, &escrow.payee)?;
     let order = batch.order.operation;
     let total = match &batch.proof {
@@ -88,17 +84,9 @@ pub(super) fn prove(
 }
 
 fn check_counts(order: &SettleBatch, leaves: &LeafSet) -> Result<(), LedgerRefusal> {
-    let lanes: usize = leaves
-        .channels
-        .iter()
-        .map(|channel| channel.lanes.len())
-        .fold(0, usize::saturating_add);
+    let lanes: usize = leaves.channels.iter().map(|channel| channel.lanes.len()).fold(0, usize::saturating_add);
     let counted = (u32::try_from(leaves.channels.len()), u32::try_from(lanes));
-    if counted == (Ok(order.channels), Ok(order.lanes)) {
-        Ok(())
-    } else {
-        Err(LedgerRefusal::CountMismatch)
-    }
+    if counted == (Ok(order.channels), Ok(order.lanes)) { Ok(()) } else { Err(LedgerRefusal::CountMismatch) }
 }
 
 fn prove_mandates(
@@ -113,12 +101,7 @@ fn prove_mandates(
         }
         let proven = bundle.clone().verify(&LibSecp, domain, &escrow.signer());
         let proven = proven.map_err(|_| LedgerRefusal::BadMandate)?.into_inner();
-        mandates.extend(
-            proven
-                .mandates
-                .into_iter()
-                .map(|terms| ((terms.device, terms.serial), terms)),
-        );
+        mandates.extend(proven.mandates.into_iter().map(|terms| ((terms.device, terms.serial), terms)));
     }
     Ok(mandates)
 }
@@ -134,19 +117,13 @@ fn prove_channels(
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     let share = claims.len().div_ceil(workers).max(CLAIMS_PER_WORKER_MIN);
     let prove = |claims: &[ChannelClaim]| -> Result<Vec<_>, LedgerRefusal> {
-        claims
-            .iter()
-            .map(|claim| prove_channel(domain, escrow, claim))
-            .collect()
+        claims.iter().map(|claim| prove_channel(domain, escrow, claim)).collect()
     };
     if claims.len() <= share {
         return prove(claims);
     }
     thread::scope(|scope| {
-        let parts: Vec<_> = claims
-            .chunks(share)
-            .map(|part| scope.spawn(move || prove(part)))
-            .collect();
+        let parts: Vec<_> = claims.chunks(share).map(|part| scope.spawn(move || prove(part))).collect();
         let mut proven = Vec::with_capacity(claims.len());
         for part in parts {
             proven.extend(part.join().unwrap_or_else(|panic| resume_unwind(panic))?);
@@ -155,27 +132,15 @@ fn prove_channels(
     })
 }
 
-fn prove_channel(
-    domain: &Domain,
-    escrow: &EscrowId,
-    claim: &ChannelClaim,
-) -> Result<ProvenChannel, LedgerRefusal> {
+fn prove_channel(domain: &Domain, escrow: &EscrowId, claim: &ChannelClaim) -> Result<ProvenChannel, LedgerRefusal> {
     let channel = ChannelId::derive(escrow, &claim.device);
     let prove = |lane: &LaneClaim| prove_lane(domain, &channel, &claim.device, lane);
-    let lanes = claim
-        .lanes
-        .iter()
-        .map(prove)
-        .collect::<Result<Vec<_>, _>>()?;
+    let lanes = claim.lanes.iter().map(prove).collect::<Result<Vec<_>, _>>()?;
     let ascending = lanes.is_sorted_by(|a, b| a.leaf.lane < b.leaf.lane);
     if lanes.is_empty() || lanes.len() > LANES_PER_CHANNEL_MAX || !ascending {
         return Err(LedgerRefusal::LanesOutOfOrder);
     }
-    Ok(ProvenChannel {
-        device: claim.device,
-        serial: claim.serial,
-        lanes,
-    })
+    Ok(ProvenChannel { device: claim.device, serial: claim.serial, lanes })
 }
 
 fn prove_lane(
@@ -191,16 +156,8 @@ fn prove_lane(
     if let Some(evidence) = &claim.evidence {
         check_evidence(domain, &lane, device, evidence, claim.total)?;
     }
-    let leaf = LaneLeaf {
-        lane,
-        payee: claim.payee,
-        rating_group: claim.rating_group,
-        total: claim.total,
-    };
-    Ok(ProvenLane {
-        leaf,
-        proven: claim.evidence.is_some(),
-    })
+    let leaf = LaneLeaf { lane, payee: claim.payee, rating_group: claim.rating_group, total: claim.total };
+    Ok(ProvenLane { leaf, proven: claim.evidence.is_some() })
 }
 
 fn check_evidence(
@@ -210,13 +167,8 @@ fn check_evidence(
     evidence: &Evidence,
     total: u64,
 ) -> Result<(), LedgerRefusal> {
-    let worth = verify_evidence(&LibSecp, domain, lane, signer, evidence)
-        .map_err(|_| LedgerRefusal::BadEvidence)?;
-    if total <= worth.amount() {
-        Ok(())
-    } else {
-        Err(LedgerRefusal::EvidenceTooLow)
-    }
+    let worth = verify_evidence(&LibSecp, domain, lane, signer, evidence).map_err(|_| LedgerRefusal::BadEvidence)?;
+    if total <= worth.amount() { Ok(()) } else { Err(LedgerRefusal::EvidenceTooLow) }
 }
 
 /// Checks a proven batch against the books, pays it and remembers its leaves.
@@ -225,11 +177,7 @@ pub(super) fn settle(books: &mut Books<'_>, batch: &ProvenBatch) -> Result<(), L
     admit(books, &mut escrow)?;
     match &batch.total {
         ProvenTotal::Signer => {
-            let row = LaneRow {
-                escrow: escrow.id,
-                device: escrow.signer(),
-                total: batch.order.total,
-            };
+            let row = LaneRow { escrow: escrow.id, device: escrow.signer(), total: batch.order.total };
             books.put_lane(&LaneId::of_escrow(&escrow.id), &row)?;
         }
         ProvenTotal::Leaves { mandates, channels } => {
@@ -248,9 +196,7 @@ fn admit(books: &Books<'_>, escrow: &mut Escrow) -> Result<(), LedgerRefusal> {
             if books.now().0 >= at.0.saturating_add(WITHDRAW_GRACE_SECONDS) {
                 return Err(LedgerRefusal::GraceOver);
             }
-            *batches_left = batches_left
-                .checked_sub(1)
-                .ok_or(LedgerRefusal::LastBatchPosted)?;
+            *batches_left = batches_left.checked_sub(1).ok_or(LedgerRefusal::LastBatchPosted)?;
             Ok(())
         }
     }
@@ -269,29 +215,17 @@ fn settle_leaves(
         let row = books.channel(&escrow.id, &channel.device)?;
         let terms = mandates
             .get(&(channel.device, channel.serial))
-            .or(row
-                .as_ref()
-                .map(|row| &row.mandate)
-                .filter(|terms| terms.serial == channel.serial))
+            .or(row.as_ref().map(|row| &row.mandate).filter(|terms| terms.serial == channel.serial))
             .ok_or(LedgerRefusal::MandateMissing)?;
         let known = grow_lanes(books, escrow, terms, channel)?;
         lanes_known = lanes_known.saturating_add(known);
         let lanes = channel.lanes.iter().map(|lane| lane.leaf).collect();
-        let leaf = tree.push(
-            channel.device,
-            terms.limit,
-            terms.expiry,
-            terms.serial,
-            lanes,
-        );
+        let leaf = tree.push(channel.device, terms.limit, terms.expiry, terms.serial, lanes);
         let total = leaf.ok_or(LedgerRefusal::SumMismatch)?.lanes_root.sum;
         if u128::from(total) > terms.limit {
             return Err(LedgerRefusal::MandateLimit.into());
         }
-        let new_row = ChannelRow {
-            mandate: terms.clone(),
-            total,
-        };
+        let new_row = ChannelRow { mandate: terms.clone(), total };
         if row.as_ref() != Some(&new_row) {
             books.put_channel(&escrow.id, &channel.device, &new_row)?;
         }
@@ -340,14 +274,7 @@ fn grow_lanes(
             return Err(LedgerRefusal::PayeeNotAllowed.into());
         }
         grew = true;
-        books.put_lane(
-            &leaf.lane,
-            &LaneRow {
-                escrow: escrow.id,
-                device: channel.device,
-                total: leaf.total,
-            },
-        )?;
+        books.put_lane(&leaf.lane, &LaneRow { escrow: escrow.id, device: channel.device, total: leaf.total })?;
     }
     if grew && ended(books, &escrow.id, terms)? {
         return Err(LedgerRefusal::MandateEnded.into());

@@ -10,9 +10,9 @@ use farthing_channel::time::UnixSeconds;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::rows::{
-    self, ACCOUNTS, Bytes, CHANNELS, ChannelKey, ChannelRow, Counters, EPOCHS, ESCROWS, EVENTS,
-    EpochKey, LANES, LaneRow, META, META_COUNTERS, META_IDENTITY, PROPOSALS, REFERENCES,
-    REVOCATIONS, RevocationKey, channel_key, decode, epoch_key, revocation_key,
+    self, ACCOUNTS, Bytes, CHANNELS, ChannelKey, ChannelRow, Counters, EPOCHS, ESCROWS, EVENTS, EpochKey, LANES,
+    LaneRow, META, META_COUNTERS, META_IDENTITY, PROPOSALS, REFERENCES, REVOCATIONS, RevocationKey, channel_key,
+    decode, epoch_key, revocation_key,
 };
 use crate::account::Account;
 use crate::error::LedgerError;
@@ -39,10 +39,7 @@ pub(super) struct Books<'txn> {
 
 impl<'txn> Books<'txn> {
     /// Opens (at genesis: makes) all tables.
-    pub(super) fn open(
-        transaction: &'txn WriteTransaction,
-        now: UnixSeconds,
-    ) -> Result<Self, LedgerError> {
+    pub(super) fn open(transaction: &'txn WriteTransaction, now: UnixSeconds) -> Result<Self, LedgerError> {
         let meta = transaction.open_table(META)?;
         let counters = match meta.get(META_COUNTERS)? {
             Some(row) => decode(row.value(), "counters")?,
@@ -72,51 +69,25 @@ impl<'txn> Books<'txn> {
 
     /// Writes the counters, checks that they add up, and hands out the events.
     pub(super) fn finish(mut self) -> Result<Vec<LoggedEvent>, LedgerError> {
-        let Counters {
-            issued,
-            accounts,
-            escrows,
-            ..
-        } = self.counters;
+        let Counters { issued, accounts, escrows, .. } = self.counters;
         if accounts.checked_add(escrows) != Some(issued) {
-            return Err(LedgerError::NotConserved {
-                issued,
-                accounts,
-                escrows,
-            });
+            return Err(LedgerError::NotConserved { issued, accounts, escrows });
         }
-        self.meta
-            .insert(META_COUNTERS, encode_to_vec(&self.counters).as_slice())?;
+        self.meta.insert(META_COUNTERS, encode_to_vec(&self.counters).as_slice())?;
         Ok(self.logged)
     }
 
-    pub(super) fn write_identity(
-        &mut self,
-        identity: &crate::base::LedgerIdentity,
-    ) -> Result<(), LedgerError> {
-        self.meta
-            .insert(META_IDENTITY, encode_to_vec(identity).as_slice())?;
+    pub(super) fn write_identity(&mut self, identity: &crate::base::LedgerIdentity) -> Result<(), LedgerError> {
+        self.meta.insert(META_IDENTITY, encode_to_vec(identity).as_slice())?;
         Ok(())
     }
 
     pub(super) fn log(&mut self, event: Event) -> Result<(), LedgerError> {
-        let cursor = self
-            .counters
-            .events
-            .checked_add(1)
-            .ok_or_else(|| LedgerError::damaged("log is full"))?;
-        let stored = StoredEvent {
-            at: self.now,
-            event,
-        };
-        self.events
-            .insert(cursor, encode_to_vec(&stored).as_slice())?;
+        let cursor = self.counters.events.checked_add(1).ok_or_else(|| LedgerError::damaged("log is full"))?;
+        let stored = StoredEvent { at: self.now, event };
+        self.events.insert(cursor, encode_to_vec(&stored).as_slice())?;
         self.counters.events = cursor;
-        self.logged.push(LoggedEvent {
-            cursor,
-            at: stored.at,
-            event: stored.event,
-        });
+        self.logged.push(LoggedEvent { cursor, at: stored.at, event: stored.event });
         Ok(())
     }
 
@@ -127,38 +98,27 @@ impl<'txn> Books<'txn> {
     pub(super) fn put_account(&mut self, account: &Account) -> Result<(), LedgerError> {
         let before = self.account(&account.address)?.balance;
         self.counters.accounts = moved(self.counters.accounts, before, account.balance)?;
-        self.accounts
-            .insert(&account.address.0, encode_to_vec(account).as_slice())?;
+        self.accounts.insert(&account.address.0, encode_to_vec(account).as_slice())?;
         Ok(())
     }
 
     /// Adds to an account.
     pub(super) fn credit(&mut self, address: &Address, amount: u64) -> Result<(), LedgerError> {
         let mut account = self.account(address)?;
-        account.balance = account
-            .balance
-            .checked_add(amount)
-            .ok_or(LedgerRefusal::AmountTooLarge)?;
+        account.balance = account.balance.checked_add(amount).ok_or(LedgerRefusal::AmountTooLarge)?;
         self.put_account(&account)
     }
 
     /// Takes from an account.
     pub(super) fn debit(&mut self, address: &Address, amount: u64) -> Result<(), LedgerError> {
         let mut account = self.account(address)?;
-        account.balance = account
-            .balance
-            .checked_sub(amount)
-            .ok_or(LedgerRefusal::InsufficientBalance)?;
+        account.balance = account.balance.checked_sub(amount).ok_or(LedgerRefusal::InsufficientBalance)?;
         self.put_account(&account)
     }
 
     /// Counts money that came in. Everything issued fits 64 bits, so every sum in the books does.
     pub(super) fn count_issue(&mut self, amount: u64) -> Result<(), LedgerError> {
-        self.counters.issued = self
-            .counters
-            .issued
-            .checked_add(amount)
-            .ok_or(LedgerRefusal::AmountTooLarge)?;
+        self.counters.issued = self.counters.issued.checked_add(amount).ok_or(LedgerRefusal::AmountTooLarge)?;
         Ok(())
     }
 
@@ -171,24 +131,14 @@ impl<'txn> Books<'txn> {
     }
 
     pub(super) fn put_escrow(&mut self, escrow: &Escrow) -> Result<(), LedgerError> {
-        let before = self
-            .find_escrow(&escrow.id)?
-            .map_or(0, |before| before.held());
+        let before = self.find_escrow(&escrow.id)?.map_or(0, |before| before.held());
         self.counters.escrows = moved(self.counters.escrows, before, escrow.held())?;
-        self.escrows
-            .insert(&escrow.id.0, encode_to_vec(escrow).as_slice())?;
+        self.escrows.insert(&escrow.id.0, encode_to_vec(escrow).as_slice())?;
         Ok(())
     }
 
-    pub(super) fn channel(
-        &self,
-        escrow: &EscrowId,
-        device: &Address,
-    ) -> Result<Option<ChannelRow>, LedgerError> {
-        self.channels
-            .get(&channel_key(escrow, device))?
-            .map(|row| decode(row.value(), "channel"))
-            .transpose()
+    pub(super) fn channel(&self, escrow: &EscrowId, device: &Address) -> Result<Option<ChannelRow>, LedgerError> {
+        self.channels.get(&channel_key(escrow, device))?.map(|row| decode(row.value(), "channel")).transpose()
     }
 
     pub(super) fn put_channel(
@@ -197,17 +147,13 @@ impl<'txn> Books<'txn> {
         device: &Address,
         row: &ChannelRow,
     ) -> Result<(), LedgerError> {
-        self.channels
-            .insert(&channel_key(escrow, device), encode_to_vec(row).as_slice())?;
+        self.channels.insert(&channel_key(escrow, device), encode_to_vec(row).as_slice())?;
         Ok(())
     }
 
     /// What is settled of a lane; `None` where it never was.
     pub(super) fn lane(&self, lane: &LaneId) -> Result<Option<LaneRow>, LedgerError> {
-        self.lanes
-            .get(&lane.0)?
-            .map(|row| decode(row.value(), "lane"))
-            .transpose()
+        self.lanes.get(&lane.0)?.map(|row| decode(row.value(), "lane")).transpose()
     }
 
     pub(super) fn put_lane(&mut self, lane: &LaneId, row: &LaneRow) -> Result<(), LedgerError> {
@@ -224,11 +170,7 @@ impl<'txn> Books<'txn> {
     ) -> Result<Option<UnixSeconds>, LedgerError> {
         let first = revocation_key(escrow, device, serial);
         let last = revocation_key(escrow, device, u64::MAX);
-        match self
-            .revocations
-            .range::<&RevocationKey>(&first..=&last)?
-            .next()
-        {
+        match self.revocations.range::<&RevocationKey>(&first..=&last)?.next() {
             Some(row) => Ok(Some(UnixSeconds(row?.1.value()))),
             None => Ok(None),
         }
@@ -240,8 +182,7 @@ impl<'txn> Books<'txn> {
         device: &Address,
         serial: u64,
     ) -> Result<(), LedgerError> {
-        self.revocations
-            .insert(&revocation_key(escrow, device, serial), self.now.0)?;
+        self.revocations.insert(&revocation_key(escrow, device, serial), self.now.0)?;
         Ok(())
     }
 
@@ -264,10 +205,7 @@ impl<'txn> Books<'txn> {
     }
 
     pub(super) fn put_epoch(&mut self, epoch: &ClosedEpoch) -> Result<(), LedgerError> {
-        self.epochs.insert(
-            &epoch_key(&epoch.hub, epoch.epoch),
-            encode_to_vec(epoch).as_slice(),
-        )?;
+        self.epochs.insert(&epoch_key(&epoch.hub, epoch.epoch), encode_to_vec(epoch).as_slice())?;
         Ok(())
     }
 }

@@ -12,9 +12,7 @@ use crate::error::LedgerError;
 use crate::escrow::{Escrow, EscrowState};
 use crate::event::Event;
 use crate::limits::{BATCHES_AFTER_CLOSE_REQUEST, WITHDRAW_GRACE_SECONDS};
-use crate::operation::{
-    CloseEscrow, OpenEscrow, RequestClose, RevokeMandate, SettleBatch, Signed, TopUp, Withdraw,
-};
+use crate::operation::{CloseEscrow, OpenEscrow, RequestClose, RevokeMandate, SettleBatch, Signed, TopUp, Withdraw};
 use crate::refusal::LedgerRefusal;
 
 fn fits(amount: u128) -> Result<u64, LedgerRefusal> {
@@ -25,11 +23,7 @@ fn fits(amount: u128) -> Result<u64, LedgerRefusal> {
     }
 }
 
-pub(super) fn open(
-    books: &mut Books<'_>,
-    domain: &Domain,
-    signed: &Signed<OpenEscrow>,
-) -> Result<(), LedgerError> {
+pub(super) fn open(books: &mut Books<'_>, domain: &Domain, signed: &Signed<OpenEscrow>) -> Result<(), LedgerError> {
     let OpenEscrow { terms, deposit } = signed.operation;
     check_signer(domain, signed, &terms.payer)?;
     let deposit = fits(deposit)?;
@@ -90,32 +84,17 @@ fn next_of_payer(mut escrow: Escrow, counter: u64) -> Result<Escrow, LedgerRefus
     Ok(escrow)
 }
 
-pub(super) fn top_up(
-    books: &mut Books<'_>,
-    domain: &Domain,
-    signed: &Signed<TopUp>,
-) -> Result<(), LedgerError> {
-    let TopUp {
-        escrow,
-        counter,
-        amount,
-    } = signed.operation;
+pub(super) fn top_up(books: &mut Books<'_>, domain: &Domain, signed: &Signed<TopUp>) -> Result<(), LedgerError> {
+    let TopUp { escrow, counter, amount } = signed.operation;
     let escrow = books.escrow(&escrow)?;
     check_signer(domain, signed, &escrow.payer)?;
     let amount = fits(amount)?;
     let mut escrow = next_of_payer(escrow, counter)?;
     pay_in(books, &escrow.payer, amount)?;
-    escrow.deposit = escrow
-        .deposit
-        .checked_add(amount)
-        .ok_or(LedgerRefusal::AmountTooLarge)?;
+    escrow.deposit = escrow.deposit.checked_add(amount).ok_or(LedgerRefusal::AmountTooLarge)?;
     escrow.state = EscrowState::Open;
     books.put_escrow(&escrow)?;
-    books.log(Event::EscrowToppedUp {
-        escrow: escrow.id,
-        amount,
-        deposit: escrow.deposit,
-    })
+    books.log(Event::EscrowToppedUp { escrow: escrow.id, amount, deposit: escrow.deposit })
 }
 
 pub(super) fn request_close(
@@ -131,38 +110,22 @@ pub(super) fn request_close(
         return Err(LedgerRefusal::CloseAlreadyRequested.into());
     }
     let at = books.now();
-    escrow.state = EscrowState::CloseRequested {
-        at,
-        batches_left: BATCHES_AFTER_CLOSE_REQUEST,
-    };
+    escrow.state = EscrowState::CloseRequested { at, batches_left: BATCHES_AFTER_CLOSE_REQUEST };
     books.put_escrow(&escrow)?;
     let withdrawable_at = UnixSeconds(at.0.saturating_add(WITHDRAW_GRACE_SECONDS));
-    books.log(Event::EscrowCloseRequested {
-        escrow: escrow.id,
-        withdrawable_at,
-    })
+    books.log(Event::EscrowCloseRequested { escrow: escrow.id, withdrawable_at })
 }
 
-pub(super) fn withdraw(
-    books: &mut Books<'_>,
-    domain: &Domain,
-    signed: &Signed<Withdraw>,
-) -> Result<(), LedgerError> {
+pub(super) fn withdraw(books: &mut Books<'_>, domain: &Domain, signed: &Signed<Withdraw>) -> Result<(), LedgerError> {
     let Withdraw { escrow, counter } = signed.operation;
     let escrow = books.escrow(&escrow)?;
     check_signer(domain, signed, &escrow.payer)?;
     let escrow = next_of_payer(escrow, counter)?;
-    let ready = escrow
-        .withdrawable_at()
-        .ok_or(LedgerRefusal::CloseNotRequested)?;
+    let ready = escrow.withdrawable_at().ok_or(LedgerRefusal::CloseNotRequested)?;
     if books.now() < ready {
         return Err(LedgerRefusal::GraceNotOver.into());
     }
-    books.log(Event::EscrowWithdrawn {
-        escrow: escrow.id,
-        payer: escrow.payer,
-        amount: escrow.held(),
-    })?;
+    books.log(Event::EscrowWithdrawn { escrow: escrow.id, payer: escrow.payer, amount: escrow.held() })?;
     finalize(books, escrow)
 }
 
@@ -174,11 +137,7 @@ fn finalize(books: &mut Books<'_>, mut escrow: Escrow) -> Result<(), LedgerError
     if refunded > 0 {
         books.credit(&escrow.payer, refunded)?;
     }
-    books.log(Event::EscrowFinalized {
-        escrow: escrow.id,
-        settled: escrow.settled,
-        refunded,
-    })
+    books.log(Event::EscrowFinalized { escrow: escrow.id, settled: escrow.settled, refunded })
 }
 
 pub(super) fn close(
@@ -215,33 +174,17 @@ pub(super) fn close(
 }
 
 /// Checks the signer's voucher on the escrow id over exactly `total`.
-fn check_voucher(
-    domain: &Domain,
-    escrow: &Escrow,
-    total: u64,
-    signature: &Signature,
-) -> Result<(), LedgerRefusal> {
-    let voucher = Voucher {
-        lane: LaneId::of_escrow(&escrow.id),
-        cumulative_amount: u128::from(total),
-    };
-    verify_typed(&LibSecp, domain, &voucher, signature, &escrow.signer())
-        .map_err(|_| LedgerRefusal::BadEvidence)
+fn check_voucher(domain: &Domain, escrow: &Escrow, total: u64, signature: &Signature) -> Result<(), LedgerRefusal> {
+    let voucher = Voucher { lane: LaneId::of_escrow(&escrow.id), cumulative_amount: u128::from(total) };
+    verify_typed(&LibSecp, domain, &voucher, signature, &escrow.signer()).map_err(|_| LedgerRefusal::BadEvidence)
 }
 
 /// Raises what is settled to the batch's total and pays the difference, once.
-pub(super) fn pay_out(
-    books: &mut Books<'_>,
-    escrow: &mut Escrow,
-    batch: &SettleBatch,
-) -> Result<(), LedgerError> {
+pub(super) fn pay_out(books: &mut Books<'_>, escrow: &mut Escrow, batch: &SettleBatch) -> Result<(), LedgerError> {
     if batch.prev_settled != escrow.settled {
         return Err(LedgerRefusal::WrongPrevSettled.into());
     }
-    let increase = batch
-        .total
-        .checked_sub(escrow.settled)
-        .filter(|increase| *increase > 0);
+    let increase = batch.total.checked_sub(escrow.settled).filter(|increase| *increase > 0);
     let increase = increase.ok_or(LedgerRefusal::TotalNotAbove)?;
     if batch.total > escrow.deposit {
         return Err(LedgerRefusal::TotalAboveDeposit.into());
@@ -267,11 +210,7 @@ pub(super) fn revoke(
     domain: &Domain,
     signed: &Signed<RevokeMandate>,
 ) -> Result<(), LedgerError> {
-    let RevokeMandate {
-        escrow,
-        device,
-        serial,
-    } = signed.operation;
+    let RevokeMandate { escrow, device, serial } = signed.operation;
     let escrow: Escrow = books.escrow(&escrow)?;
     check_signer(domain, signed, &escrow.signer())?;
     if escrow.state == EscrowState::Finalized {
@@ -282,9 +221,5 @@ pub(super) fn revoke(
         return Err(LedgerRefusal::RevocationNotNewer.into());
     }
     books.put_revocation(&id, &device, serial)?;
-    books.log(Event::MandateRevoked {
-        escrow: id,
-        device,
-        serial,
-    })
+    books.log(Event::MandateRevoked { escrow: id, device, serial })
 }

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use redb::{
-    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase as _, WriteTransaction,
-    backends::FileBackend,
+    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase as _, WriteTransaction, backends::FileBackend,
 };
 
 use crate::base::ChangeMark;
@@ -43,9 +42,7 @@ fn patiently<T>(mut open: impl FnMut() -> Result<T, DatabaseError>) -> Result<T,
 
 impl LedgerFile {
     pub(super) fn new(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-        }
+        Self { path: path.to_owned() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -65,12 +62,7 @@ impl LedgerFile {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&draft)?;
         let backend = FileBackend::new(file)?;
         let database = builder().create_with_backend(backend)?;
         commit(&database, fill)?;
@@ -78,10 +70,7 @@ impl LedgerFile {
         // A link, unlike a rename, fails where the name is taken.
         fs::hard_link(&draft, path)?;
         fs::remove_file(&draft)?;
-        let directory = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(directory)?.sync_all()?;
         Ok(Self::new(path))
     }
@@ -130,10 +119,7 @@ impl LedgerFile {
 }
 
 fn is_repair_needed(error: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(
-        error.downcast_ref::<DatabaseError>(),
-        Some(DatabaseError::RepairAborted)
-    )
+    matches!(error.downcast_ref::<DatabaseError>(), Some(DatabaseError::RepairAborted))
 }
 
 /// One write transaction. Two-phase commit, and the allocator's state saved with it, so that opening after a crash

@@ -23,13 +23,10 @@ pub(super) type EpochKey = [u8; 28];
 pub(super) const META: TableDefinition<'_, &str, Bytes> = TableDefinition::new("meta");
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8; 20], Bytes> = TableDefinition::new("accounts");
 pub(super) const ESCROWS: TableDefinition<'_, &[u8; 32], Bytes> = TableDefinition::new("escrows");
-pub(super) const CHANNELS: TableDefinition<'_, &ChannelKey, Bytes> =
-    TableDefinition::new("channels");
+pub(super) const CHANNELS: TableDefinition<'_, &ChannelKey, Bytes> = TableDefinition::new("channels");
 pub(super) const LANES: TableDefinition<'_, &[u8; 32], Bytes> = TableDefinition::new("lanes");
-pub(super) const REVOCATIONS: TableDefinition<'_, &RevocationKey, u64> =
-    TableDefinition::new("revocations");
-pub(super) const REFERENCES: TableDefinition<'_, &[u8; 32], u64> =
-    TableDefinition::new("references");
+pub(super) const REVOCATIONS: TableDefinition<'_, &RevocationKey, u64> = TableDefinition::new("revocations");
+pub(super) const REFERENCES: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("references");
 pub(super) const PROPOSALS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("proposals");
 pub(super) const EPOCHS: TableDefinition<'_, &EpochKey, Bytes> = TableDefinition::new("epochs");
 pub(super) const EVENTS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("events");
@@ -77,10 +74,7 @@ pub(super) struct LaneRow {
     pub(super) total: u64,
 }
 
-pub(super) fn decode<'b, T: Decode<'b, ()> + Encode<()>>(
-    bytes: &'b [u8],
-    what: &str,
-) -> Result<T, LedgerError> {
+pub(super) fn decode<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8], what: &str) -> Result<T, LedgerError> {
     decode_exact(bytes).map_err(|error| LedgerError::damaged(format_args!("{what}: {error}")))
 }
 
@@ -109,10 +103,7 @@ pub(super) fn find_escrow(
     table: &impl ReadableTable<&'static [u8; 32], Bytes>,
     id: &EscrowId,
 ) -> Result<Option<Escrow>, LedgerError> {
-    table
-        .get(&id.0)?
-        .map(|row| decode(row.value(), "escrow"))
-        .transpose()
+    table.get(&id.0)?.map(|row| decode(row.value(), "escrow")).transpose()
 }
 
 pub(super) fn find_account(
@@ -158,11 +149,7 @@ pub(super) fn revocations(
         let (mut device, mut serial) = (Address::ZERO, [0; 8]);
         device.0.copy_from_slice(&key.value()[32..52]);
         serial.copy_from_slice(&key.value()[52..]);
-        found.push(Revocation {
-            device,
-            serial: u64::from_be_bytes(serial),
-            at: UnixSeconds(at.value()),
-        });
+        found.push(Revocation { device, serial: u64::from_be_bytes(serial), at: UnixSeconds(at.value()) });
     }
     Ok(found)
 }

@@ -14,13 +14,7 @@ pub(super) fn check_signer<T: TypedData>(
     signed: &Signed<T>,
     expected: &Address,
 ) -> Result<(), LedgerRefusal> {
-    Ok(verify_typed(
-        &LibSecp,
-        domain,
-        &signed.operation,
-        &signed.signature,
-        expected,
-    )?)
+    Ok(verify_typed(&LibSecp, domain, &signed.operation, &signed.signature, expected)?)
 }
 
 /// Checks that `approved` carries the signatures of two different approvers.
@@ -30,18 +24,11 @@ pub(super) fn check_approvals<T: TypedData>(
 ) -> Result<(), LedgerRefusal> {
     let digest = identity.domain().digest(&approved.operation);
     let [first, second] = &approved.approvals;
-    let (first, second) = (
-        LibSecp.recover(&digest, first)?,
-        LibSecp.recover(&digest, second)?,
-    );
+    let (first, second) = (LibSecp.recover(&digest, first)?, LibSecp.recover(&digest, second)?);
     for approver in [&first, &second] {
         if identity.approvers.binary_search(approver).is_err() {
             return Err(LedgerRefusal::NotAnApprover);
         }
     }
-    if first == second {
-        Err(LedgerRefusal::SameApprover)
-    } else {
-        Ok(())
-    }
+    if first == second { Err(LedgerRefusal::SameApprover) } else { Ok(()) }
 }

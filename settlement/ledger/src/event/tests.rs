@@ -9,16 +9,8 @@ const HASH: Hash32 = Hash32([0x4a; 32]);
 
 fn all() -> Vec<Event> {
     vec![
-        Event::Issued {
-            reference: HASH,
-            account: ACCOUNT,
-            amount: 1,
-        },
-        Event::AccountRegistered {
-            account: ACCOUNT,
-            kind: AccountKind::Provider,
-            label: "Ä".to_owned(),
-        },
+        Event::Issued { reference: HASH, account: ACCOUNT, amount: 1 },
+        Event::AccountRegistered { account: ACCOUNT, kind: AccountKind::Provider, label: "Ä".to_owned() },
         Event::EscrowOpened {
             escrow: ESCROW,
             payer: ACCOUNT,
@@ -28,15 +20,8 @@ fn all() -> Vec<Event> {
             authorized_signer: Address::ZERO,
             deposit: u64::MAX,
         },
-        Event::EscrowToppedUp {
-            escrow: ESCROW,
-            amount: 2,
-            deposit: 3,
-        },
-        Event::EscrowCloseRequested {
-            escrow: ESCROW,
-            withdrawable_at: UnixSeconds(4),
-        },
+        Event::EscrowToppedUp { escrow: ESCROW, amount: 2, deposit: 3 },
+        Event::EscrowCloseRequested { escrow: ESCROW, withdrawable_at: UnixSeconds(4) },
         Event::EscrowSettled {
             escrow: ESCROW,
             payee: OTHER,
@@ -48,21 +33,9 @@ fn all() -> Vec<Event> {
             journal_root: Hash32::ZERO,
             epoch: 9,
         },
-        Event::EscrowWithdrawn {
-            escrow: ESCROW,
-            payer: ACCOUNT,
-            amount: 10,
-        },
-        Event::EscrowFinalized {
-            escrow: ESCROW,
-            settled: 11,
-            refunded: 12,
-        },
-        Event::MandateRevoked {
-            escrow: ESCROW,
-            device: OTHER,
-            serial: 13,
-        },
+        Event::EscrowWithdrawn { escrow: ESCROW, payer: ACCOUNT, amount: 10 },
+        Event::EscrowFinalized { escrow: ESCROW, settled: 11, refunded: 12 },
+        Event::MandateRevoked { escrow: ESCROW, device: OTHER, serial: 13 },
         Event::Transferred {
             proposal: HASH,
             epoch: 14,
@@ -72,20 +45,12 @@ fn all() -> Vec<Event> {
             credited: ACCOUNT,
             amount: 16,
         },
-        Event::PayoutChanged {
-            account: ACCOUNT,
-            payout: OTHER,
-            effective: UnixSeconds(17),
-        },
+        Event::PayoutChanged { account: ACCOUNT, payout: OTHER, effective: UnixSeconds(17) },
         Event::EpochClosed(ClosedEpoch {
             hub: OTHER,
             epoch: 18,
             proposal: HASH,
-            cursors: vec![JournalCursor {
-                thread: 0,
-                sequence: 19,
-                block_hash: HASH,
-            }],
+            cursors: vec![JournalCursor { thread: 0, sequence: 19, block_hash: HASH }],
             journal_root: HASH,
             at: UnixSeconds(20),
         }),
@@ -94,22 +59,13 @@ fn all() -> Vec<Event> {
 
 /// One byte string of `count` times `byte`, as CBOR in hexadecimal digits.
 fn bytes(byte: u8, count: u8) -> String {
-    let head = if count < 24 {
-        format!("{:02x}", 0x40 + count)
-    } else {
-        format!("58{count:02x}")
-    };
+    let head = if count < 24 { format!("{:02x}", 0x40 + count) } else { format!("58{count:02x}") };
     head + &format!("{byte:02x}").repeat(usize::from(count))
 }
 
 #[test]
 fn stored_events_keep_their_encoding() {
-    let (escrow, account, other, hash) = (
-        bytes(0xe5, 32),
-        bytes(0xac, 20),
-        bytes(7, 20),
-        bytes(0x4a, 32),
-    );
+    let (escrow, account, other, hash) = (bytes(0xe5, 32), bytes(0xac, 20), bytes(7, 20), bytes(0x4a, 32));
     let (zero, nothing) = (bytes(0, 20), bytes(0, 32));
     let golden = [
         format!("0183{hash}{account}01"),
@@ -127,26 +83,15 @@ fn stored_events_keep_their_encoding() {
     ];
     assert_eq!(all().len(), golden.len());
     for (event, golden) in all().into_iter().zip(golden) {
-        let stored = StoredEvent {
-            at: UnixSeconds(1_000),
-            event,
-        };
+        let stored = StoredEvent { at: UnixSeconds(1_000), event };
         let encoded = encode_to_vec(&stored);
-        assert_eq!(
-            hex::encode(&encoded),
-            format!("821903e882{golden}"),
-            "{stored:?}"
-        );
+        assert_eq!(hex::encode(&encoded), format!("821903e882{golden}"), "{stored:?}");
         assert_eq!(decode_exact::<StoredEvent>(&encoded), Ok(stored));
     }
 }
 
 #[test]
 fn what_hurts_acts_at_the_head() {
-    let at_head: Vec<_> = (1..)
-        .zip(all())
-        .filter(|(_, event)| event.acts_at_head())
-        .map(|(code, _)| code)
-        .collect();
+    let at_head: Vec<_> = (1..).zip(all()).filter(|(_, event)| event.acts_at_head()).map(|(code, _)| code).collect();
     assert_eq!(at_head, [5, 7, 8, 9]);
 }

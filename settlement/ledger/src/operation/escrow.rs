@@ -16,7 +16,8 @@ pub struct OpenEscrow {
 }
 
 impl TypedData for OpenEscrow {
-    const TYPE: &'static str = "OpenEscrow(address payer,address payee,address token,bytes32 salt,address authorizedSigner,uint128 deposit)";
+    const TYPE: &'static str =
+        "OpenEscrow(address payer,address payee,address token,bytes32 salt,address authorizedSigner,uint128 deposit)";
     fn struct_hash(&self) -> Word {
         let terms = &self.terms;
         let words = [
@@ -45,10 +46,7 @@ pub struct TopUp {
 impl TypedData for TopUp {
     const TYPE: &'static str = "TopUp(bytes32 escrowId,uint64 counter,uint128 amount)";
     fn struct_hash(&self) -> Word {
-        hash_struct(
-            Self::TYPE,
-            &[self.escrow.0, uint(self.counter), uint(self.amount)],
-        )
+        hash_struct(Self::TYPE, &[self.escrow.0, uint(self.counter), uint(self.amount)])
     }
 }
 
@@ -115,10 +113,7 @@ pub struct RevokeMandate {
 impl TypedData for RevokeMandate {
     const TYPE: &'static str = "RevokeMandate(bytes32 escrowId,address device,uint64 serial)";
     fn struct_hash(&self) -> Word {
-        hash_struct(
-            Self::TYPE,
-            &[self.escrow.0, address(&self.device), uint(self.serial)],
-        )
+        hash_struct(Self::TYPE, &[self.escrow.0, address(&self.device), uint(self.serial)])
     }
 }
 

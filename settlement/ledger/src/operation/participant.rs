@@ -24,10 +24,7 @@ pub struct Issue {
 impl TypedData for Issue {
     const TYPE: &'static str = "Issue(bytes32 reference,address account,uint128 amount)";
     fn struct_hash(&self) -> Word {
-        hash_struct(
-            Self::TYPE,
-            &[self.reference.0, address(&self.account), uint(self.amount)],
-        )
+        hash_struct(Self::TYPE, &[self.reference.0, address(&self.account), uint(self.amount)])
     }
 }
 
@@ -49,15 +46,9 @@ pub struct RegisterAccount {
 }
 
 impl TypedData for RegisterAccount {
-    const TYPE: &'static str =
-        "RegisterAccount(address account,uint8 kind,string label,uint64 revision)";
+    const TYPE: &'static str = "RegisterAccount(address account,uint8 kind,string label,uint64 revision)";
     fn struct_hash(&self) -> Word {
-        let words = [
-            address(&self.account),
-            uint(self.kind.code()),
-            string(&self.label),
-            uint(self.revision),
-        ];
+        let words = [address(&self.account), uint(self.kind.code()), string(&self.label), uint(self.revision)];
         hash_struct(Self::TYPE, &words)
     }
 }
@@ -94,22 +85,11 @@ pub struct TransferBatch {
 }
 
 impl TypedData for TransferBatch {
-    const TYPE: &'static str = "TransferBatch(bytes32 proposalId,uint64 epoch,Leg[] legs)Leg(address from,address to,uint128 amount)";
+    const TYPE: &'static str =
+        "TransferBatch(bytes32 proposalId,uint64 epoch,Leg[] legs)Leg(address from,address to,uint128 amount)";
     fn struct_hash(&self) -> Word {
-        let leg = |leg: &Leg| {
-            hash_struct(
-                LEG_TYPE,
-                &[address(&leg.from), address(&leg.to), uint(leg.amount)],
-            )
-        };
-        hash_struct(
-            Self::TYPE,
-            &[
-                self.proposal.0,
-                uint(self.epoch),
-                array(self.legs.iter().map(leg)),
-            ],
-        )
+        let leg = |leg: &Leg| hash_struct(LEG_TYPE, &[address(&leg.from), address(&leg.to), uint(leg.amount)]);
+        hash_struct(Self::TYPE, &[self.proposal.0, uint(self.epoch), array(self.legs.iter().map(leg))])
     }
 }
 
@@ -127,14 +107,7 @@ pub struct SetPayout {
 impl TypedData for SetPayout {
     const TYPE: &'static str = "SetPayout(address account,address payout,uint64 revision)";
     fn struct_hash(&self) -> Word {
-        hash_struct(
-            Self::TYPE,
-            &[
-                address(&self.account),
-                address(&self.payout),
-                uint(self.revision),
-            ],
-        )
+        hash_struct(Self::TYPE, &[address(&self.account), address(&self.payout), uint(self.revision)])
     }
 }
 
@@ -180,14 +153,7 @@ impl TypedData for CloseEpoch {
     const TYPE: &'static str = "CloseEpoch(address hub,uint64 epoch,bytes32 proposalId,JournalCursor[] cursors,bytes32 journalRoot)JournalCursor(uint16 thread,uint64 sequence,bytes32 blockHash)";
     fn struct_hash(&self) -> Word {
         let cursor = |cursor: &JournalCursor| {
-            hash_struct(
-                CURSOR_TYPE,
-                &[
-                    uint(cursor.thread),
-                    uint(cursor.sequence),
-                    cursor.block_hash.0,
-                ],
-            )
+            hash_struct(CURSOR_TYPE, &[uint(cursor.thread), uint(cursor.sequence), cursor.block_hash.0])
         };
         let words = [
             address(&self.hub),

@@ -2,16 +2,11 @@ use super::*;
 use proptest::prelude::*;
 
 fn leaf(seed: u8, sum: u64) -> SumNode {
-    SumNode {
-        hash: Hash32([seed; 32]),
-        sum,
-    }
+    SumNode { hash: Hash32([seed; 32]), sum }
 }
 
 fn lanes(count: usize) -> Vec<SumNode> {
-    (0..count)
-        .map(|place| leaf(u8::try_from(place % 251).unwrap(), place as u64 + 1))
-        .collect()
+    (0..count).map(|place| leaf(u8::try_from(place % 251).unwrap(), place as u64 + 1)).collect()
 }
 
 #[test]
@@ -22,18 +17,12 @@ fn one_leaf_is_its_own_root_and_none_is_padding() {
 
 #[test]
 fn levels_do_not_stand_for_each_other() {
-    assert_ne!(
-        root(Level::Lanes, lanes(2)),
-        root(Level::Channels, lanes(2))
-    );
+    assert_ne!(root(Level::Lanes, lanes(2)), root(Level::Channels, lanes(2)));
 }
 
 #[test]
 fn a_sum_that_does_not_fit_has_no_root() {
-    assert_eq!(
-        root(Level::Lanes, vec![leaf(1, u64::MAX), leaf(2, 1)]),
-        None
-    );
+    assert_eq!(root(Level::Lanes, vec![leaf(1, u64::MAX), leaf(2, 1)]), None);
 }
 
 #[test]
@@ -41,11 +30,7 @@ fn the_shape_follows_from_the_count() {
     let nodes = lanes(5);
     let top = root(Level::Lanes, nodes.clone()).unwrap();
     let last = prove(Level::Lanes, &nodes, 4).unwrap();
-    assert_eq!(
-        last.siblings.len(),
-        1,
-        "partners of the last leaf are padding on two levels"
-    );
+    assert_eq!(last.siblings.len(), 1, "partners of the last leaf are padding on two levels");
     assert_eq!(climb(Level::Lanes, 5, nodes[4], &last), Some(top));
     // With the padding spelled out, or as one of six leaves, the same leaf leads nowhere.
     let mut spelled = last.clone();
@@ -57,31 +42,15 @@ fn the_shape_follows_from_the_count() {
 
 #[test]
 fn order_is_part_of_a_tree() {
-    let lane = |n: u8| LaneLeaf {
-        lane: LaneId([n; 32]),
-        payee: Address([1; 20]),
-        rating_group: RatingGroup(0),
-        total: 1,
-    };
+    let lane =
+        |n: u8| LaneLeaf { lane: LaneId([n; 32]), payee: Address([1; 20]), rating_group: RatingGroup(0), total: 1 };
     let expiry = UnixSeconds(9);
     let mut tree = BatchTree::default();
-    assert!(
-        tree.push(Address([2; 20]), 10, expiry, 1, vec![lane(2), lane(1)])
-            .is_none()
-    );
+    assert!(tree.push(Address([2; 20]), 10, expiry, 1, vec![lane(2), lane(1)]).is_none());
     assert!(tree.push(Address([2; 20]), 10, expiry, 1, vec![]).is_none());
-    assert!(
-        tree.push(Address([2; 20]), 10, expiry, 1, vec![lane(1), lane(2)])
-            .is_some()
-    );
-    assert!(
-        tree.push(Address([2; 20]), 10, expiry, 1, vec![lane(3)])
-            .is_none()
-    );
-    assert!(
-        tree.push(Address([3; 20]), 10, expiry, 1, vec![lane(3)])
-            .is_some()
-    );
+    assert!(tree.push(Address([2; 20]), 10, expiry, 1, vec![lane(1), lane(2)]).is_some());
+    assert!(tree.push(Address([2; 20]), 10, expiry, 1, vec![lane(3)]).is_none());
+    assert!(tree.push(Address([3; 20]), 10, expiry, 1, vec![lane(3)]).is_some());
     assert_eq!(tree.root().unwrap().sum, 3);
 }
 

@@ -10,53 +10,17 @@ use crate::world::*;
 /// What somebody tries. Small numbers, so that operations meet each other.
 #[derive(Debug, Clone)]
 pub(crate) enum Attempt {
-    Issue {
-        reference: u8,
-        to: usize,
-        amount: u64,
-    },
-    Open {
-        payer: usize,
-        salt: u8,
-        deposit: u64,
-    },
-    TopUp {
-        escrow: usize,
-        counter: u64,
-        amount: u64,
-    },
-    RequestClose {
-        escrow: usize,
-        counter: u64,
-    },
-    Withdraw {
-        escrow: usize,
-        counter: u64,
-    },
-    Close {
-        escrow: usize,
-    },
-    Settle {
-        escrow: usize,
-        prev: Option<u64>,
-        increase: u64,
-    },
-    SettleLane {
-        escrow: usize,
-        increase: u64,
-    },
-    Transfer {
-        proposal: u8,
-        from: usize,
-        to: usize,
-        amount: u64,
-    },
-    Replay {
-        back: usize,
-    },
-    Wait {
-        hours: u64,
-    },
+    Issue { reference: u8, to: usize, amount: u64 },
+    Open { payer: usize, salt: u8, deposit: u64 },
+    TopUp { escrow: usize, counter: u64, amount: u64 },
+    RequestClose { escrow: usize, counter: u64 },
+    Withdraw { escrow: usize, counter: u64 },
+    Close { escrow: usize },
+    Settle { escrow: usize, prev: Option<u64>, increase: u64 },
+    SettleLane { escrow: usize, increase: u64 },
+    Transfer { proposal: u8, from: usize, to: usize, amount: u64 },
+    Replay { back: usize },
+    Wait { hours: u64 },
 }
 
 pub(crate) const PAYERS: [u8; 2] = [PAYER, OTHER_PAYER];
@@ -137,10 +101,7 @@ impl Model {
     }
 
     fn payer_operation(&mut self, id: &EscrowId, counter: u64) -> Option<&mut ModelEscrow> {
-        let escrow = self
-            .escrows
-            .get_mut(id)
-            .filter(|escrow| !escrow.finalized && escrow.counter + 1 == counter)?;
+        let escrow = self.escrows.get_mut(id).filter(|escrow| !escrow.finalized && escrow.counter + 1 == counter)?;
         escrow.counter = counter;
         Some(escrow)
     }
@@ -148,11 +109,7 @@ impl Model {
     /// The state after `attempt` on escrow `id`; `None` where it is refused.
     pub(crate) fn after(mut self, attempt: &Attempt, id: &EscrowId, now: u64) -> Option<Self> {
         match *attempt {
-            Attempt::Issue {
-                reference,
-                to,
-                amount,
-            } => {
+            Attempt::Issue { reference, to, amount } => {
                 let to = [PAYERS.as_slice(), &PARTICIPANTS].concat()[to];
                 (amount > 0 && self.references.insert(reference)).then_some(())?;
                 self.issued += amount;
@@ -161,18 +118,9 @@ impl Model {
             Attempt::Open { payer, deposit, .. } => {
                 (deposit > 0 && !self.escrows.contains_key(id)).then_some(())?;
                 self.shift(PAYERS[payer], deposit, 0)?;
-                self.escrows.insert(
-                    *id,
-                    ModelEscrow {
-                        payer: PAYERS[payer],
-                        deposit,
-                        ..ModelEscrow::default()
-                    },
-                );
+                self.escrows.insert(*id, ModelEscrow { payer: PAYERS[payer], deposit, ..ModelEscrow::default() });
             }
-            Attempt::TopUp {
-                counter, amount, ..
-            } => {
+            Attempt::TopUp { counter, amount, .. } => {
                 let escrow = self.payer_operation(id, counter).filter(|_| amount > 0)?;
                 escrow.deposit += amount;
                 escrow.exit = None;
@@ -180,9 +128,7 @@ impl Model {
                 self.shift(payer, amount, 0)?;
             }
             Attempt::RequestClose { counter, .. } => {
-                let escrow = self
-                    .payer_operation(id, counter)
-                    .filter(|escrow| escrow.exit.is_none())?;
+                let escrow = self.payer_operation(id, counter).filter(|escrow| escrow.exit.is_none())?;
                 escrow.exit = Some((now, 1));
             }
             Attempt::Withdraw { counter, .. } => {
@@ -199,20 +145,12 @@ impl Model {
                 self.settle(id, prev, prev + increase, now)?;
             }
             Attempt::SettleLane { increase, .. } => {
-                let (settled, total) = self
-                    .escrows
-                    .get(id)
-                    .map(|escrow| (escrow.settled, escrow.lane + increase))?;
+                let (settled, total) = self.escrows.get(id).map(|escrow| (escrow.settled, escrow.lane + increase))?;
                 (total > 0).then_some(())?;
                 self.settle(id, settled, total, now)?;
                 self.escrows.get_mut(id)?.lane = total;
             }
-            Attempt::Transfer {
-                proposal,
-                from,
-                to,
-                amount,
-            } => {
+            Attempt::Transfer { proposal, from, to, amount } => {
                 (amount > 0 && from != to && self.proposals.insert(proposal)).then_some(())?;
                 self.shift(PARTICIPANTS[from], amount, 0)?;
                 self.shift(PARTICIPANTS[to], 0, amount)?;

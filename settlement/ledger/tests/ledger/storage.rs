@@ -13,37 +13,18 @@ use crate::world::*;
 fn genesis_makes_a_ledger_of_its_own_and_never_overwrites() {
     let world = World::new();
     let path = world.ledger.path().to_owned();
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
-    assert_eq!(
-        fs::read_dir(world.directory.path()).unwrap().count(),
-        1,
-        "no draft is left behind"
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(world.directory.path()).unwrap().count(), 1, "no draft is left behind");
     let approvers = [APPROVER_1, APPROVER_2].map(at);
     let before = fs::read(&path).unwrap();
-    assert!(matches!(
-        EmbeddedLedger::genesis(&path, &approvers, &[], NOW),
-        Err(LedgerError::Storage(_))
-    ));
+    assert!(matches!(EmbeddedLedger::genesis(&path, &approvers, &[], NOW), Err(LedgerError::Storage(_))));
     assert_eq!(fs::read(&path).unwrap(), before);
     let reopened = EmbeddedLedger::open(&path).unwrap();
-    assert_eq!(
-        reopened.identity().unwrap(),
-        world.ledger.identity().unwrap()
-    );
+    assert_eq!(reopened.identity().unwrap(), world.ledger.identity().unwrap());
     let other = World::new().ledger.identity().unwrap();
     assert_ne!(other.contract, reopened.identity().unwrap().contract);
     assert_eq!(reopened.accounts().unwrap().len(), 3);
-    assert_eq!(
-        reopened.heads().unwrap(),
-        LedgerHeads {
-            head: 3,
-            finalized: 3
-        }
-    );
+    assert_eq!(reopened.heads().unwrap(), LedgerHeads { head: 3, finalized: 3 });
 }
 
 #[test]
@@ -56,10 +37,7 @@ fn genesis_refuses_what_makes_no_ledger() {
     let refused = |result| matches!(result, Err(LedgerError::Genesis(_)));
     assert!(refused(genesis(&[APPROVER_1], &[])));
     assert!(refused(genesis(&[APPROVER_1, APPROVER_1], &[])));
-    assert!(
-        refused(genesis(&[APPROVER_1, HUB], &accounts())),
-        "a hub may not approve its own money"
-    );
+    assert!(refused(genesis(&[APPROVER_1, HUB], &accounts())), "a hub may not approve its own money");
     let twice = [accounts(), accounts()].concat();
     assert!(refused(genesis(&[APPROVER_1, APPROVER_2], &twice)));
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
@@ -69,10 +47,7 @@ fn genesis_refuses_what_makes_no_ledger() {
 fn what_is_no_ledger_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger");
-    assert!(matches!(
-        EmbeddedLedger::open(&path),
-        Err(LedgerError::Storage(_))
-    ));
+    assert!(matches!(EmbeddedLedger::open(&path), Err(LedgerError::Storage(_))));
     fs::write(&path, b"something else").unwrap();
     assert!(EmbeddedLedger::open(&path).is_err());
 }
@@ -87,14 +62,8 @@ fn several_holders_take_turns() {
             scope.spawn(move || {
                 let ledger = EmbeddedLedger::open(path).unwrap();
                 for round in 0..5_u8 {
-                    let issue = Issue {
-                        reference: Hash32([holder * 16 + round; 32]),
-                        account: at(PAYER),
-                        amount: 1,
-                    };
-                    ledger
-                        .submit(&SignedOperation::Issue(world.approve(issue)), NOW)
-                        .unwrap();
+                    let issue = Issue { reference: Hash32([holder * 16 + round; 32]), account: at(PAYER), amount: 1 };
+                    ledger.submit(&SignedOperation::Issue(world.approve(issue)), NOW).unwrap();
                     ledger.account(&at(PAYER)).unwrap();
                 }
             });
@@ -122,16 +91,7 @@ fn a_follower_sees_every_commit_and_only_commits() {
     }
     assert_eq!(world.ledger.events(cursor, 100).unwrap(), []);
     assert_eq!(world.ledger.events(u64::MAX, 100).unwrap(), []);
-    assert_eq!(
-        world
-            .ledger
-            .events(2, 3)
-            .unwrap()
-            .iter()
-            .map(|event| event.cursor)
-            .collect::<Vec<_>>(),
-        [3, 4, 5]
-    );
+    assert_eq!(world.ledger.events(2, 3).unwrap().iter().map(|event| event.cursor).collect::<Vec<_>>(), [3, 4, 5]);
 }
 
 #[test]
@@ -147,9 +107,6 @@ fn a_file_left_open_by_a_crash_is_repaired_by_whoever_comes() {
         fs::copy(world.ledger.path(), &crashed).unwrap();
     }
     let ledger = EmbeddedLedger::open(&crashed).unwrap();
-    assert_eq!(
-        ledger.escrow(&escrow).unwrap(),
-        world.ledger.escrow(&escrow).unwrap()
-    );
+    assert_eq!(ledger.escrow(&escrow).unwrap(), world.ledger.escrow(&escrow).unwrap());
     assert_eq!(ledger.audit().unwrap(), world.ledger.audit().unwrap());
 }

@@ -3,9 +3,7 @@
 use std::str::FromStr;
 
 use farthing_channel::eip712::{Domain, TypedData};
-use farthing_channel::id::{
-    Address, ChannelId, Digest, EscrowId, EscrowTerms, Hash32, LaneId, RatingGroup,
-};
+use farthing_channel::id::{Address, ChannelId, Digest, EscrowId, EscrowTerms, Hash32, LaneId, RatingGroup};
 use farthing_channel::sign::{Signature, Signer as _, sign_typed};
 use farthing_channel::time::UnixSeconds;
 use farthing_ledger::limits::EMBEDDED_CHAIN_ID;
@@ -20,11 +18,7 @@ fn vectors() -> Value {
 }
 
 fn get<T: FromStr<Err: std::fmt::Debug>>(value: &Value, name: &str) -> T {
-    value[name]
-        .as_str()
-        .unwrap_or_else(|| panic!("no {name} in {value}"))
-        .parse()
-        .unwrap()
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).parse().unwrap()
 }
 
 fn list(value: &Value) -> &Vec<Value> {
@@ -33,18 +27,10 @@ fn list(value: &Value) -> &Vec<Value> {
 
 fn check(vector: &Value, operation: &impl TypedData) {
     let domain = Domain::new(EMBEDDED_CHAIN_ID, Address([0xc0; 20]));
-    assert_eq!(
-        domain.digest(operation),
-        get::<Digest>(vector, "digest"),
-        "{vector}"
-    );
+    assert_eq!(domain.digest(operation), get::<Digest>(vector, "digest"), "{vector}");
     let rsv = hex::decode(&vector["signature"].as_str().unwrap()[2..]).unwrap();
     let signature = sign_typed(&key(7), &domain, operation).unwrap();
-    assert_eq!(
-        Signature::from_slice(&rsv),
-        Ok(signature),
-        "both sides sign by RFC 6979"
-    );
+    assert_eq!(Signature::from_slice(&rsv), Ok(signature), "both sides sign by RFC 6979");
     assert!(!key(7).address().is_zero());
 }
 
@@ -63,69 +49,23 @@ fn kind(m: &Value) -> AccountKind {
 }
 
 fn leg(m: &Value) -> Leg {
-    Leg {
-        from: get(m, "from"),
-        to: get(m, "to"),
-        amount: get(m, "amount"),
-    }
+    Leg { from: get(m, "from"), to: get(m, "to"), amount: get(m, "amount") }
 }
 
 fn cursor(m: &Value) -> JournalCursor {
-    JournalCursor {
-        thread: get(m, "thread"),
-        sequence: get(m, "sequence"),
-        block_hash: get(m, "blockHash"),
-    }
+    JournalCursor { thread: get(m, "thread"), sequence: get(m, "sequence"), block_hash: get(m, "blockHash") }
 }
 
 fn check_escrow_operation(name: &str, vector: &Value, m: &Value) -> bool {
     let escrow = || get::<EscrowId>(m, "escrowId");
     match name {
-        "OpenEscrow" => check(
-            vector,
-            &OpenEscrow {
-                terms: terms(m),
-                deposit: get(m, "deposit"),
-            },
-        ),
-        "TopUp" => check(
-            vector,
-            &TopUp {
-                escrow: escrow(),
-                counter: get(m, "counter"),
-                amount: get(m, "amount"),
-            },
-        ),
-        "RequestClose" => check(
-            vector,
-            &RequestClose {
-                escrow: escrow(),
-                counter: get(m, "counter"),
-            },
-        ),
-        "Withdraw" => check(
-            vector,
-            &Withdraw {
-                escrow: escrow(),
-                counter: get(m, "counter"),
-            },
-        ),
-        "CloseEscrow" => check(
-            vector,
-            &CloseEscrow {
-                escrow: escrow(),
-                total: get(m, "total"),
-            },
-        ),
+        "OpenEscrow" => check(vector, &OpenEscrow { terms: terms(m), deposit: get(m, "deposit") }),
+        "TopUp" => check(vector, &TopUp { escrow: escrow(), counter: get(m, "counter"), amount: get(m, "amount") }),
+        "RequestClose" => check(vector, &RequestClose { escrow: escrow(), counter: get(m, "counter") }),
+        "Withdraw" => check(vector, &Withdraw { escrow: escrow(), counter: get(m, "counter") }),
+        "CloseEscrow" => check(vector, &CloseEscrow { escrow: escrow(), total: get(m, "total") }),
         "RevokeMandate" => {
-            check(
-                vector,
-                &RevokeMandate {
-                    escrow: escrow(),
-                    device: get(m, "device"),
-                    serial: get(m, "serial"),
-                },
-            );
+            check(vector, &RevokeMandate { escrow: escrow(), device: get(m, "device"), serial: get(m, "serial") });
         }
         "SettleBatch" => {
             let batch = SettleBatch {
@@ -150,48 +90,20 @@ fn check_participant_operation(name: &str, vector: &Value, m: &Value) -> bool {
         "Issue" => {
             check(
                 vector,
-                &Issue {
-                    reference: get(m, "reference"),
-                    account: get(m, "account"),
-                    amount: get(m, "amount"),
-                },
+                &Issue { reference: get(m, "reference"), account: get(m, "account"), amount: get(m, "amount") },
             );
         }
         "RegisterAccount" => {
-            let (account, label, revision) =
-                (get(m, "account"), get(m, "label"), get(m, "revision"));
-            check(
-                vector,
-                &RegisterAccount {
-                    account,
-                    kind: kind(m),
-                    label,
-                    revision,
-                },
-            );
+            let (account, label, revision) = (get(m, "account"), get(m, "label"), get(m, "revision"));
+            check(vector, &RegisterAccount { account, kind: kind(m), label, revision });
         }
         "TransferBatch" => {
             let legs = list(&m["legs"]).iter().map(leg).collect();
-            check(
-                vector,
-                &TransferBatch {
-                    proposal: get(m, "proposalId"),
-                    epoch: get(m, "epoch"),
-                    legs,
-                },
-            );
+            check(vector, &TransferBatch { proposal: get(m, "proposalId"), epoch: get(m, "epoch"), legs });
         }
         "SetPayout" => {
-            let (account, payout, revision) =
-                (get(m, "account"), get(m, "payout"), get(m, "revision"));
-            check(
-                vector,
-                &SetPayout {
-                    account,
-                    payout,
-                    revision,
-                },
-            );
+            let (account, payout, revision) = (get(m, "account"), get(m, "payout"), get(m, "revision"));
+            check(vector, &SetPayout { account, payout, revision });
         }
         "CloseEpoch" => {
             let close = CloseEpoch {
@@ -211,18 +123,11 @@ fn check_participant_operation(name: &str, vector: &Value, m: &Value) -> bool {
 #[test]
 fn digests_are_those_of_a_wallet() {
     let vectors = vectors();
-    assert_eq!(
-        list(&vectors["operations"]).len(),
-        24,
-        "two of each operation"
-    );
+    assert_eq!(list(&vectors["operations"]).len(), 24, "two of each operation");
     for vector in list(&vectors["operations"]) {
         let name = vector["kind"].as_str().unwrap();
         let m = &vector["message"];
-        assert!(
-            check_escrow_operation(name, vector, m) || check_participant_operation(name, vector, m),
-            "{name}"
-        );
+        assert!(check_escrow_operation(name, vector, m) || check_participant_operation(name, vector, m), "{name}");
     }
 }
 
@@ -253,22 +158,9 @@ fn trees_have_the_root_that_python_finds() {
             };
             let lanes = list(&channel["lanes"]).iter().map(leaf).collect();
             let expiry = UnixSeconds(get(channel, "expiry"));
-            assert!(
-                tree.push(
-                    device,
-                    get(channel, "limit"),
-                    expiry,
-                    get(channel, "serial"),
-                    lanes
-                )
-                .is_some()
-            );
+            assert!(tree.push(device, get(channel, "limit"), expiry, get(channel, "serial"), lanes).is_some());
         }
         let root = tree.root().unwrap();
-        assert_eq!(
-            (root.hash, root.sum),
-            (get::<Hash32>(vector, "root"), get::<u64>(vector, "total")),
-            "{vector}"
-        );
+        assert_eq!((root.hash, root.sum), (get::<Hash32>(vector, "root"), get::<u64>(vector, "total")), "{vector}");
     }
 }

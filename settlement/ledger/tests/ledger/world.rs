@@ -1,9 +1,7 @@
 //! A ledger with a hub, two providers, two payers and three approvers.
 
 use farthing_channel::eip712::{Domain, TypedData, Voucher};
-use farthing_channel::id::{
-    Address, ChannelId, EscrowId, EscrowTerms, Hash32, LaneId, RatingGroup,
-};
+use farthing_channel::id::{Address, ChannelId, EscrowId, EscrowTerms, Hash32, LaneId, RatingGroup};
 use farthing_channel::lane::{Evidence, SignedVoucher};
 use farthing_channel::mandate::{MandateBundle, MandateTerms, sign_mandate};
 use farthing_channel::sign::{LibSecpKey, Signer, sign_typed};
@@ -50,11 +48,7 @@ pub(crate) fn accounts() -> Vec<GenesisAccount> {
         (PROVIDER, AccountKind::Provider, "Grid"),
         (OTHER_PROVIDER, AccountKind::Provider, "Air"),
     ]
-    .map(|(seed, kind, label)| GenesisAccount {
-        address: at(seed),
-        kind,
-        label: label.to_owned(),
-    })
+    .map(|(seed, kind, label)| GenesisAccount { address: at(seed), kind, label: label.to_owned() })
     .to_vec()
 }
 
@@ -65,11 +59,7 @@ impl World {
         let approvers = [APPROVER_1, APPROVER_2, APPROVER_3].map(at);
         let ledger = EmbeddedLedger::genesis(path, &approvers, &accounts(), NOW).unwrap();
         let domain = ledger.identity().unwrap().domain();
-        Self {
-            directory,
-            ledger,
-            domain,
-        }
+        Self { directory, ledger, domain }
     }
 
     /// A ledger whose payer has 1000 in its account and an escrow of 600 in favour of the hub.
@@ -84,14 +74,8 @@ impl World {
         Signed::sign(&key(seed), &self.domain, operation).unwrap()
     }
 
-    pub(crate) fn approve_by<T: TypedData>(
-        &self,
-        first: u8,
-        second: u8,
-        operation: T,
-    ) -> Approved<T> {
-        let [first, second] =
-            [first, second].map(|seed| sign_typed(&key(seed), &self.domain, &operation).unwrap());
+    pub(crate) fn approve_by<T: TypedData>(&self, first: u8, second: u8, operation: T) -> Approved<T> {
+        let [first, second] = [first, second].map(|seed| sign_typed(&key(seed), &self.domain, &operation).unwrap());
         Approved::new(operation, first, second)
     }
 
@@ -100,16 +84,8 @@ impl World {
     }
 
     /// Carries out an operation; a refusal must change nothing, and what is done must add up.
-    pub(crate) fn submit(
-        &self,
-        operation: &SignedOperation,
-        now: UnixSeconds,
-    ) -> Result<Vec<Event>, LedgerRefusal> {
-        let before = (
-            self.ledger.heads().unwrap(),
-            self.ledger.accounts().unwrap(),
-            self.ledger.escrows().unwrap(),
-        );
+    pub(crate) fn submit(&self, operation: &SignedOperation, now: UnixSeconds) -> Result<Vec<Event>, LedgerRefusal> {
+        let before = (self.ledger.heads().unwrap(), self.ledger.accounts().unwrap(), self.ledger.escrows().unwrap());
         match self.ledger.submit(operation, now) {
             Ok(logged) => {
                 self.ledger.audit().unwrap();
@@ -117,28 +93,16 @@ impl World {
                 Ok(logged.into_iter().map(|logged| logged.event).collect())
             }
             Err(error) => {
-                let after = (
-                    self.ledger.heads().unwrap(),
-                    self.ledger.accounts().unwrap(),
-                    self.ledger.escrows().unwrap(),
-                );
+                let after =
+                    (self.ledger.heads().unwrap(), self.ledger.accounts().unwrap(), self.ledger.escrows().unwrap());
                 assert_eq!(before, after, "a refused operation changed something");
                 Err(error.refusal().unwrap_or_else(|| panic!("{error}")))
             }
         }
     }
 
-    pub(crate) fn issue(
-        &self,
-        reference: u8,
-        to: u8,
-        amount: u64,
-    ) -> Result<Vec<Event>, LedgerRefusal> {
-        let issue = Issue {
-            reference: Hash32([reference; 32]),
-            account: at(to),
-            amount,
-        };
+    pub(crate) fn issue(&self, reference: u8, to: u8, amount: u64) -> Result<Vec<Event>, LedgerRefusal> {
+        let issue = Issue { reference: Hash32([reference; 32]), account: at(to), amount };
         self.submit(&SignedOperation::Issue(self.approve(issue)), NOW)
     }
 
@@ -152,15 +116,9 @@ impl World {
         }
     }
 
-    pub(crate) fn open(
-        &self,
-        payer: u8,
-        salt: u8,
-        deposit: u128,
-    ) -> Result<EscrowId, LedgerRefusal> {
+    pub(crate) fn open(&self, payer: u8, salt: u8, deposit: u128) -> Result<EscrowId, LedgerRefusal> {
         let terms = self.terms(payer, salt);
-        let operation =
-            SignedOperation::OpenEscrow(self.sign(payer, OpenEscrow { terms, deposit }));
+        let operation = SignedOperation::OpenEscrow(self.sign(payer, OpenEscrow { terms, deposit }));
         self.submit(&operation, NOW)?;
         Ok(terms.id(&self.domain.contract(), self.domain.chain_id()))
     }
@@ -179,52 +137,25 @@ impl World {
     }
 
     pub(crate) fn voucher(&self, seed: u8, lane: LaneId, amount: u64) -> Evidence {
-        let typed = Voucher {
-            lane,
-            cumulative_amount: u128::from(amount),
-        };
+        let typed = Voucher { lane, cumulative_amount: u128::from(amount) };
         let signature = sign_typed(&key(seed), &self.domain, &typed).unwrap().into();
         Evidence::Voucher(SignedVoucher { amount, signature })
     }
 
     /// A batch proven by the signer alone.
-    pub(crate) fn signer_batch(
-        &self,
-        escrow: EscrowId,
-        prev_settled: u64,
-        total: u64,
-    ) -> SettlementBatch {
+    pub(crate) fn signer_batch(&self, escrow: EscrowId, prev_settled: u64, total: u64) -> SettlementBatch {
         let order = self.sign(HUB, order(escrow, prev_settled, total));
-        SettlementBatch {
-            order,
-            proof: BatchProof::Signer(self.countersign(&escrow, total)),
-        }
+        SettlementBatch { order, proof: BatchProof::Signer(self.countersign(&escrow, total)) }
     }
 
-    pub(crate) fn settle(
-        &self,
-        batch: SettlementBatch,
-        now: UnixSeconds,
-    ) -> Result<Vec<Event>, LedgerRefusal> {
+    pub(crate) fn settle(&self, batch: SettlementBatch, now: UnixSeconds) -> Result<Vec<Event>, LedgerRefusal> {
         self.submit(&SignedOperation::SettleBatch(Box::new(batch)), now)
     }
 
-    pub(crate) fn mandate(
-        &self,
-        escrow: EscrowId,
-        device: u8,
-        serial: u64,
-        limit: u128,
-    ) -> MandateBundle {
+    pub(crate) fn mandate(&self, escrow: EscrowId, device: u8, serial: u64, limit: u128) -> MandateBundle {
         self.mandate_for(
             escrow,
-            MandateTerms {
-                device: at(device),
-                limit,
-                expiry: later(1000),
-                serial,
-                payees: vec![],
-            },
+            MandateTerms { device: at(device), limit, expiry: later(1000), serial, payees: vec![] },
         )
     }
 
@@ -233,22 +164,10 @@ impl World {
     }
 
     /// A lane's claim with the device's voucher for exactly its total.
-    pub(crate) fn lane(
-        &self,
-        escrow: EscrowId,
-        device: u8,
-        payee: u8,
-        group: u32,
-        total: u64,
-    ) -> LaneClaim {
+    pub(crate) fn lane(&self, escrow: EscrowId, device: u8, payee: u8, group: u32, total: u64) -> LaneClaim {
         let lane = lane_id(escrow, device, payee, group);
         let evidence = Some(self.voucher(device, lane, total));
-        LaneClaim {
-            payee: at(payee),
-            rating_group: RatingGroup(group),
-            total,
-            evidence,
-        }
+        LaneClaim { payee: at(payee), rating_group: RatingGroup(group), total, evidence }
     }
 
     /// Signs a batch of leaves; `known` are mandates that the ledger remembers.
@@ -266,14 +185,8 @@ impl World {
             let id = ChannelId::derive(&escrow, &channel.device);
             let leaf = |claim: &LaneClaim| LaneId::derive(&id, &claim.payee, claim.rating_group);
             channel.lanes.sort_by_key(leaf);
-            let terms = leaves
-                .mandates
-                .iter()
-                .chain(known)
-                .flat_map(|bundle| &bundle.mandates);
-            let terms = terms
-                .clone()
-                .find(|terms| (terms.device, terms.serial) == (channel.device, channel.serial));
+            let terms = leaves.mandates.iter().chain(known).flat_map(|bundle| &bundle.mandates);
+            let terms = terms.clone().find(|terms| (terms.device, terms.serial) == (channel.device, channel.serial));
             let (limit, expiry) = terms.map_or((0, NOW), |terms| (terms.limit, terms.expiry));
             let claims = channel.lanes.iter().map(|claim| LaneLeaf {
                 lane: leaf(claim),
@@ -282,14 +195,7 @@ impl World {
                 total: claim.total,
             });
             lanes += u32::try_from(claims.len()).unwrap();
-            tree.push(
-                channel.device,
-                limit,
-                expiry,
-                channel.serial,
-                claims.collect(),
-            )
-            .unwrap();
+            tree.push(channel.device, limit, expiry, channel.serial, claims.collect()).unwrap();
         }
         let root = tree.root().unwrap();
         let order = SettleBatch {
@@ -298,27 +204,16 @@ impl World {
             lanes,
             ..order(escrow, prev_settled, root.sum)
         };
-        SettlementBatch {
-            order: self.sign(HUB, order),
-            proof: BatchProof::Leaves(leaves),
-        }
+        SettlementBatch { order: self.sign(HUB, order), proof: BatchProof::Leaves(leaves) }
     }
 }
 
 pub(crate) fn lane_id(escrow: EscrowId, device: u8, payee: u8, group: u32) -> LaneId {
-    LaneId::derive(
-        &ChannelId::derive(&escrow, &at(device)),
-        &at(payee),
-        RatingGroup(group),
-    )
+    LaneId::derive(&ChannelId::derive(&escrow, &at(device)), &at(payee), RatingGroup(group))
 }
 
 pub(crate) fn channel(device: u8, serial: u64, lanes: Vec<LaneClaim>) -> ChannelClaim {
-    ChannelClaim {
-        device: at(device),
-        serial,
-        lanes,
-    }
+    ChannelClaim { device: at(device), serial, lanes }
 }
 
 fn order(escrow: EscrowId, prev_settled: u64, total: u64) -> SettleBatch {
