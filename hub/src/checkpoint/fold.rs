@@ -17,6 +17,14 @@ use super::row::{ChannelRow, LaneRow};
 use super::store::{CHANNELS, ESCROWS, LANES, PROVIDERS, StoreError, TARIFFS, next_tariff, write_cursor, write_meta};
 use crate::table::fold::FoldError;
 
+/// About how many rows a record touches.
+pub(super) fn rows_of(record: &Record) -> usize {
+    match record {
+        Record::Mandates(bundle) => bundle.mandates.len(),
+        _ => 1,
+    }
+}
+
 /// A fold in progress within one transaction.
 pub(super) struct Fold<'t> {
     transaction: &'t WriteTransaction,
