@@ -141,6 +141,7 @@ struct LegView {
 #[derive(Debug, Serialize)]
 struct CursorView {
     thread: u16,
+    term: u64,
     sequence: u64,
     block_hash: String,
 }
@@ -185,6 +186,7 @@ impl ProposalView {
         };
         let cursor = |cursor: &farthing_ledger::JournalCursor| CursorView {
             thread: cursor.thread,
+            term: cursor.term,
             sequence: cursor.sequence,
             block_hash: cursor.block_hash.to_string(),
         };

@@ -71,8 +71,8 @@ pub enum JournalError {
     /// another hub's.
     #[error(
         "the journal of thread {thread} does not contain block {sequence} ({hash}), with which the last settlement ended: \
-         it was restored from a backup, or belongs to another hub. Nothing is settled from it. When devices and ledger \
-         have confirmed the restored state, go on with --confirm-restore"
+         it was restored from a backup, or belongs to another hub. Nothing is settled from it. When the hub has run on \
+         it and devices have shown their proofs again, go on with --confirm-restore"
     )]
     Restored {
         /// The data-plane thread.
@@ -82,23 +82,26 @@ pub enum JournalError {
         /// Its hash.
         hash: BlockHash,
     },
-    /// The ledger has settled epochs of this hub that these books do not know of.
+    /// The ledger has settled epochs of this hub that these books, new or restored, do not know of.
     #[error(
-        "the ledger has closed epoch {epoch} of this hub, and these books are new: what was collected before has to be \
-         learned from the ledger. When that is what you want, go on with --confirm-restore"
+        "the ledger has closed epoch {epoch} of this hub, and these books do not know of it: what was collected has to \
+         be learned from the ledger. When that is what you want, go on with --confirm-restore"
     )]
     BooksLost {
         /// The ledger's last epoch.
         epoch: u64,
     },
-    /// The journal ends before the block up to which the ledger has settled it.
+    /// The journal ends before the block up to which the ledger has settled it, and the hub has not taken it over since.
     #[error(
-        "the journal of thread {thread} ends before block {sequence}, up to which the ledger has closed an epoch: it was \
-         restored from a backup, and can be settled once it has grown past that block"
+        "the journal of thread {thread} ends before block {sequence} of term {term}, up to which the ledger has closed \
+         an epoch: it was restored from a backup. Start the hub on it, or start it again, so that it goes on under a \
+         higher term; then go on with --confirm-restore"
     )]
     Behind {
         /// The data-plane thread.
         thread: u16,
+        /// The block's term.
+        term: u64,
         /// The block.
         sequence: u64,
     },

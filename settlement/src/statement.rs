@@ -106,6 +106,8 @@ pub struct CarriedLine {
 pub struct CursorLine {
     /// The thread.
     pub thread: u16,
+    /// The term under which the hub wrote the last block.
+    pub term: u64,
     /// The last block.
     pub sequence: u64,
     /// Its hash.
@@ -222,6 +224,7 @@ impl Statement {
             |row: &crate::book::ApprovalRow| ApprovalLine { approver: row.approver.to_string(), at: row.at.0 };
         let cursor = |cut: &crate::stage::cut_off::ThreadCut| CursorLine {
             thread: cut.thread,
+            term: cut.term,
             sequence: cut.sequence,
             block_hash: cut.block_hash.to_string(),
         };

@@ -8,48 +8,13 @@ use farthing_channel::sign::Signer as _;
 use farthing_ledger::BaseLedger as _;
 use farthing_settlement::explain::explain;
 use farthing_settlement::export::{FileNames, epoch_folder, write_folder};
-use farthing_settlement::ingest::IngestError;
-use farthing_settlement::journal_reader::JournalError;
 use farthing_settlement::night::{NightError, Progress, RunOptions};
 use farthing_settlement::proofs::ProofBundle;
 use farthing_settlement::stage::Stage;
 use farthing_settlement::stage::positions::CarryReason;
 use farthing_settlement::text::TokenFormat;
 use farthing_settlement::verify::verify_folder;
-use world::{World, key};
-
-/// Runs, approves twice, and runs to the end.
-fn settle(world: &World) -> u64 {
-    let book = world.book();
-    let night = world.night(&book);
-    let options = RunOptions::default();
-    let Progress::NeedsApprovals { epoch, proposal, approvals: 0, needed: 2 } = night.run(&options).unwrap() else {
-        panic!("a proposal was expected");
-    };
-    night.approve(&world.approvers[0], Some(proposal)).unwrap();
-    assert!(matches!(night.run(&options).unwrap(), Progress::NeedsApprovals { approvals: 1, .. }));
-    night.approve(&world.approvers[1], None).unwrap();
-    assert_eq!(night.run(&options).unwrap(), Progress::Closed { epoch, proposal });
-    epoch
-}
-
-/// Two devices, two providers, vouchers, ticks and a refund.
-fn day(world: &mut World) -> Vec<world::Lane> {
-    let payer = key(4);
-    let escrow = world.escrow(&payer, 10_000);
-    let mut records = world.mandates(&payer, escrow, &[10, 11], 5_000, 1);
-    let mut lanes = Vec::new();
-    for (device, provider, group) in [(10, 0, 1), (10, 1, 2), (11, 0, 1)] {
-        let (lane, record) = world.lane(escrow, device, provider, group);
-        records.push(record);
-        lanes.push(lane);
-    }
-    world.journal.write(&records);
-    let [anchor, tick] = world.ticks(&lanes[2], 100, 23);
-    world.journal.write(&[world.voucher(&lanes[0], 1_000), world.voucher(&lanes[1], 50), anchor]);
-    world.journal.write(&[tick, world.voucher(&lanes[0], 1_500), world.report(&lanes[0], 0, 1, 200)]);
-    lanes
-}
+use world::{World, day, key, settle};
 
 #[test]
 fn a_night_pays_exactly_what_is_proven_and_only_once() {
@@ -203,60 +168,6 @@ fn what_an_escrow_cannot_pay_waits_until_it_can() {
 }
 
 #[test]
-fn a_restored_journal_is_refused_until_confirmed_and_lowers_nothing() {
-    let mut world = World::new(2);
-    let lanes = day(&mut world);
-    settle(&world);
-    // The backup: the same site with a journal that took another way after its first block.
-    let path = world.journal.directory.clone();
-    std::fs::remove_dir_all(&path).unwrap();
-    world.journal = world::Journal::new(&path, world.hub.address());
-    let opening: Vec<_> = lanes.iter().map(|lane| Record::Lane(lane.image)).collect();
-    world.journal.write(&opening);
-    world.journal.write(&[world.voucher(&lanes[0], 1_000)]);
-    world.journal.write(&[world.voucher(&lanes[0], 1_700)]);
-    {
-        let book = world.book();
-        let confirmed = RunOptions { confirm_restore: true, ..RunOptions::default() };
-        let refused = world.night(&book).run(&confirmed);
-        let Err(NightError::Ingest(IngestError::Journal(error))) = refused else { panic!("{refused:?}") };
-        assert!(matches!(error, JournalError::Behind { sequence: 3, .. }), "the ledger's cursors never go back");
-    }
-    world.journal.write(&[world.voucher(&lanes[0], 1_650)]);
-    {
-        let book = world.book();
-        let refused = world.night(&book).run(&RunOptions::default());
-        let Err(NightError::Ingest(IngestError::Journal(error))) = refused else { panic!("{refused:?}") };
-        assert!(matches!(error, JournalError::Restored { sequence: 3, .. }));
-        let confirmed = RunOptions { confirm_restore: true, ..RunOptions::default() };
-        let progress = world.night(&book).run(&confirmed).unwrap();
-        assert!(matches!(progress, Progress::NeedsApprovals { epoch: 2, .. }));
-        world.night(&book).approve(&world.approvers[0], None).unwrap();
-        world.night(&book).approve(&world.approvers[1], None).unwrap();
-        world.night(&book).run(&RunOptions::default()).unwrap();
-    }
-    assert_eq!(world.balance(world.providers[0].address()), 1_700 - 200 + 123);
-    assert_eq!(world.balance(world.providers[1].address()), 50);
-}
-
-#[test]
-fn lost_books_learn_from_the_ledger_what_was_collected() {
-    let mut world = World::new(2);
-    let lanes = day(&mut world);
-    settle(&world);
-    std::fs::remove_dir_all(world.settlement()).unwrap();
-    world.journal.write(&[world.voucher(&lanes[0], 1_800)]);
-    let book = world.book();
-    let night = world.night(&book);
-    let refused = night.run(&RunOptions::default());
-    assert!(matches!(refused, Err(NightError::Ingest(IngestError::Journal(JournalError::BooksLost { epoch: 1 })))));
-    let confirmed = RunOptions { confirm_restore: true, ..RunOptions::default() };
-    assert!(matches!(night.run(&confirmed).unwrap(), Progress::NeedsApprovals { epoch: 2, .. }));
-    let outputs = night.outputs(2).unwrap().unwrap();
-    assert_eq!(outputs.proposal.collected(), 300);
-}
-
-#[test]
 fn a_lone_payer_settles_with_its_own_proof() {
     let mut world = World::new(1);
     let payer = key(4);
@@ -404,31 +315,4 @@ fn a_raised_mandate_lets_a_channel_go_on() {
     world.journal.write(&records);
     settle(&world);
     assert_eq!(world.balance(world.providers[0].address()), 155);
-}
-
-#[test]
-fn books_lost_in_the_middle_of_a_night_pay_nothing_again() {
-    let mut world = World::new(2);
-    day(&mut world);
-    {
-        let book = world.book();
-        let night = world.night(&book);
-        night.run(&RunOptions::default()).unwrap();
-        let outputs = night.outputs(1).unwrap().unwrap();
-        let submission = farthing_settlement::submit::Submission {
-            book: &book,
-            ledger: &world.ledger,
-            hub_key: &world.hub,
-            proposal: &outputs.proposal,
-            positions: &outputs.positions,
-            now: world::NOW,
-        };
-        submission.batch(0).unwrap();
-    }
-    std::fs::remove_dir_all(world.settlement()).unwrap();
-    let book = world.book();
-    let night = world.night(&book);
-    assert!(matches!(night.run(&RunOptions::default()), Err(NightError::Positions(_))));
-    let confirmed = RunOptions { confirm_restore: true, ..RunOptions::default() };
-    assert!(matches!(night.run(&confirmed), Err(NightError::HalfSettled(1))));
 }

@@ -9,6 +9,7 @@ use farthing_channel::record::block::{BlockHash, ChainCursor};
 use farthing_channel::sign::Signature;
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::SignedReport;
+use farthing_ledger::JournalCursor;
 use minicbor::{Decode, Encode};
 
 use crate::evidence::LaneProof;
@@ -140,6 +141,13 @@ impl CursorRow {
     #[must_use]
     pub fn new(thread: u16, cursor: &ChainCursor) -> Self {
         Self { thread, term: cursor.term, sequence: cursor.sequence, hash: Hash32(cursor.hash.0) }
+    }
+
+    /// The cursor as the ledger keeps it.
+    #[must_use]
+    pub fn journal_cursor(&self) -> JournalCursor {
+        let Self { thread, term, sequence, hash } = *self;
+        JournalCursor { thread, term, sequence, block_hash: hash }
     }
 
     /// The cursor.

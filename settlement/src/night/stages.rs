@@ -13,7 +13,7 @@ use crate::journal_reader::JournalError;
 use crate::netting::{Greedy, Netting, net};
 use crate::proposal::{Inputs, Proposal, propose};
 use crate::stage::Stage;
-use crate::stage::cut_off::{CutOff, CutOffInput, ReadFrom, ThreadStart, cut, require_reaches};
+use crate::stage::cut_off::{CutOff, CutOffInput, ReadFrom, ThreadStart, books_reach, cut, require_reaches};
 use crate::stage::positions::{Cover, LaneFacts, MandateFacts, Positions, plan};
 use crate::stage::reconcile::{Opening, Reconciliation, open, reconcile};
 use crate::submit::Submission;
@@ -57,18 +57,18 @@ impl Night<'_> {
         }
         let from = if options.confirm_restore { ReadFrom::Oldest } else { ReadFrom::Cursor };
         let closed = self.ledger.epoch_last(&self.hub)?;
-        let books_are_new = self.book.cursors()?.is_empty();
+        if let Some(closed) = &closed
+            && from == ReadFrom::Cursor
+            && !books_reach(&self.book.cursors()?, &closed.cursors)
+        {
+            // The ledger has settled from this journal since, so what was collected has to be learned from it.
+            return Err(JournalError::BooksLost { epoch: closed.epoch }.into());
+        }
         let input = CutOffInput { epoch, hub: self.hub, journal: &self.journal, from, now: self.now };
         let writer = self.book.write()?;
         let mut cut_off = cut(&input, self.book, &writer, self.ledger)?;
-        if let Some(closed) = &closed
-            && (books_are_new || from == ReadFrom::Oldest)
-        {
-            require_reaches(&cut_off.threads, &closed.cursors)?;
-            if books_are_new && from == ReadFrom::Cursor {
-                // The ledger has settled from this journal before, so what was collected has to be learned from it.
-                return Err(JournalError::BooksLost { epoch: closed.epoch }.into());
-            }
+        if let Some(closed) = &closed {
+            require_reaches(&cut_off, &closed.cursors)?;
         }
         if from == ReadFrom::Oldest {
             self.require_no_half_settled_epoch(epoch)?;

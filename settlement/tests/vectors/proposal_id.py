@@ -55,7 +55,7 @@ proposal = {
     6: word(6),
     7: [[word(7), 10, 25, word(8), 2, 3, word(9), 3]],
     8: [[address(1), address(10), 15]],
-    9: [[0, 11, word(12)]],
+    9: [[0, 13, 11, word(12)]],
     10: word(9),
 }
 print("0x" + keccak256(b"farthing/proposal/1" + cbor2.dumps(proposal, canonical=True)).hex())

@@ -19,7 +19,7 @@ use farthing_ledger::{
     AccountKind, Approved, BaseLedger as _, EmbeddedLedger, GenesisAccount, Issue, OpenEscrow, Signed, SignedOperation,
 };
 use farthing_settlement::book::Book;
-use farthing_settlement::night::{Night, book_path};
+use farthing_settlement::night::{Night, Progress, RunOptions, book_path};
 
 pub const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
@@ -34,6 +34,16 @@ pub struct Journal {
     pub directory: PathBuf,
     pub hub: Address,
     pub cursor: ChainCursor,
+    /// The term of the blocks that are written next.
+    pub term: u64,
+    segment: PathBuf,
+    offset: usize,
+}
+
+/// A journal's files and end at some moment.
+pub struct JournalCopy {
+    files: Vec<(PathBuf, Vec<u8>)>,
+    cursor: ChainCursor,
     segment: PathBuf,
     offset: usize,
 }
@@ -42,7 +52,8 @@ impl Journal {
     pub fn new(directory: &Path, hub: Address) -> Self {
         std::fs::create_dir_all(directory).unwrap();
         let cursor = ChainCursor::genesis(&hub.0, 0);
-        let mut journal = Self { directory: directory.to_owned(), hub, cursor, segment: PathBuf::new(), offset: 0 };
+        let mut journal =
+            Self { directory: directory.to_owned(), hub, cursor, segment: PathBuf::new(), offset: 0, term: 1 };
         journal.roll();
         journal
     }
@@ -68,7 +79,7 @@ impl Journal {
         records.iter().for_each(|record| encode_into(record, &mut body));
         let header = BlockHeader {
             thread: 0,
-            term: 1,
+            term: self.term,
             sequence: self.cursor.sequence + 1,
             unix_ms: NOW.0 * 1000,
             record_count: u32::try_from(records.len()).unwrap(),
@@ -82,7 +93,33 @@ impl Journal {
         bytes[self.offset..end].copy_from_slice(&block);
         std::fs::write(&self.segment, bytes).unwrap();
         self.offset = end;
-        self.cursor = ChainCursor { term: 1, sequence: header.sequence, hash };
+        self.cursor = ChainCursor { term: self.term, sequence: header.sequence, hash };
+    }
+
+    /// A backup.
+    pub fn copy(&self) -> JournalCopy {
+        let read = |path: PathBuf| {
+            let bytes = std::fs::read(&path).unwrap();
+            (path, bytes)
+        };
+        let files = std::fs::read_dir(&self.directory).unwrap().map(|entry| read(entry.unwrap().path())).collect();
+        JournalCopy { files, cursor: self.cursor, segment: self.segment.clone(), offset: self.offset }
+    }
+
+    /// Puts a backup back in place of whatever there is, as an operator does while the hub is down.
+    pub fn put_back(&mut self, copy: &JournalCopy) {
+        std::fs::remove_dir_all(&self.directory).unwrap();
+        std::fs::create_dir_all(&self.directory).unwrap();
+        copy.files.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+        self.cursor = copy.cursor;
+        self.segment = copy.segment.clone();
+        self.offset = copy.offset;
+    }
+
+    /// Begins a term, as a hub does when it starts.
+    pub fn begin_term(&mut self, term: u64) {
+        self.term = term;
+        self.write(&[Record::Term { term, at: NOW, restored: true }]);
     }
 }
 
@@ -253,4 +290,42 @@ impl World {
     pub fn balance(&self, account: Address) -> u64 {
         self.ledger.account(&account).unwrap().balance
     }
+}
+
+/// Runs, approves twice, and runs to the end.
+pub fn settle(world: &World) -> u64 {
+    settle_with(world, &RunOptions::default())
+}
+
+/// The same, with options for the first run.
+pub fn settle_with(world: &World, first: &RunOptions) -> u64 {
+    let book = world.book();
+    let night = world.night(&book);
+    let options = RunOptions::default();
+    let Progress::NeedsApprovals { epoch, proposal, approvals: 0, needed: 2 } = night.run(first).unwrap() else {
+        panic!("a proposal was expected");
+    };
+    night.approve(&world.approvers[0], Some(proposal)).unwrap();
+    assert!(matches!(night.run(&options).unwrap(), Progress::NeedsApprovals { approvals: 1, .. }));
+    night.approve(&world.approvers[1], None).unwrap();
+    assert_eq!(night.run(&options).unwrap(), Progress::Closed { epoch, proposal });
+    epoch
+}
+
+/// Two devices, two providers, vouchers, ticks and a refund.
+pub fn day(world: &mut World) -> Vec<Lane> {
+    let payer = key(4);
+    let escrow = world.escrow(&payer, 10_000);
+    let mut records = world.mandates(&payer, escrow, &[10, 11], 5_000, 1);
+    let mut lanes = Vec::new();
+    for (device, provider, group) in [(10, 0, 1), (10, 1, 2), (11, 0, 1)] {
+        let (lane, record) = world.lane(escrow, device, provider, group);
+        records.push(record);
+        lanes.push(lane);
+    }
+    world.journal.write(&records);
+    let [anchor, tick] = world.ticks(&lanes[2], 100, 23);
+    world.journal.write(&[world.voucher(&lanes[0], 1_000), world.voucher(&lanes[1], 50), anchor]);
+    world.journal.write(&[tick, world.voucher(&lanes[0], 1_500), world.report(&lanes[0], 0, 1, 200)]);
+    lanes
 }

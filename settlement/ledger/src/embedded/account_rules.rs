@@ -161,15 +161,10 @@ pub(super) fn close_epoch(books: &mut Books<'_>, close: &CloseEpoch) -> Result<(
     books.log(Event::EpochClosed(closed))
 }
 
-/// Threads strictly ascending, every thread of the last epoch there again, none behind its place then.
+/// Threads strictly ascending, every thread of the last epoch there again, none behind its place then by term and
+/// sequence.
 fn cursors_are_good(cursors: &[JournalCursor], earlier: &[JournalCursor]) -> bool {
-    let goes_on = |before: &JournalCursor| {
-        cursors.iter().any(|cursor| {
-            cursor.thread == before.thread
-                && (cursor.sequence > before.sequence
-                    || (cursor.sequence == before.sequence && cursor.block_hash == before.block_hash))
-        })
-    };
+    let goes_on = |before: &JournalCursor| cursors.iter().any(|cursor| cursor.reaches(before));
     (1..=EPOCH_CURSORS_MAX).contains(&cursors.len())
         && cursors.is_sorted_by(|a, b| a.thread < b.thread)
         && earlier.iter().all(goes_on)

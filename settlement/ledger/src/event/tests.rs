@@ -50,7 +50,7 @@ fn all() -> Vec<Event> {
             hub: OTHER,
             epoch: 18,
             proposal: HASH,
-            cursors: vec![JournalCursor { thread: 0, sequence: 19, block_hash: HASH }],
+            cursors: vec![JournalCursor { thread: 0, term: 21, sequence: 19, block_hash: HASH }],
             journal_root: HASH,
             at: UnixSeconds(20),
         }),
@@ -79,7 +79,7 @@ fn stored_events_keep_their_encoding() {
         format!("0983{escrow}{other}0d"),
         format!("0a87{hash}0e0f{account}{other}{account}10"),
         format!("0b83{account}{other}11"),
-        format!("0c8186{other}12{hash}81830013{hash}{hash}14"),
+        format!("0c8186{other}12{hash}8184001513{hash}{hash}14"),
     ];
     assert_eq!(all().len(), golden.len());
     for (event, golden) in all().into_iter().zip(golden) {

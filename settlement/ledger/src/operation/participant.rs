@@ -117,16 +117,31 @@ pub struct JournalCursor {
     /// The journal's data-plane thread.
     #[n(0)]
     pub thread: u16,
-    /// Sequence of the last block in the epoch.
+    /// The term under which the hub wrote the last block of the epoch: it counts how often the hub took its journal
+    /// over, a restored one included.
     #[n(1)]
+    pub term: u64,
+    /// That block's sequence.
+    #[n(2)]
     pub sequence: u64,
     /// That block's hash.
-    #[n(2)]
+    #[n(3)]
     pub block_hash: Hash32,
 }
 
+impl JournalCursor {
+    /// Whether a journal that was read up to here lies past `earlier`, a cursor of the same thread: in a later term, or
+    /// further in the same one, or at the very block. A journal that was restored from a backup goes on from a lower
+    /// sequence, always under a higher term, so the term decides first.
+    #[must_use]
+    pub fn reaches(&self, earlier: &Self) -> bool {
+        let place = (self.term, self.sequence).cmp(&(earlier.term, earlier.sequence));
+        self.thread == earlier.thread && (place.is_gt() || (place.is_eq() && self.block_hash == earlier.block_hash))
+    }
+}
+
 /// `encodeType` of a cursor.
-const CURSOR_TYPE: &str = "JournalCursor(uint16 thread,uint64 sequence,bytes32 blockHash)";
+const CURSOR_TYPE: &str = "JournalCursor(uint16 thread,uint64 term,uint64 sequence,bytes32 blockHash)";
 
 /// An epoch of a hub is settled up to these places of its journal: the hub may free what lies before, and a hub
 /// whose journal lacks them runs on a restored backup.
@@ -150,10 +165,11 @@ pub struct CloseEpoch {
 }
 
 impl TypedData for CloseEpoch {
-    const TYPE: &'static str = "CloseEpoch(address hub,uint64 epoch,bytes32 proposalId,JournalCursor[] cursors,bytes32 journalRoot)JournalCursor(uint16 thread,uint64 sequence,bytes32 blockHash)";
+    const TYPE: &'static str = "CloseEpoch(address hub,uint64 epoch,bytes32 proposalId,JournalCursor[] cursors,bytes32 journalRoot)JournalCursor(uint16 thread,uint64 term,uint64 sequence,bytes32 blockHash)";
     fn struct_hash(&self) -> Word {
         let cursor = |cursor: &JournalCursor| {
-            hash_struct(CURSOR_TYPE, &[uint(cursor.thread), uint(cursor.sequence), cursor.block_hash.0])
+            let words = [uint(cursor.thread), uint(cursor.term), uint(cursor.sequence), cursor.block_hash.0];
+            hash_struct(CURSOR_TYPE, &words)
         };
         let words = [
             address(&self.hub),

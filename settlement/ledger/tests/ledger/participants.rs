@@ -154,10 +154,12 @@ fn close_epoch(
     world: &World,
     epoch: u64,
     proposal: Hash32,
-    cursors: &[(u16, u64, u8)],
+    cursors: &[(u16, u64, u64, u8)],
 ) -> Result<Vec<Event>, LedgerRefusal> {
-    let cursor =
-        |&(thread, sequence, hash): &(u16, u64, u8)| JournalCursor { thread, sequence, block_hash: Hash32([hash; 32]) };
+    let cursor = |&(thread, term, sequence, hash): &(u16, u64, u64, u8)| {
+        let block_hash = Hash32([hash; 32]);
+        JournalCursor { thread, term, sequence, block_hash }
+    };
     let cursors = cursors.iter().map(cursor).collect();
     let close = CloseEpoch { hub: at(HUB), epoch, proposal, cursors, journal_root: Hash32([5; 32]) };
     world.submit(&SignedOperation::CloseEpoch(world.approve(close)), NOW)
@@ -168,18 +170,36 @@ fn epochs_follow_each_other_and_never_go_back_in_the_journal() {
     let world = world();
     let none = Hash32::ZERO;
     assert_eq!(world.ledger.epoch_last(&at(HUB)).unwrap(), None);
-    assert_eq!(close_epoch(&world, 2, none, &[(0, 10, 1)]), Err(LedgerRefusal::WrongEpoch));
-    assert_eq!(close_epoch(&world, 1, PROPOSAL, &[(0, 10, 1)]), Err(LedgerRefusal::ProposalUnknown));
+    assert_eq!(close_epoch(&world, 2, none, &[(0, 3, 10, 1)]), Err(LedgerRefusal::WrongEpoch));
+    assert_eq!(close_epoch(&world, 1, PROPOSAL, &[(0, 3, 10, 1)]), Err(LedgerRefusal::ProposalUnknown));
     assert_eq!(close_epoch(&world, 1, none, &[]), Err(LedgerRefusal::BadCursors));
-    assert_eq!(close_epoch(&world, 1, none, &[(1, 10, 1), (0, 10, 1)]), Err(LedgerRefusal::BadCursors));
-    close_epoch(&world, 1, none, &[(0, 10, 1), (1, 4, 2)]).unwrap();
+    assert_eq!(close_epoch(&world, 1, none, &[(1, 3, 10, 1), (0, 3, 10, 1)]), Err(LedgerRefusal::BadCursors));
+    close_epoch(&world, 1, none, &[(0, 3, 10, 1), (1, 3, 4, 2)]).unwrap();
     transfer(&world, 0x99, vec![leg(HUB, PROVIDER, 1)]).unwrap();
-    assert_eq!(close_epoch(&world, 1, none, &[(0, 11, 1), (1, 5, 2)]), Err(LedgerRefusal::WrongEpoch));
-    let back = [vec![(0, 9, 1), (1, 5, 2)], vec![(0, 10, 7), (1, 5, 2)], vec![(0, 11, 1)]];
+    assert_eq!(close_epoch(&world, 1, none, &[(0, 3, 11, 1), (1, 3, 5, 2)]), Err(LedgerRefusal::WrongEpoch));
+    let back = [
+        vec![(0, 3, 9, 1), (1, 3, 5, 2)],
+        vec![(0, 3, 10, 7), (1, 3, 5, 2)],
+        vec![(0, 2, 99, 1), (1, 3, 5, 2)],
+        vec![(0, 4, 11, 1), (1, 3, 3, 2)],
+        vec![(0, 3, 11, 1)],
+    ];
     for cursors in back {
         assert_eq!(close_epoch(&world, 2, PROPOSAL, &cursors), Err(LedgerRefusal::BadCursors));
     }
-    close_epoch(&world, 2, PROPOSAL, &[(0, 11, 3), (1, 4, 2), (2, 1, 1)]).unwrap();
+    close_epoch(&world, 2, PROPOSAL, &[(0, 3, 11, 3), (1, 3, 4, 2), (2, 3, 1, 1)]).unwrap();
     let last = world.ledger.epoch_last(&at(HUB)).unwrap().unwrap();
     assert_eq!((last.epoch, last.proposal, last.cursors.len(), last.at), (2, PROPOSAL, 3, NOW));
+}
+
+#[test]
+fn a_restored_journal_goes_on_from_a_lower_block_under_a_higher_term() {
+    let world = world();
+    let none = Hash32::ZERO;
+    close_epoch(&world, 1, none, &[(0, 3, 100, 1)]).unwrap();
+    assert_eq!(close_epoch(&world, 2, none, &[(0, 3, 60, 2)]), Err(LedgerRefusal::BadCursors));
+    close_epoch(&world, 2, none, &[(0, 4, 60, 2)]).unwrap();
+    // Nothing of the history that was lost comes after it.
+    assert_eq!(close_epoch(&world, 3, none, &[(0, 3, 101, 3)]), Err(LedgerRefusal::BadCursors));
+    close_epoch(&world, 3, none, &[(0, 4, 61, 3)]).unwrap();
 }

@@ -53,7 +53,12 @@ fn leg(m: &Value) -> Leg {
 }
 
 fn cursor(m: &Value) -> JournalCursor {
-    JournalCursor { thread: get(m, "thread"), sequence: get(m, "sequence"), block_hash: get(m, "blockHash") }
+    JournalCursor {
+        thread: get(m, "thread"),
+        term: get(m, "term"),
+        sequence: get(m, "sequence"),
+        block_hash: get(m, "blockHash"),
+    }
 }
 
 fn check_escrow_operation(name: &str, vector: &Value, m: &Value) -> bool {

@@ -30,7 +30,7 @@ TYPES = {
     "Leg": "address from,address to,uint128 amount",
     "SetPayout": "address account,address payout,uint64 revision",
     "CloseEpoch": "address hub,uint64 epoch,bytes32 proposalId,JournalCursor[] cursors,bytes32 journalRoot",
-    "JournalCursor": "uint16 thread,uint64 sequence,bytes32 blockHash",
+    "JournalCursor": "uint16 thread,uint64 term,uint64 sequence,bytes32 blockHash",
 }
 PARTS = {"TransferBatch": ["Leg"], "CloseEpoch": ["JournalCursor"]}
 WIDTHS = {"uint8": 3, "uint16": 2**16, "uint32": 2**32, "uint64": 2**64, "uint128": 2**64}
