@@ -5,47 +5,21 @@
 //! old or a reordered payment is [`Outcome::Known`], which is no error: the answer is the acknowledgement again.
 
 mod evidence;
+mod proposal;
 mod total;
+mod verified;
 
 use alloc::vec::Vec;
 
 pub use evidence::{AnchorTerms, Evidence, SignedAnchor, SignedVoucher, TickProof, verify_evidence};
+pub use proposal::{Change, Outcome, Proposal};
 pub use total::Total;
+pub use verified::{Verified, verify_anchor, verify_voucher};
 
 use crate::chain;
-use crate::eip712::{Domain, Voucher};
-use crate::id::{Address, LaneId, Preimage, TariffHash};
+use crate::id::{LaneId, Preimage, TariffHash};
 use crate::limits::{ANCHORS_PER_LANE_MAX, TICK_GAP_MAX};
 use crate::refusal::Refusal;
-use crate::sign::{Recover, verify_typed};
-
-/// A value whose proof has been checked by this crate. A function that needs a checked proof takes this, not
-/// the bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verified<T>(T);
-
-impl<T> Verified<T> {
-    pub(crate) fn new(value: T) -> Self {
-        Self(value)
-    }
-
-    /// Takes a value as checked because the caller reads it back from its own journal, whose blocks are chained by
-    /// hash and which only ever held checked values.
-    #[must_use]
-    pub fn from_own_journal(value: T) -> Self {
-        Self(value)
-    }
-
-    /// The value.
-    pub fn get(&self) -> &T {
-        &self.0
-    }
-
-    /// The value itself.
-    pub fn into_inner(self) -> T {
-        self.0
-    }
-}
 
 /// An anchor that a lane keeps alive, and how far its chain is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,61 +59,6 @@ pub struct LaneState {
     total: Total,
     best: Best,
     anchors: Vec<HeldAnchor>,
-}
-
-/// What a payment comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It raises the total, or adds an anchor: commit it when the limits allow.
-    Advance(Proposal),
-    /// Nothing new. The acknowledgement says what is known.
-    Known,
-}
-
-/// A change that was found good against one state of a lane and is not made yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Proposal {
-    total: Total,
-    increase: u64,
-    change: Change,
-}
-
-/// What a committed proposal added, for the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// A new highest voucher.
-    Voucher(SignedVoucher),
-    /// A further anchor.
-    Anchor(SignedAnchor),
-    /// A preimage further along the anchor with this tag.
-    Tick {
-        /// [`AnchorTerms::tag`] of the anchor.
-        anchor: u64,
-        /// Its index.
-        index: u16,
-        /// The preimage.
-        link: Preimage,
-    },
-}
-
-impl Proposal {
-    /// Base units by which the lane's whole-unit total grows; may be zero for a fraction or a spare anchor.
-    #[must_use]
-    pub fn increase(&self) -> u64 {
-        self.increase
-    }
-
-    /// The lane's total after the change.
-    #[must_use]
-    pub fn total(&self) -> Total {
-        self.total
-    }
-
-    /// What it adds.
-    #[must_use]
-    pub fn change(&self) -> &Change {
-        &self.change
-    }
 }
 
 impl LaneState {
@@ -384,38 +303,6 @@ impl LaneState {
         }
         changes
     }
-}
-
-/// Checks a voucher's signature.
-///
-/// # Errors
-/// [`Refusal::BadSignature`], [`Refusal::WrongSigner`].
-pub fn verify_voucher(
-    recover: &impl Recover,
-    domain: &Domain,
-    lane: &LaneId,
-    device: &Address,
-    voucher: &SignedVoucher,
-) -> Result<Verified<SignedVoucher>, Refusal> {
-    let typed = Voucher { lane: *lane, cumulative_amount: u128::from(voucher.amount) };
-    verify_typed(recover, domain, &typed, &voucher.signature.check()?, device)?;
-    Ok(Verified::new(*voucher))
-}
-
-/// Checks an anchor's terms and signature.
-///
-/// # Errors
-/// [`Refusal::BadAnchorTerms`], [`Refusal::Overflow`], [`Refusal::BadSignature`], [`Refusal::WrongSigner`].
-pub fn verify_anchor(
-    recover: &impl Recover,
-    domain: &Domain,
-    lane: &LaneId,
-    device: &Address,
-    anchor: &SignedAnchor,
-) -> Result<Verified<SignedAnchor>, Refusal> {
-    anchor.terms.check()?;
-    verify_typed(recover, domain, &anchor.terms.typed(lane), &anchor.signature.check()?, device)?;
-    Ok(Verified::new(*anchor))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 use super::*;
 use crate::chain::{ChainPurpose, DeviceChain};
+use crate::eip712::{Domain, Voucher};
+use crate::id::Address;
 use crate::sign::{LibSecp, LibSecpKey, Signer as _, sign_typed};
 use proptest::prelude::*;
 

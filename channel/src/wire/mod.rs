@@ -6,12 +6,11 @@
 
 mod control;
 mod payment;
+mod provider;
 
-pub use control::{
-    Attached, ClosedLane, Hello, LaneOffer, LaneView, Notice, Request, Response, Role, ServiceMessage, SignedReceipt,
-    SignedReport,
-};
+pub use control::{Attached, ClosedLane, Hello, LaneOffer, LaneView, Request, Response, Role, SignedReceipt};
 pub use payment::{Answer, Grant, LaneRef, Payment, Payments, Reason};
+pub use provider::{Notice, ServiceMessage, SignedReport};
 
 /// The protocol's name in TLS, with its version.
 pub const ALPN: &[u8] = b"farthing/1";

@@ -10,9 +10,10 @@ use farthing_channel::limits::{LANES_PER_ATTACH_MAX, LANES_PER_CHANNEL_MAX};
 use farthing_channel::mandate::MandateBundle;
 use farthing_channel::record::{LaneImage, Record};
 use farthing_channel::refusal::Refusal;
-use farthing_channel::sign::{LibSecp, Recover as _, Signer as _, UncheckedSignature};
+use farthing_channel::sign::{LibSecp, Recover as _, Signer as _};
 use farthing_channel::wire::{Attached, LaneOffer, Response, Role};
 
+use super::connection::Proof;
 use super::outbox::Recipient;
 use super::plane::DataPlane;
 use super::view;
@@ -20,16 +21,6 @@ use crate::risk;
 use crate::table::escrow::EscrowUse;
 use crate::table::{Channel, Escrow, Lane};
 use crate::transport::{ConnectionId, StreamId};
-
-/// An attach request's content.
-#[derive(Debug)]
-pub(super) struct Proof {
-    pub(super) role: Role,
-    pub(super) signature: UncheckedSignature,
-    pub(super) escrow: Option<EscrowId>,
-    pub(super) mandate: Option<MandateBundle>,
-    pub(super) lanes: Vec<LaneOffer>,
-}
 
 impl DataPlane {
     pub(super) fn attach(

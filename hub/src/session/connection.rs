@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use farthing_channel::id::{Address, ChannelId, Hash32, LaneId};
-use farthing_channel::wire::{Grant, LaneRef};
+use farthing_channel::id::{Address, ChannelId, EscrowId, Hash32, LaneId};
+use farthing_channel::mandate::MandateBundle;
+use farthing_channel::sign::UncheckedSignature;
+use farthing_channel::wire::{Grant, LaneOffer, LaneRef, Role};
 
 use crate::gate::{Gate, SourceLimits};
 use crate::table::{Channel, Lane};
@@ -94,4 +96,14 @@ impl Connection {
     pub(super) fn keys(&self) -> usize {
         self.channels.len().saturating_add(self.providers.len())
     }
+}
+
+/// An attach request's content.
+#[derive(Debug)]
+pub(super) struct Proof {
+    pub(super) role: Role,
+    pub(super) signature: UncheckedSignature,
+    pub(super) escrow: Option<EscrowId>,
+    pub(super) mandate: Option<MandateBundle>,
+    pub(super) lanes: Vec<LaneOffer>,
 }

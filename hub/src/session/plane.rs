@@ -11,7 +11,7 @@ use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::{Answer, Request, Response};
 
 use super::answers::{send_datagrams, send_reply, split_messages};
-use super::connection::{Connection, StreamUse};
+use super::connection::{Connection, Proof, StreamUse};
 use super::outbox::{Acknowledgement, Outbox, Pending, Recipient, Reply};
 use super::subscription::Subscriptions;
 use super::{Shared, view};
@@ -105,12 +105,9 @@ impl DataPlane {
             state.streams.insert(stream, StreamUse::Answered);
         }
         let outcome = match request {
-            Request::Attach { role, signature, escrow, mandate, lanes } => self.attach(
-                io.now(),
-                connection,
-                stream,
-                super::attach::Proof { role, signature, escrow, mandate, lanes },
-            ),
+            Request::Attach { role, signature, escrow, mandate, lanes } => {
+                self.attach(io.now(), connection, stream, Proof { role, signature, escrow, mandate, lanes })
+            }
             Request::Receipt { lane } => self.receipt(io, connection, stream, &lane),
             Request::Query { lane } => self.query(io, connection, stream, &lane),
             Request::Tariff { hash } => self.tariff(io, connection, stream, &hash),

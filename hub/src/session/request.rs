@@ -1,13 +1,14 @@
-//! Receipts, queries, tariffs, closing.
+//! Receipts, queries, tariffs, closing, subscribing.
 
 use std::sync::Arc;
 
 use farthing_channel::admission::ChannelStatus;
-use farthing_channel::id::{ChannelId, TariffHash};
+use farthing_channel::id::{ChannelId, RatingGroup, TariffHash};
 use farthing_channel::record::Record;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::wire::{ClosedLane, LaneRef, Response};
 
+use super::connection::StreamUse;
 use super::outbox::Closing;
 use super::plane::DataPlane;
 use super::view;
@@ -102,5 +103,22 @@ impl DataPlane {
             .map(|lane| ClosedLane { receipt: view::receipt(&self.shared, lane, self.unix) })
             .collect();
         self.reply_now(io, closing.connection, closing.stream, &Response::Closed(closed), true);
+    }
+
+    /// Opens a provider's conversation. It begins with how every lane of the provider stands.
+    pub(super) fn subscribe(
+        &mut self,
+        io: &mut Io<'_>,
+        connection: ConnectionId,
+        stream: StreamId,
+        rating_groups: Vec<RatingGroup>,
+    ) -> Result<(), Refusal> {
+        let state = self.connections.get_mut(&connection).ok_or(Refusal::NotAttached)?;
+        // The provider that was attached last; a connection with several subscribes after each attach.
+        let payee = *state.providers.last().ok_or(Refusal::NotAttached)?;
+        state.streams.insert(stream, StreamUse::Subscription { payee });
+        self.subscriptions.add(connection, stream, payee, rating_groups, &self.shared.table);
+        self.reply_now(io, connection, stream, &Response::Ready {}, false);
+        Ok(())
     }
 }

@@ -5,14 +5,11 @@ use std::sync::Arc;
 
 use farthing_channel::codec::encode_to_vec;
 use farthing_channel::id::{Address, LaneId, RatingGroup};
-use farthing_channel::refusal::Refusal;
 use farthing_channel::time::UnixSeconds;
-use farthing_channel::wire::{Notice, Response};
+use farthing_channel::wire::Notice;
 
-use super::connection::StreamUse;
-use super::plane::DataPlane;
 use super::{Shared, view};
-use crate::table::Lane;
+use crate::table::{Lane, Table};
 use crate::transport::{ConnectionId, Io, StreamId};
 
 /// Notices sent to one subscriber in one turn; the rest follows in the next, newer by then.
@@ -27,6 +24,13 @@ struct Subscriber {
     news: BTreeMap<LaneId, Arc<Lane>>,
 }
 
+impl Subscriber {
+    fn wants(&self, lane: &Lane) -> bool {
+        self.payee == lane.payee()
+            && (self.rating_groups.is_empty() || self.rating_groups.contains(&lane.rating_group()))
+    }
+}
+
 /// The subscribers of one data-plane thread.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
@@ -34,12 +38,28 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
+    /// Adds a subscriber. Its news begins with every lane of the provider on which something is paid.
+    pub(super) fn add(
+        &mut self,
+        connection: ConnectionId,
+        stream: StreamId,
+        payee: Address,
+        rating_groups: Vec<RatingGroup>,
+        table: &Table,
+    ) {
+        let mut subscriber = Subscriber { payee, rating_groups, news: BTreeMap::new() };
+        table.visit_lanes(|lane| {
+            if subscriber.wants(lane) && lane.durable() > 0 {
+                subscriber.news.insert(lane.id(), Arc::clone(lane));
+            }
+        });
+        self.subscribers.insert((connection, stream), subscriber);
+    }
+
     /// Remembers that a lane's durable total grew.
     pub(super) fn news(&mut self, lane: &Arc<Lane>) {
         for subscriber in self.subscribers.values_mut() {
-            let wanted = subscriber.payee == lane.payee()
-                && (subscriber.rating_groups.is_empty() || subscriber.rating_groups.contains(&lane.rating_group()));
-            if wanted {
+            if subscriber.wants(lane) {
                 subscriber.news.insert(lane.id(), Arc::clone(lane));
             }
         }
@@ -80,31 +100,5 @@ impl Subscriptions {
     /// Whether news is left over that the next turn should tell.
     pub(super) fn has_news(&self) -> bool {
         self.subscribers.values().any(|subscriber| !subscriber.news.is_empty())
-    }
-}
-
-impl DataPlane {
-    /// Opens a provider's conversation. It begins with how every lane of the provider stands.
-    pub(super) fn subscribe(
-        &mut self,
-        io: &mut Io<'_>,
-        connection: ConnectionId,
-        stream: StreamId,
-        rating_groups: Vec<RatingGroup>,
-    ) -> Result<(), Refusal> {
-        let state = self.connections.get_mut(&connection).ok_or(Refusal::NotAttached)?;
-        // The provider that was attached last; a connection with several subscribes after each attach.
-        let payee = *state.providers.last().ok_or(Refusal::NotAttached)?;
-        state.streams.insert(stream, StreamUse::Subscription { payee });
-        let mut news = BTreeMap::new();
-        self.shared.table.visit_lanes(|lane| {
-            let wanted = rating_groups.is_empty() || rating_groups.contains(&lane.rating_group());
-            if lane.payee() == payee && wanted && lane.durable() > 0 {
-                news.insert(lane.id(), Arc::clone(lane));
-            }
-        });
-        self.subscriptions.subscribers.insert((connection, stream), Subscriber { payee, rating_groups, news });
-        self.reply_now(io, connection, stream, &Response::Ready {}, false);
-        Ok(())
     }
 }
