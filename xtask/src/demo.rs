@@ -25,9 +25,6 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode, Fa
         .status()
         .map_err(|error| Failure::new(format!("cannot start {}: {error}", program.display())))?;
     // A run that was ended by a signal has no code of its own.
-    let code = status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1);
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     Ok(ExitCode::from(code))
 }

@@ -52,8 +52,6 @@ fn run(command: &str, args: &[String]) -> Result<ExitCode, Failure> {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)
         }
-        other => Err(Failure::new(format!(
-            "unknown command {other:?}\n\n{USAGE}"
-        ))),
+        other => Err(Failure::new(format!("unknown command {other:?}\n\n{USAGE}"))),
     }
 }

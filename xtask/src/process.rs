@@ -46,14 +46,8 @@ pub(crate) fn line(command: &Command) -> String {
 /// Runs with the terminal's own output; a non-zero exit is a failure.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     eprintln!("$ {}", line(command));
-    let status = command
-        .status()
-        .map_err(|error| cannot_start(command, &error))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Failure::new(format!("{} ({status})", line(command))))
-    }
+    let status = command.status().map_err(|error| cannot_start(command, &error))?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("{} ({status})", line(command)))) }
 }
 
 /// Runs without showing anything; the output of a failed run becomes part of the failure.
@@ -63,10 +57,7 @@ pub(crate) fn quietly(command: &mut Command) -> Result<(), Failure> {
 
 /// Runs and returns what was written to standard output.
 pub(crate) fn stdout(command: &mut Command) -> Result<Vec<u8>, Failure> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| cannot_start(command, &error))?;
+    let output = command.stdin(Stdio::null()).output().map_err(|error| cannot_start(command, &error))?;
     if output.status.success() {
         return Ok(output.stdout);
     }
@@ -103,10 +94,7 @@ pub(crate) fn shown_and_kept(command: &mut Command) -> Result<(bool, Vec<String>
     let (mut lines, more) = std::thread::scope(|scope| {
         let err = scope.spawn(move || err.map(|stream| copy_lines(stream, std::io::stderr())));
         let out = out.map(|stream| copy_lines(stream, std::io::stdout()));
-        (
-            out.unwrap_or_default(),
-            err.join().ok().flatten().unwrap_or_default(),
-        )
+        (out.unwrap_or_default(), err.join().ok().flatten().unwrap_or_default())
     });
     let status = child.wait()?;
     lines.extend(more);

@@ -29,71 +29,19 @@ struct Step {
 
 /// Every check, the quick ones first, so that a slip is told within seconds.
 const STEPS: &[Step] = &[
-    Step {
-        name: "fmt",
-        about: "every crate is formatted by rustfmt",
-        run: source::fmt,
-    },
-    Step {
-        name: "typos",
-        about: "no misspelt words",
-        run: source::typos,
-    },
-    Step {
-        name: "arrows",
-        about: "who may depend on whom",
-        run: arrows::run,
-    },
-    Step {
-        name: "unsafe",
-        about: "unsafe code is forbidden, or audited",
-        run: unsafe_code::run,
-    },
-    Step {
-        name: "deny",
-        about: "licences, banned crates and sources of all dependencies",
-        run: dependencies::deny,
-    },
-    Step {
-        name: "machete",
-        about: "no dependency is declared and unused",
-        run: dependencies::machete,
-    },
-    Step {
-        name: "vectors",
-        about: "foreign implementations print the committed vectors",
-        run: vectors::run,
-    },
-    Step {
-        name: "clippy",
-        about: "no warning in any target of the workspace",
-        run: source::clippy,
-    },
-    Step {
-        name: "tests",
-        about: "every unit, property and end-to-end test",
-        run: tests::all,
-    },
-    Step {
-        name: "doctests",
-        about: "every example in the documentation",
-        run: tests::doctests,
-    },
-    Step {
-        name: "docs",
-        about: "the documentation builds without a warning",
-        run: source::docs,
-    },
-    Step {
-        name: "no_std",
-        about: "channel/ is built, linked and run without std or libc",
-        run: freestanding::run,
-    },
-    Step {
-        name: "fuzz",
-        about: "a short run of every fuzz target from its seeds",
-        run: fuzz::smoke,
-    },
+    Step { name: "fmt", about: "every crate is formatted by rustfmt", run: source::fmt },
+    Step { name: "typos", about: "no misspelt words", run: source::typos },
+    Step { name: "arrows", about: "who may depend on whom", run: arrows::run },
+    Step { name: "unsafe", about: "unsafe code is forbidden, or audited", run: unsafe_code::run },
+    Step { name: "deny", about: "licences, banned crates and sources of all dependencies", run: dependencies::deny },
+    Step { name: "machete", about: "no dependency is declared and unused", run: dependencies::machete },
+    Step { name: "vectors", about: "foreign implementations print the committed vectors", run: vectors::run },
+    Step { name: "clippy", about: "no warning in any target of the workspace", run: source::clippy },
+    Step { name: "tests", about: "every unit, property and end-to-end test", run: tests::all },
+    Step { name: "doctests", about: "every example in the documentation", run: tests::doctests },
+    Step { name: "docs", about: "the documentation builds without a warning", run: source::docs },
+    Step { name: "no_std", about: "channel/ is built, linked and run without std or libc", run: freestanding::run },
+    Step { name: "fuzz", about: "a short run of every fuzz target from its seeds", run: fuzz::smoke },
 ];
 
 /// A step that has passed.
@@ -120,18 +68,10 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode, Fa
         eprintln!("\n== {}: {}", step.name, step.about);
         let watch = Stopwatch::start();
         match (step.run)(workspace) {
-            Ok(note) => passed.push(Passed {
-                name: step.name,
-                took: watch.elapsed(),
-                note,
-            }),
+            Ok(note) => passed.push(Passed { name: step.name, took: watch.elapsed(), note }),
             Err(failure) => {
                 print_table(&passed);
-                println!(
-                    "{:<10} {:>8.1} s  FAILED",
-                    step.name,
-                    watch.elapsed().as_secs_f64()
-                );
+                println!("{:<10} {:>8.1} s  FAILED", step.name, watch.elapsed().as_secs_f64());
                 let rest = chosen.len() - passed.len() - 1;
                 if rest > 0 {
                     println!("{rest} further steps were not run");
@@ -143,9 +83,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode, Fa
         }
     }
     print_table(&passed);
-    let counted = passed
-        .iter()
-        .filter(|step| matches!(step.name, "tests" | "doctests"));
+    let counted = passed.iter().filter(|step| matches!(step.name, "tests" | "doctests"));
     let tests: Vec<&str> = counted.map(|step| step.note.as_str()).collect();
     println!(
         "\nall {} steps passed in {:.0} s{}{}",
@@ -160,12 +98,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode, Fa
 fn print_table(passed: &[Passed]) {
     println!();
     for step in passed {
-        println!(
-            "{:<10} {:>8.1} s  {}",
-            step.name,
-            step.took.as_secs_f64(),
-            step.note
-        );
+        println!("{:<10} {:>8.1} s  {}", step.name, step.took.as_secs_f64(), step.note);
     }
 }
 
@@ -181,24 +114,14 @@ fn parse(args: &[String]) -> Result<Request, Failure> {
         match arg.as_str() {
             "--list" => return Ok(Request::List),
             "--only" => {
-                let name = args
-                    .next()
-                    .ok_or_else(|| Failure::new("--only needs the name of a step"))?;
+                let name = args.next().ok_or_else(|| Failure::new("--only needs the name of a step"))?;
                 let step = STEPS.iter().find(|step| step.name == name);
-                wanted.push(
-                    *step.ok_or_else(|| Failure::new(format!("no step {name:?}; see --list")))?,
-                );
+                wanted.push(*step.ok_or_else(|| Failure::new(format!("no step {name:?}; see --list")))?);
             }
             other => {
-                return Err(Failure::new(format!(
-                    "unknown argument {other:?}; known: --list, --only STEP"
-                )));
+                return Err(Failure::new(format!("unknown argument {other:?}; known: --list, --only STEP")));
             }
         }
     }
-    Ok(Request::Run(if wanted.is_empty() {
-        STEPS.to_vec()
-    } else {
-        wanted
-    }))
+    Ok(Request::Run(if wanted.is_empty() { STEPS.to_vec() } else { wanted }))
 }

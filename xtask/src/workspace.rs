@@ -45,10 +45,7 @@ impl Workspace {
     ///
     /// `cargo run` tells the package it runs much about itself in `CARGO_*` variables, which crates under test
     /// could mistake for their own.
-    pub(crate) fn cargo<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(
-        &self,
-        args: I,
-    ) -> Command {
+    pub(crate) fn cargo<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(&self, args: I) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.current_dir(&self.root).args(args);

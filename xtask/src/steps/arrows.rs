@@ -9,16 +9,10 @@ use crate::workspace::Workspace;
 const ARROWS: &[(&str, &[&str])] = &[
     ("farthing-channel", &[]),
     ("farthing-ledger", &["farthing-channel"]),
-    (
-        "farthing-settlement",
-        &["farthing-channel", "farthing-ledger"],
-    ),
+    ("farthing-settlement", &["farthing-channel", "farthing-ledger"]),
     ("farthing-client", &["farthing-channel"]),
     ("farthing-hub", &["farthing-channel", "farthing-ledger"]),
-    (
-        "farthing-loadtest",
-        &["farthing-channel", "farthing-client"],
-    ),
+    ("farthing-loadtest", &["farthing-channel", "farthing-client"]),
     ("farthing-benches", &["farthing-channel"]),
     ("xtask", &[]),
 ];
@@ -55,15 +49,7 @@ const ABSENT: &[Absent] = &[
     },
     Absent {
         package: "farthing-hub",
-        crates: &[
-            "alloy*",
-            "aws-lc*",
-            "openssl*",
-            "native-tls",
-            "parquet",
-            "arrow*",
-            "async-nats",
-        ],
+        crates: &["alloy*", "aws-lc*", "openssl*", "native-tls", "parquet", "arrow*", "async-nats"],
         reason: "the chain, reports and replication never sit in the data path",
     },
     Absent {
@@ -83,17 +69,10 @@ pub(super) fn run(workspace: &Workspace) -> Result<String, Failure> {
     let mut broken = Vec::new();
     for member in members(workspace)? {
         let Some((_, allowed)) = ARROWS.iter().find(|(package, _)| *package == member) else {
-            broken.push(format!(
-                "{member} is not in the table of arrows in {}",
-                file!()
-            ));
+            broken.push(format!("{member} is not in the table of arrows in {}", file!()));
             continue;
         };
-        for named in tree(
-            workspace,
-            &member,
-            &["--edges", "all", "--depth", "1", "--all-features"],
-        )? {
+        for named in tree(workspace, &member, &["--edges", "all", "--depth", "1", "--all-features"])? {
             let ours = named.starts_with("farthing-") || named == "xtask";
             if ours && named != member && !allowed.contains(&named.as_str()) {
                 broken.push(format!("{member} may not depend on {named}"));
@@ -104,10 +83,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<String, Failure> {
         let edges = ["--edges", "normal,build", "--target", "all"];
         for named in tree(workspace, rule.package, &edges)? {
             if rule.crates.iter().any(|pattern| matches(pattern, &named)) {
-                broken.push(format!(
-                    "{} may not reach {named}: {}",
-                    rule.package, rule.reason
-                ));
+                broken.push(format!("{} may not reach {named}: {}", rule.package, rule.reason));
             }
         }
     }
@@ -127,19 +103,12 @@ fn tree(workspace: &Workspace, package: &str, arguments: &[&str]) -> Result<Vec<
 
 /// The names of the crates `cargo tree` prints for these arguments, each once.
 fn names(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<String>, Failure> {
-    let mut command = workspace.cargo([
-        "tree", "--locked", "--quiet", "--prefix", "none", "--format", "{p}",
-    ]);
+    let mut command = workspace.cargo(["tree", "--locked", "--quiet", "--prefix", "none", "--format", "{p}"]);
     let printed = process::stdout(command.args(arguments))?;
     let text = String::from_utf8_lossy(&printed);
     // A line is "name v1.2.3 (path)"; sections of other kinds of edges are headed "[dev-dependencies]".
-    let words = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().next());
-    let mut names: Vec<String> = words
-        .filter(|word| !word.starts_with('['))
-        .map(str::to_string)
-        .collect();
+    let words = text.lines().filter_map(|line| line.split_whitespace().next());
+    let mut names: Vec<String> = words.filter(|word| !word.starts_with('[')).map(str::to_string).collect();
     names.sort();
     names.dedup();
     Ok(names)

@@ -9,25 +9,13 @@ use crate::workspace::Workspace;
 pub(super) fn deny(workspace: &Workspace) -> Result<String, Failure> {
     let mut command = tools::cargo::program(workspace, tools::cargo::DENY)?;
     command.current_dir(workspace.root());
-    process::run(command.args([
-        "deny",
-        "--locked",
-        "check",
-        "--hide-inclusion-graph",
-        "bans",
-        "licenses",
-        "sources",
-    ]))?;
+    process::run(command.args(["deny", "--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
     Ok(String::new())
 }
 
 /// Every declared dependency is used.
 pub(super) fn machete(workspace: &Workspace) -> Result<String, Failure> {
     let mut command = tools::cargo::program(workspace, tools::cargo::MACHETE)?;
-    process::run(
-        command
-            .current_dir(workspace.root())
-            .args(["--with-metadata", "."]),
-    )?;
+    process::run(command.current_dir(workspace.root()).args(["--with-metadata", "."]))?;
     Ok(String::new())
 }

@@ -16,24 +16,17 @@ const PROGRAM: &str = "farthing-freestanding";
 pub(super) fn run(workspace: &Workspace) -> Result<String, Failure> {
     let target = workspace.target().join("freestanding");
     let mut build = workspace.cargo(["build", "--locked", "--release", "--target-dir"]);
-    build
-        .arg(&target)
-        .current_dir(workspace.root().join("channel/freestanding"));
+    build.arg(&target).current_dir(workspace.root().join("channel/freestanding"));
     process::run(&mut build)?;
     let program = target.join("release").join(PROGRAM);
     inspect(&program)?;
     process::run(&mut Command::new(&program))?;
 
     let installed = process::stdout(Command::new("rustup").args(["target", "list", "--installed"]));
-    let has_bare_metal = installed.is_ok_and(|list| {
-        String::from_utf8_lossy(&list)
-            .lines()
-            .any(|line| line.trim() == BARE_METAL)
-    });
+    let has_bare_metal =
+        installed.is_ok_and(|list| String::from_utf8_lossy(&list).lines().any(|line| line.trim() == BARE_METAL));
     if !has_bare_metal {
-        return Ok(format!(
-            "run with no std and no libc; {BARE_METAL} is not installed"
-        ));
+        return Ok(format!("run with no std and no libc; {BARE_METAL} is not installed"));
     }
     process::run(&mut workspace.cargo([
         "build",
@@ -46,40 +39,23 @@ pub(super) fn run(workspace: &Workspace) -> Result<String, Failure> {
         "--target",
         BARE_METAL,
     ]))?;
-    Ok(format!(
-        "run with no std and no libc; built for {BARE_METAL}"
-    ))
+    Ok(format!("run with no std and no libc; built for {BARE_METAL}"))
 }
 
 /// The program must need no shared library, leave no symbol to be found, and hold nothing of std or libc.
 fn inspect(program: &Path) -> Result<(), Failure> {
-    let headers = process::stdout(
-        Command::new("readelf")
-            .args(["--wide", "--program-headers"])
-            .arg(program),
-    )?;
+    let headers = process::stdout(Command::new("readelf").args(["--wide", "--program-headers"]).arg(program))?;
     let headers = String::from_utf8_lossy(&headers);
     if headers.contains("INTERP") || headers.contains("DYNAMIC") {
-        return Err(Failure::new(format!(
-            "{} is linked dynamically",
-            program.display()
-        )));
+        return Err(Failure::new(format!("{} is linked dynamically", program.display())));
     }
     let symbols = process::stdout(Command::new("nm").arg("--demangle").arg(program))?;
     let symbols = String::from_utf8_lossy(&symbols);
-    let foreign: Vec<&str> = symbols
-        .lines()
-        .filter(|line| is_foreign(line))
-        .take(5)
-        .collect();
+    let foreign: Vec<&str> = symbols.lines().filter(|line| is_foreign(line)).take(5).collect();
     if foreign.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(format!(
-        "{} holds what it may not:\n{}",
-        program.display(),
-        foreign.join("\n")
-    )))
+    Err(Failure::new(format!("{} holds what it may not:\n{}", program.display(), foreign.join("\n"))))
 }
 
 fn is_foreign(line: &str) -> bool {

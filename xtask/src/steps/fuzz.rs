@@ -43,11 +43,7 @@ pub(super) fn smoke(workspace: &Workspace) -> Result<String, Failure> {
         let mut fuzzer = fuzzer(workspace, &programs, target)?;
         // The seed folder stands alone, so libFuzzer adds nothing: its first folder is the one it writes to,
         // and that is an empty one.
-        fuzzer.args([
-            "-seed=1",
-            &format!("-runs={SMOKE_RUNS}"),
-            &format!("-max_total_time={SMOKE_SECONDS_MAX}"),
-        ]);
+        fuzzer.args(["-seed=1", &format!("-runs={SMOKE_RUNS}"), &format!("-max_total_time={SMOKE_SECONDS_MAX}")]);
         let scratch = workspace.target().join("fuzz").join("smoke").join(target);
         if scratch.exists() {
             std::fs::remove_dir_all(&scratch)?;
@@ -70,11 +66,7 @@ pub(crate) fn run_long(workspace: &Workspace, args: &[String]) -> Result<ExitCod
         std::fs::create_dir_all(&corpus)?;
         let seeds = seeds(workspace, target)?;
         let mut fuzzer = fuzzer(workspace, &programs, target)?;
-        fuzzer
-            .arg(format!("-max_total_time={seconds}"))
-            .arg("-print_final_stats=1")
-            .arg(&corpus)
-            .arg(&seeds);
+        fuzzer.arg(format!("-max_total_time={seconds}")).arg("-print_final_stats=1").arg(&corpus).arg(&seeds);
         process::run(&mut fuzzer).map_err(|failure| found(target, failure))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -90,40 +82,22 @@ fn parse(args: &[String]) -> Result<(u32, Vec<&'static str>), Failure> {
             seconds = value.ok_or_else(|| Failure::new("--seconds needs a whole number"))?;
         } else {
             let target = TARGETS.iter().find(|target| *target == arg);
-            targets.push(*target.ok_or_else(|| {
-                Failure::new(format!(
-                    "no fuzz target {arg:?}; there are {}",
-                    TARGETS.join(", ")
-                ))
-            })?);
+            targets
+                .push(*target.ok_or_else(|| {
+                    Failure::new(format!("no fuzz target {arg:?}; there are {}", TARGETS.join(", ")))
+                })?);
         }
     }
-    Ok((
-        seconds,
-        if targets.is_empty() {
-            TARGETS.to_vec()
-        } else {
-            targets
-        },
-    ))
+    Ok((seconds, if targets.is_empty() { TARGETS.to_vec() } else { targets }))
 }
 
 /// Builds every target; returns the folder of the programs.
 fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
     let triple = host(workspace)?;
     let folder = workspace.target().join("fuzz");
-    let mut command = workspace.cargo([
-        "build",
-        "--locked",
-        "--release",
-        "--manifest-path",
-        "fuzz/Cargo.toml",
-    ]);
+    let mut command = workspace.cargo(["build", "--locked", "--release", "--manifest-path", "fuzz/Cargo.toml"]);
     // Naming the target keeps the flags away from build scripts, which could not be linked with them.
-    command
-        .args(["--target", &triple, "--target-dir"])
-        .arg(&folder)
-        .env("RUSTFLAGS", FLAGS);
+    command.args(["--target", &triple, "--target-dir"]).arg(&folder).env("RUSTFLAGS", FLAGS);
     process::run(&mut command)?;
     Ok(folder.join(triple).join("release"))
 }
@@ -133,43 +107,27 @@ fn host(workspace: &Workspace) -> Result<String, Failure> {
     let printed = process::stdout(&mut workspace.cargo(["--version", "--verbose"]))?;
     let text = String::from_utf8_lossy(&printed);
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_string)
-        .ok_or_else(|| Failure::new("cargo does not say its host"))
+    host.map(str::to_string).ok_or_else(|| Failure::new("cargo does not say its host"))
 }
 
-fn fuzzer(
-    workspace: &Workspace,
-    programs: &std::path::Path,
-    target: &str,
-) -> Result<Command, Failure> {
+fn fuzzer(workspace: &Workspace, programs: &std::path::Path, target: &str) -> Result<Command, Failure> {
     let artifacts = workspace.root().join("fuzz/artifacts").join(target);
     std::fs::create_dir_all(&artifacts)?;
     let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        &format!("ulimit -v {ADDRESS_SPACE_KIB_MAX} && exec \"$0\" \"$@\""),
-    ]);
+    command.args(["-c", &format!("ulimit -v {ADDRESS_SPACE_KIB_MAX} && exec \"$0\" \"$@\"")]);
     command.arg(programs.join(target));
-    command
-        .arg(format!("-artifact_prefix={}/", artifacts.display()))
-        .arg(format!("-max_len={INPUT_BYTES_MAX}"));
+    command.arg(format!("-artifact_prefix={}/", artifacts.display())).arg(format!("-max_len={INPUT_BYTES_MAX}"));
     Ok(command)
 }
 
 fn seeds(workspace: &Workspace, target: &str) -> Result<PathBuf, Failure> {
     let seeds = workspace.root().join("fuzz/seeds").join(target);
     let filled = std::fs::read_dir(&seeds).is_ok_and(|mut entries| entries.next().is_some());
-    if filled {
-        Ok(seeds)
-    } else {
-        Err(Failure::new(format!("no seeds in {}", seeds.display())))
-    }
+    if filled { Ok(seeds) } else { Err(Failure::new(format!("no seeds in {}", seeds.display()))) }
 }
 
 fn found(target: &str, failure: Failure) -> Failure {
-    failure.during(&format!(
-        "fuzz target {target} stopped; the input lies in fuzz/artifacts/{target}/"
-    ))
+    failure.during(&format!("fuzz target {target} stopped; the input lies in fuzz/artifacts/{target}/"))
 }
 
 #[cfg(test)]
@@ -183,10 +141,7 @@ mod tests {
     #[test]
     fn all_targets_run_when_none_is_named() {
         let (seconds, targets) = parse(&[]).unwrap();
-        assert_eq!(
-            (seconds, targets.as_slice()),
-            (LONG_SECONDS_DEFAULT, &TARGETS[..])
-        );
+        assert_eq!((seconds, targets.as_slice()), (LONG_SECONDS_DEFAULT, &TARGETS[..]));
     }
 
     #[test]

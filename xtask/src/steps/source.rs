@@ -19,38 +19,20 @@ pub(super) fn fmt(workspace: &Workspace) -> Result<String, Failure> {
 /// No misspelt word in any tracked file; `typos.toml` holds the words that only look wrong.
 pub(super) fn typos(workspace: &Workspace) -> Result<String, Failure> {
     let mut command = tools::python::program(workspace, "typos")?;
-    process::run(
-        command
-            .current_dir(workspace.root())
-            .args(["--config", "typos.toml"]),
-    )?;
+    process::run(command.current_dir(workspace.root()).args(["--config", "typos.toml"]))?;
     Ok(String::new())
 }
 
 /// Clippy and the compiler have nothing to say, tests, examples and benches included.
 pub(super) fn clippy(workspace: &Workspace) -> Result<String, Failure> {
-    process::run(&mut workspace.cargo([
-        "clippy",
-        "--locked",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ]))?;
+    process::run(&mut workspace.cargo(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     Ok(String::new())
 }
 
 /// Links in the documentation lead somewhere, private items included.
 pub(super) fn docs(workspace: &Workspace) -> Result<String, Failure> {
-    let mut command = workspace.cargo([
-        "doc",
-        "--locked",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-        "--quiet",
-    ]);
+    let mut command =
+        workspace.cargo(["doc", "--locked", "--workspace", "--no-deps", "--document-private-items", "--quiet"]);
     process::run(command.env("RUSTDOCFLAGS", "-D warnings"))?;
     Ok(String::new())
 }

@@ -15,21 +15,8 @@ pub(super) fn all(workspace: &Workspace) -> Result<String, Failure> {
     let nextest = tools::cargo::program(workspace, tools::cargo::NEXTEST);
     let mut command = match nextest {
         Ok(mut command) => {
-            let color = if std::io::stderr().is_terminal() {
-                "always"
-            } else {
-                "never"
-            };
-            command.args([
-                "nextest",
-                "run",
-                "--locked",
-                "--workspace",
-                "--show-progress",
-                "none",
-                "--color",
-                color,
-            ]);
+            let color = if std::io::stderr().is_terminal() { "always" } else { "never" };
+            command.args(["nextest", "run", "--locked", "--workspace", "--show-progress", "none", "--color", color]);
             command
         }
         Err(failure) => {
@@ -37,33 +24,20 @@ pub(super) fn all(workspace: &Workspace) -> Result<String, Failure> {
             workspace.cargo(["test", "--locked", "--workspace", "--all-targets"])
         }
     };
-    command
-        .current_dir(workspace.root())
-        .env("FARTHING_PROMTOOL", promtool)
-        .env("FARTHING_PYTHON", python);
+    command.current_dir(workspace.root()).env("FARTHING_PROMTOOL", promtool).env("FARTHING_PYTHON", python);
     counted(&mut command, "tests")
 }
 
 /// Runs the examples in the documentation, which nextest cannot.
 pub(super) fn doctests(workspace: &Workspace) -> Result<String, Failure> {
-    counted(
-        &mut workspace.cargo(["test", "--locked", "--workspace", "--doc"]),
-        "doctests",
-    )
+    counted(&mut workspace.cargo(["test", "--locked", "--workspace", "--doc"]), "doctests")
 }
 
 fn counted(command: &mut std::process::Command, what: &str) -> Result<String, Failure> {
     let (success, lines) = process::shown_and_kept(command)?;
     let counts = Counts::read(&lines);
-    let note = format!(
-        "{what}: {} passed, {} failed, {} skipped",
-        counts.passed, counts.failed, counts.skipped
-    );
-    if success {
-        Ok(note)
-    } else {
-        Err(Failure::new(format!("{} ({note})", process::line(command))))
-    }
+    let note = format!("{what}: {} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+    if success { Ok(note) } else { Err(Failure::new(format!("{} ({note})", process::line(command)))) }
 }
 
 /// How many tests ended how.
@@ -85,10 +59,7 @@ impl Counts {
                 continue;
             }
             let mut before = "";
-            for word in line
-                .split([' ', ',', ';', ':'])
-                .filter(|word| !word.is_empty())
-            {
+            for word in line.split([' ', ',', ';', ':']).filter(|word| !word.is_empty()) {
                 let number = before.parse().unwrap_or(0);
                 match word {
                     "passed" => counts.passed += number,
@@ -127,41 +98,21 @@ mod counting {
 
     #[test]
     fn the_summary_of_nextest_is_read() {
-        let text = "PASS [   0.004s] x failed\n     Summary [   0.5s] 14 tests run: 12 passed (1 slow), 2 failed, 3 skipped";
-        assert_eq!(
-            read(text),
-            Counts {
-                passed: 12,
-                failed: 2,
-                skipped: 3
-            }
-        );
+        let text =
+            "PASS [   0.004s] x failed\n     Summary [   0.5s] 14 tests run: 12 passed (1 slow), 2 failed, 3 skipped";
+        assert_eq!(read(text), Counts { passed: 12, failed: 2, skipped: 3 });
     }
 
     #[test]
     fn colours_do_not_hide_the_summary() {
         let text = "\u{1b}[32;1m     Summary\u{1b}[0m [   0.5s] \u{1b}[1m2\u{1b}[0m tests run: \u{1b}[1m2\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m";
-        assert_eq!(
-            read(text),
-            Counts {
-                passed: 2,
-                failed: 0,
-                skipped: 0
-            }
-        );
+        assert_eq!(read(text), Counts { passed: 2, failed: 0, skipped: 0 });
     }
 
     #[test]
     fn the_results_of_all_binaries_add_up() {
         let text = "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
                     test result: FAILED. 7 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
-        assert_eq!(
-            read(text),
-            Counts {
-                passed: 12,
-                failed: 2,
-                skipped: 1
-            }
-        );
+        assert_eq!(read(text), Counts { passed: 12, failed: 2, skipped: 1 });
     }
 }

@@ -25,47 +25,33 @@ const LEFT_OUT: &[&str] = &["target", "fuzz", "channel/freestanding", "xtask"];
 pub(super) fn run(workspace: &Workspace) -> Result<String, Failure> {
     let mut broken = Vec::new();
     for file in FORBIDDEN {
-        if !read(&workspace.root().join(file))?
-            .lines()
-            .any(is_forbidden_by)
-        {
+        if !read(&workspace.root().join(file))?.lines().any(is_forbidden_by) {
             broken.push(format!("{file} does not say #![forbid(unsafe_code)]"));
         }
     }
     let mut files = Vec::new();
     collect(workspace.root(), workspace.root(), &mut files)?;
     for file in files {
-        let name = file
-            .strip_prefix(workspace.root())
-            .unwrap_or(&file)
-            .display()
-            .to_string();
+        let name = file.strip_prefix(workspace.root()).unwrap_or(&file).display().to_string();
         if !EXCEPTED.contains(&name.as_str()) && read(&file)?.lines().any(lifts_lint) {
             broken.push(format!("{name} lifts the lint on unsafe code"));
         }
     }
     if broken.is_empty() {
-        return Ok(format!(
-            "forbidden in {} crates, {} audited file",
-            FORBIDDEN.len(),
-            EXCEPTED.len()
-        ));
+        return Ok(format!("forbidden in {} crates, {} audited file", FORBIDDEN.len(), EXCEPTED.len()));
     }
     Err(Failure::new(broken.join("\n  ")))
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file)
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))
+    std::fs::read_to_string(file).map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))
 }
 
 /// Every Rust file under `folder`, hidden folders and those of [`LEFT_OUT`] excepted.
 fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let left_out = LEFT_OUT.iter().any(|name| path == root.join(name));
         if path.is_dir() && !hidden && !left_out {
             collect(root, &path, files)?;

@@ -23,15 +23,9 @@ pub(super) fn run(workspace: &Workspace) -> Result<String, Failure> {
     for script in &scripts {
         let committed = script.with_extension("json");
         eprintln!("{} == {}", script.display(), committed.display());
-        let printed = process::stdout(
-            Command::new(&python)
-                .arg("-B")
-                .arg(script)
-                .current_dir(&folder),
-        )?;
-        let expected = std::fs::read(&committed).map_err(|error| {
-            Failure::new(format!("cannot read {}: {error}", committed.display()))
-        })?;
+        let printed = process::stdout(Command::new(&python).arg("-B").arg(script).current_dir(&folder))?;
+        let expected = std::fs::read(&committed)
+            .map_err(|error| Failure::new(format!("cannot read {}: {error}", committed.display())))?;
         if printed != expected {
             let line = first_difference(&printed, &expected);
             return Err(Failure::new(format!(
@@ -50,9 +44,7 @@ fn scripts(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut scripts = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        let is_module = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('_'));
+        let is_module = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('_'));
         if path.extension().is_some_and(|extension| extension == "py") && !is_module {
             scripts.push(path);
         }
@@ -63,10 +55,7 @@ fn scripts(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// The number, from one, of the first line that is not the same on both sides.
 fn first_difference(left: &[u8], right: &[u8]) -> usize {
-    let same = left
-        .iter()
-        .zip(right)
-        .take_while(|(left, right)| left == right);
+    let same = left.iter().zip(right).take_while(|(left, right)| left == right);
     same.filter(|(byte, _)| **byte == b'\n').count() + 1
 }
 

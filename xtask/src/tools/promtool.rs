@@ -23,9 +23,8 @@ pub(crate) fn path(workspace: &Workspace) -> Result<PathBuf, Failure> {
     }
     eprintln!("fetching promtool from Debian's package prometheus");
     let folder = workspace.tools().join("debian");
-    let fetched = fetch(&folder, &promtool).map_err(|failure| {
-        failure.during("cannot fetch promtool; install it or name one in FARTHING_PROMTOOL")
-    });
+    let fetched = fetch(&folder, &promtool)
+        .map_err(|failure| failure.during("cannot fetch promtool; install it or name one in FARTHING_PROMTOOL"));
     // A hundred megabytes that nothing else needs.
     std::fs::remove_dir_all(&folder)?;
     fetched.map(|()| promtool)
@@ -35,10 +34,7 @@ fn fetch(folder: &Path, promtool: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder.join("lists").join("partial"))?;
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
-        command
-            .current_dir(folder)
-            .args(["--quiet", "-o", "APT::Sandbox::User="])
-            .args(arguments);
+        command.current_dir(folder).args(["--quiet", "-o", "APT::Sandbox::User="]).args(arguments);
         command
     };
     if process::quietly(&mut apt(&["download", "prometheus"])).is_err() {
@@ -46,14 +42,7 @@ fn fetch(folder: &Path, promtool: &Path) -> Result<(), Failure> {
         let state = format!("Dir::State::Lists={}", folder.join("lists").display());
         let cache = format!("Dir::Cache={}", folder.display());
         process::quietly(&mut apt(&["-o", &state, "-o", &cache, "update"]))?;
-        process::quietly(&mut apt(&[
-            "-o",
-            &state,
-            "-o",
-            &cache,
-            "download",
-            "prometheus",
-        ]))?;
+        process::quietly(&mut apt(&["-o", &state, "-o", &cache, "download", "prometheus"]))?;
     }
     let package = std::fs::read_dir(folder)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))

