@@ -38,7 +38,7 @@ const CHECKPOINT_POLL: Duration = Duration::from_millis(20);
 pub struct HubFacts {
     /// The hub's address, to which devices attach.
     pub hub: Address,
-    /// Its account on the ledger.
+    /// Its account on the ledger: the same address.
     pub account: Address,
     /// SHA-256 of its certificate.
     pub pin: Hash32,
@@ -48,7 +48,7 @@ pub struct HubFacts {
     pub http: SocketAddr,
     /// Unix time of its start, seconds.
     pub started: u64,
-    /// The journal block that the ledger has settled and this hub's journal does not reach, where there is one: the hub
+    /// The journal block that the ledger has settled and this hub's journal does not hold, where there is one: the hub
     /// runs from a restored backup.
     pub behind_ledger: Option<u64>,
 }
@@ -93,21 +93,20 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     let identity = config.load_identity()?;
     let certificate = identity.certificate_chain.first().context("the certificate file is empty")?.to_vec();
     let hub = key.address();
-    let account = config.hub.account.unwrap_or(hub);
     let LedgerConfig::Embedded { path, poll_interval } = &config.ledger;
     let ledger: Arc<dyn BaseLedger> =
         Arc::new(EmbeddedLedger::open(path).with_context(|| format!("cannot open the ledger {}", path.display()))?);
     let domain = ledger.identity()?.domain();
 
     let table = Arc::new(Table::default());
-    let settled = recovery::settled_sequence(&*ledger, &account)?;
+    let settled = recovery::settled_cursor(&*ledger, &hub)?;
     let begun = clock::now();
     let recovered = recovery::recover(
         &config.hub.data_dir,
         hub.0,
         config.journal.segment_bytes,
         &table,
-        settled,
+        settled.as_ref(),
         clock::unix_milliseconds(),
     )?;
     report_recovery(&recovered, &table, begun.elapsed());
@@ -126,7 +125,7 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
         journal: commit.handle(),
         domain,
         key,
-        account,
+        account: hub,
         certificate,
         risk: Arc::new(HardLimits(config.risk)),
         source_limits: config.source,
@@ -136,12 +135,12 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     });
     let control = Arc::new(Control::new(Arc::clone(&shared)));
     let started = clock::unix_seconds();
-    describe(&shared, started, recovered.behind_ledger);
+    describe(&shared, started, recovered.behind_ledger.is_some());
 
-    let mut follower = Follower::new(ledger, Arc::clone(&shared), Arc::clone(&control));
+    let journal_directory = config.hub.data_dir.join("journal");
+    let mut follower = Follower::new(ledger, Arc::clone(&shared), Arc::clone(&control), journal_directory.clone());
     follower.catch_up().context("cannot take in the base ledger's events")?;
-    let checkpointer =
-        Checkpointer::new(recovered.checkpoint, Arc::clone(&shared), config.hub.data_dir.join("journal"), hub.0);
+    let checkpointer = Checkpointer::new(recovered.checkpoint, Arc::clone(&shared), journal_directory, hub.0);
 
     shared.serving.start();
     let stop = Arc::new(AtomicBool::new(false));
@@ -155,7 +154,8 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     let checkpoint_interval = config.journal.checkpoint_interval;
     let stop_checkpoints = Arc::clone(&checkpointer_stop);
     let checkpointer = spawn("checkpointer", move || checkpointer.run(checkpoint_interval, &stop_checkpoints))?;
-    let facts = HubFacts { hub, account, pin, quic, http, started, behind_ledger: recovered.behind_ledger };
+    let behind_ledger = recovered.behind_ledger.map(|cursor| cursor.sequence);
+    let facts = HubFacts { hub, account: hub, pin, quic, http, started, behind_ledger };
     let running = Running {
         shared,
         commit,
@@ -181,19 +181,21 @@ fn report_recovery(recovered: &Recovered, table: &Table, took: Duration) {
     if recovered.torn_tail {
         tracing::warn!("the remains of a write that was cut short were removed; it had never been acknowledged");
     }
-    if let Some(sequence) = recovered.behind_ledger {
+    if let Some(cursor) = recovered.behind_ledger {
         tracing::error!(
-            settled_sequence = sequence,
+            settled_sequence = cursor.sequence,
+            settled_term = cursor.term,
+            term = recovered.term,
             "restored backup: the ledger has settled journal blocks that this journal does not have; payments are \
-             merged, but settlement refuses this journal until its restore is confirmed"
+             merged, but settlement refuses this journal until `farthing-settle night run --confirm-restore`"
         );
     }
 }
 
-fn describe(shared: &Shared, started: u64, behind_ledger: Option<u64>) {
+fn describe(shared: &Shared, started: u64, restored: bool) {
     let metrics = &shared.metrics;
     metrics.start_time_seconds.set(i64::try_from(started).unwrap_or(i64::MAX));
-    metrics.restored.set(i64::from(behind_ledger.is_some()));
+    metrics.restored.set(i64::from(restored));
     metrics.term.set(i64::try_from(shared.table.term()).unwrap_or(i64::MAX));
 }
 

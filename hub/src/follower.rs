@@ -2,15 +2,19 @@
 //! deposit, a top-up) at finality.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use farthing_channel::id::EscrowId;
 use farthing_channel::record::{EscrowImage, EscrowState, Record};
-use farthing_ledger::{BaseLedger, ChangeMark, Escrow, EscrowState as LedgerState, Event, LedgerError, LoggedEvent};
+use farthing_ledger::{
+    BaseLedger, ChangeMark, Escrow, EscrowState as LedgerState, Event, JournalCursor, LedgerError, LoggedEvent,
+};
 
 use crate::control::{Control, ControlError};
+use crate::recovery;
 use crate::session::Shared;
 
 /// Events asked for at once. What they lead to fits one journal block.
@@ -33,6 +37,7 @@ pub struct Follower {
     ledger: Arc<dyn BaseLedger>,
     shared: Arc<Shared>,
     control: Arc<Control>,
+    journal_directory: PathBuf,
     mark: Option<ChangeMark>,
     /// Events beyond finality that were acted on already, by cursor.
     acted_to: u64,
@@ -59,8 +64,13 @@ fn image(escrow: &Escrow) -> EscrowImage {
 
 impl Follower {
     /// A follower that goes on where the journal's records of the ledger end.
-    pub fn new(ledger: Arc<dyn BaseLedger>, shared: Arc<Shared>, control: Arc<Control>) -> Self {
-        Self { ledger, shared, control, mark: None, acted_to: 0 }
+    pub fn new(
+        ledger: Arc<dyn BaseLedger>,
+        shared: Arc<Shared>,
+        control: Arc<Control>,
+        journal_directory: PathBuf,
+    ) -> Self {
+        Self { ledger, shared, control, journal_directory, mark: None, acted_to: 0 }
     }
 
     /// Takes in everything there is. Cheap where nothing happened.
@@ -123,7 +133,7 @@ impl Follower {
                     records.push(Record::Revoked { escrow: *escrow, device: *device, serial: *serial, at: logged.at });
                 }
                 Event::EpochClosed(closed) if closed.hub == account => {
-                    let sequence = closed.cursors.iter().map(|cursor| cursor.sequence).max().unwrap_or(0);
+                    let sequence = self.settled_sequence(&closed.cursors);
                     records.push(Record::EpochClosed { epoch: closed.epoch, sequence });
                 }
                 _ => {}
@@ -134,6 +144,17 @@ impl Follower {
             self.control.change(&records)?;
         }
         Ok(())
+    }
+
+    /// The block up to which this journal is settled once an epoch was closed at `cursors`.
+    fn settled_sequence(&self, cursors: &[JournalCursor]) -> u64 {
+        let (_, before) = self.shared.table.epoch_closed();
+        let end = self.shared.journal.durable_sequence().0;
+        let hub = self.shared.account.0;
+        recovery::settled_through(&self.journal_directory, hub, cursors, end, before).unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot tell whether a closed epoch read this journal; its segments are kept");
+            before
+        })
     }
 
     fn is_ours(&self, id: &EscrowId, records: &[Record]) -> bool {

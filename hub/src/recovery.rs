@@ -4,10 +4,10 @@ use std::path::Path;
 
 use farthing_channel::codec::encode_to_vec;
 use farthing_channel::id::Address;
-use farthing_channel::record::block::ChainCursor;
+use farthing_channel::record::block::{BlockHash, ChainCursor};
 use farthing_channel::record::{Record, records};
 use farthing_channel::time::UnixSeconds;
-use farthing_ledger::{BaseLedger, LedgerError};
+use farthing_ledger::{BaseLedger, JournalCursor, LedgerError};
 
 use crate::checkpoint::store::{CheckpointStore, StoreError};
 use crate::journal::config::JournalConfig;
@@ -63,11 +63,13 @@ pub struct Recovered {
     pub tail_blocks: u64,
     /// Whether the remains of a write that was cut short were found. It was never acknowledged.
     pub torn_tail: bool,
-    /// The journal block that the ledger has settled and this journal does not reach: a restored backup.
-    pub behind_ledger: Option<u64>,
+    /// The block up to which the ledger has settled, where this journal does not hold it: a restored backup.
+    pub behind_ledger: Option<JournalCursor>,
 }
 
-/// Brings a hub's state back into `table` and opens its journal under a new term.
+/// Brings a hub's state back into `table` and opens its journal under a new term, higher than any that wrote to it or
+/// that the ledger knows. So a restored journal goes on under a term of its own, by which the ledger can tell its blocks
+/// from those that were lost.
 ///
 /// # Errors
 /// [`RecoveryError`].
@@ -76,7 +78,7 @@ pub fn recover(
     hub: [u8; 20],
     segment_bytes: u64,
     table: &Table,
-    settled: Option<u64>,
+    settled: Option<&JournalCursor>,
     now_ms: u64,
 ) -> Result<Recovered, RecoveryError> {
     let journal_directory = data_directory.join("journal");
@@ -93,8 +95,12 @@ pub fn recover(
     }
     let end = *reader.end();
     table.settle_floor();
-    let behind_ledger = settled.filter(|sequence| *sequence > end.cursor.sequence);
-    let term = end.cursor.term.max(table.term()).saturating_add(1);
+    let behind_ledger = match settled {
+        Some(cursor) if !journal_holds(&journal_directory, hub, cursor, end.cursor.sequence)? => Some(*cursor),
+        _ => None,
+    };
+    let settled_term = settled.map_or(0, |cursor| cursor.term);
+    let term = end.cursor.term.max(table.term()).max(settled_term).saturating_add(1);
     let config = JournalConfig { hub, thread: 0, term, segment_bytes };
     let mut writer = JournalWriter::resume_at(reader.into_storage(), config, &end)?;
     let record = Record::Term { term, at: UnixSeconds(now_ms / 1000), restored: behind_ledger.is_some() };
@@ -112,11 +118,65 @@ fn apply_block(table: &Table, sequence: u64, body: &[u8]) -> Result<(), Recovery
     Ok(())
 }
 
+/// Whether the journal, which ends at block `end`, holds the very block at `cursor`. A block that was dropped is not
+/// held: what is dropped lies before the last epoch of this journal's own history. Reads one segment at most.
+///
+/// # Errors
+/// [`ReadError`] where that segment cannot be read.
+pub fn journal_holds(
+    journal_directory: &Path,
+    hub: [u8; 20],
+    cursor: &JournalCursor,
+    end: u64,
+) -> Result<bool, ReadError> {
+    let JournalCursor { thread, term, sequence, block_hash } = *cursor;
+    if sequence > end {
+        return Ok(false);
+    }
+    let unreadable = |source| ReadError::Storage { file: journal_directory.display().to_string(), source };
+    let storage = DiskStorage::open(journal_directory).map_err(unreadable)?;
+    let place = ChainCursor { term, sequence, hash: BlockHash(block_hash.0) };
+    match JournalReader::open(storage, hub, thread, place) {
+        Ok(_) => Ok(true),
+        Err(ReadError::CursorAhead { .. } | ReadError::CursorMismatch { .. } | ReadError::MissingSegment { .. }) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The block up to which this journal is settled, where an epoch was closed at `cursors` and it was settled up to
+/// `before` until then: what lies before may be dropped. An epoch that read a journal which was lost since says nothing
+/// of this one's blocks, so the place stays.
+///
+/// # Errors
+/// As [`journal_holds`].
+pub fn settled_through(
+    journal_directory: &Path,
+    hub: [u8; 20],
+    cursors: &[JournalCursor],
+    end: u64,
+    before: u64,
+) -> Result<u64, ReadError> {
+    match own_cursor(cursors) {
+        Some(cursor) if journal_holds(journal_directory, hub, cursor, end)? => Ok(before.max(cursor.sequence)),
+        _ => Ok(before),
+    }
+}
+
+/// Of a hub's cursors, the one of its journal: that of its first data-plane thread.
+fn own_cursor(cursors: &[JournalCursor]) -> Option<&JournalCursor> {
+    cursors.iter().find(|cursor| cursor.thread == 0)
+}
+
 /// The last block of this hub's journal that the ledger has settled: more than the hub's own disk can say.
 ///
 /// # Errors
 /// As [`BaseLedger::epoch_last`].
-pub fn settled_sequence(ledger: &dyn BaseLedger, account: &Address) -> Result<Option<u64>, LedgerError> {
-    let closed = ledger.epoch_last(account)?;
-    Ok(closed.and_then(|closed| closed.cursors.iter().map(|cursor| cursor.sequence).max()))
+pub fn settled_cursor(ledger: &dyn BaseLedger, hub: &Address) -> Result<Option<JournalCursor>, LedgerError> {
+    let closed = ledger.epoch_last(hub)?;
+    Ok(closed.and_then(|closed| own_cursor(&closed.cursors).copied()))
 }
+
+#[cfg(test)]
+mod tests;
