@@ -43,7 +43,7 @@ pub fn check_config(config: &Config, printer: Printer) -> Result<(), Failure> {
         config: config.file.clone(),
         ok: true,
         hub: Text(key.address()),
-        account: Text(config.hub.account.unwrap_or(key.address())),
+        account: Text(key.address()),
         certificate_pin: pin_text(&pin),
         quic: config.listen.quic.to_string(),
         http: config.listen.http.to_string(),

@@ -88,9 +88,6 @@ fn paths(checks: &mut Checks<'_>, form: &Form) {
     if form.hub.key_file == form.tls.key {
         checks.fail("tls", "key", "names the file of the hub's own key, hub.key_file");
     }
-    if form.hub.account.is_some_and(|account| account.is_zero()) {
-        checks.fail("hub", "account", "must not be zero");
-    }
 }
 
 fn numbers(checks: &mut Checks<'_>, form: &Form) {
@@ -149,11 +146,7 @@ fn assemble(form: Form, transport: TransportLimits, file: &Path, base: &Path, ad
     };
     Config {
         file: file.to_owned(),
-        hub: HubConfig {
-            data_dir: base.join(&form.hub.data_dir),
-            key_file: base.join(&form.hub.key_file),
-            account: form.hub.account,
-        },
+        hub: HubConfig { data_dir: base.join(&form.hub.data_dir), key_file: base.join(&form.hub.key_file) },
         listen: ListenConfig { quic: form.listen.quic, admin, http: form.listen.http },
         tls: TlsConfig { certificate: base.join(&form.tls.certificate), key: base.join(&form.tls.key) },
         ledger,

@@ -4,8 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use farthing_channel::id::Address;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::settings::LogFormat;
 use crate::gate::SourceLimits;
@@ -38,13 +37,11 @@ pub(super) struct Form {
 pub(super) struct HubForm {
     pub(super) data_dir: PathBuf,
     pub(super) key_file: PathBuf,
-    #[serde(deserialize_with = "address")]
-    pub(super) account: Option<Address>,
 }
 
 impl Default for HubForm {
     fn default() -> Self {
-        Self { data_dir: "data".into(), key_file: "hub.key".into(), account: None }
+        Self { data_dir: "data".into(), key_file: "hub.key".into() }
     }
 }
 
@@ -231,10 +228,4 @@ impl TransportForm {
 
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Reads an address here, so that a wrong one is reported at its own place in the file.
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Address>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(serde::de::Error::custom)
 }

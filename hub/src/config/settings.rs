@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use farthing_channel::id::Address;
-
 use crate::gate::SourceLimits;
 use crate::risk::RiskLimits;
 use crate::transport::TransportLimits;
@@ -44,10 +42,8 @@ pub struct Config {
 pub struct HubConfig {
     /// The directory of journal and checkpoints.
     pub data_dir: PathBuf,
-    /// The file with the hub's secret key.
+    /// The file with the hub's secret key. Its address is also the hub's account on the ledger.
     pub key_file: PathBuf,
-    /// The hub's account on the ledger, payee of every escrow; absent where it is the address of its key.
-    pub account: Option<Address>,
 }
 
 /// Where the hub can be reached.

@@ -48,10 +48,8 @@ const HUB: &str = r#"[hub]
 # Journal and checkpoints. The journal is the record of money: keep it on a disk whose flushes are real.
 data_dir = "data"
 # The hub's secret key, 64 hexadecimal digits, readable by its owner alone. It signs receipts; its address is
-# what devices attach to.
+# what devices attach to, and the hub's account on the ledger, payee of every escrow.
 key_file = "hub.key"
-# The hub's account on the ledger, payee of every escrow. Default: the address of the hub's key.
-# account = "0x0000000000000000000000000000000000000001"
 "#;
 
 const LISTEN: &str = r#"[listen]
