@@ -20,6 +20,11 @@ use crate::site::{Provider, Site};
 /// How long a request, and the return of a device after the cut, may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A hub that is silent for this long is taken to be gone. A killed hub cannot say so itself, and after its restart it
+/// tells those who still write to the old one only at a bounded rate.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+
 /// An attempt to reach the hub that began while it was down is given up after this, and the next one begins.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(2_500);
 
@@ -77,6 +82,8 @@ pub(crate) async fn pass(
     let contact = fleets.first().context("there is no fleet")?.contact.clone();
     let mut config = contact.config(PATIENCE);
     config.connect_timeout = CONNECT_TIMEOUT;
+    config.idle_timeout = IDLE_TIMEOUT;
+    config.keep_alive = Some(KEEP_ALIVE);
     let connector = Connector::new(config)?;
     let payments: usize = services.iter().map(|service| service.bill.payments()).sum();
     let bar = report::bar(0, "payments acknowledged");
