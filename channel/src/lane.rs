@@ -9,6 +9,7 @@ mod proposal;
 mod total;
 mod verified;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 pub use evidence::{AnchorTerms, Evidence, SignedAnchor, SignedVoucher, TickProof, verify_evidence};
@@ -38,21 +39,23 @@ impl HeldAnchor {
         self.signed.terms.total_at(self.index).unwrap_or(Total::ZERO)
     }
 
-    fn top(&self) -> Total {
-        self.signed.terms.total_at(self.signed.terms.length).unwrap_or(Total::ZERO)
+    fn proof(&self) -> TickProof {
+        TickProof { anchor: self.signed, index: self.index, link: self.link }
     }
 }
 
 /// What proves the lane's total: the evidence with the greatest value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Best {
     Nothing,
     Voucher(SignedVoucher),
     /// The anchor with this tag among those held.
     Anchor(u64),
+    /// A tick of an anchor that is no longer held.
+    LetGo(Box<TickProof>),
 }
 
-/// A lane as its owner keeps it. Its size is bounded: one voucher and at most four anchors.
+/// A lane as its owner keeps it. Its size is bounded: one proof and at most four anchors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneState {
     lane: LaneId,
@@ -89,13 +92,23 @@ impl LaneState {
     /// The proof of the total; `None` while nothing was paid.
     #[must_use]
     pub fn evidence(&self) -> Option<Evidence> {
-        match self.best {
+        match &self.best {
             Best::Nothing => None,
-            Best::Voucher(voucher) => Some(Evidence::Voucher(voucher)),
-            Best::Anchor(tag) => self
-                .held(tag)
-                .map(|held| Evidence::Tick(TickProof { anchor: held.signed, index: held.index, link: held.link })),
+            Best::Voucher(voucher) => Some(Evidence::Voucher(*voucher)),
+            Best::Anchor(tag) => self.held(*tag).map(|held| Evidence::Tick(held.proof())),
+            Best::LetGo(proof) => Some(Evidence::Tick(**proof)),
         }
+    }
+
+    /// What a device that lost its memory is shown beside the voucher: the anchors held, oldest first, each with the
+    /// furthest preimage known. Where an anchor no longer held proves the total, it stands in place of the oldest.
+    #[must_use]
+    pub fn proofs(&self) -> Vec<TickProof> {
+        let mut proofs: Vec<_> = self.anchors.iter().map(HeldAnchor::proof).collect();
+        if let (Best::LetGo(proof), Some(oldest)) = (&self.best, proofs.first_mut()) {
+            *oldest = **proof;
+        }
+        proofs
     }
 
     /// The newest anchor with the index known of it, as acknowledgements name it.
@@ -155,9 +168,8 @@ impl LaneState {
         if !self.anchor_is_news(&anchor.terms, &anchor.terms.tariff)? {
             return Ok(Outcome::Known);
         }
-        let total = anchor.terms.total_at(0)?.max(self.total);
-        let increase = total.amount().saturating_sub(self.total.amount());
-        Ok(Outcome::Advance(Proposal { total, increase, change: Change::Anchor(anchor) }))
+        let base = anchor.terms.total_at(0)?;
+        Ok(self.advance(base, Change::Anchor(anchor)))
     }
 
     /// Hashes that checking a tick at `index` may cost, over all anchors held.
@@ -208,10 +220,9 @@ impl LaneState {
         Err(Refusal::WrongTick)
     }
 
-    /// A proposal towards `total`, if that is more than the lane has, or moves a chain.
+    /// A proposal towards `total`, if that is more than the lane has, or adds an anchor, or moves a chain.
     fn advance(&self, total: Total, change: Change) -> Outcome {
-        let moves_chain = matches!(change, Change::Tick { .. });
-        if total <= self.total && !moves_chain {
+        if total <= self.total && matches!(change, Change::Voucher(_)) {
             return Outcome::Known;
         }
         let total = total.max(self.total);
@@ -245,20 +256,26 @@ impl LaneState {
         self
     }
 
-    /// Adds an anchor; where there is no room, the one with the lowest top value that proves nothing goes.
-    fn hold(&mut self, anchor: HeldAnchor) {
+    /// Adds an anchor; where there is no room, the oldest goes.
+    ///
+    /// Which anchors are held follows from the order in which they were accepted and from nothing else. So whoever folds
+    /// the journal holds what its writer held, also where ticks and vouchers were folded away or a checkpoint was the
+    /// beginning; otherwise a tick that was acknowledged could meet no anchor there.
+    fn hold(&mut self, mut anchor: HeldAnchor) {
         if self.anchors.len() >= ANCHORS_PER_LANE_MAX {
-            let keep = self.best;
-            let weakest = self
-                .anchors
-                .iter()
-                .enumerate()
-                .filter(|(_, held)| keep != Best::Anchor(held.signed.terms.tag()))
-                .min_by_key(|(_, held)| held.top())
-                .map(|(place, _)| place);
-            if let Some(place) = weakest {
-                self.anchors.remove(place);
+            let oldest = self.anchors.remove(0);
+            if self.best == Best::Anchor(oldest.signed.terms.tag()) {
+                self.best = Best::LetGo(Box::new(oldest.proof()));
             }
+        }
+        // An anchor that was let go and is shown again goes on from where it is known.
+        let tag = anchor.signed.terms.tag();
+        if let Best::LetGo(proof) = &self.best
+            && proof.anchor == anchor.signed
+        {
+            anchor.index = proof.index;
+            anchor.link = proof.link;
+            self.best = Best::Anchor(tag);
         }
         self.anchors.push(anchor);
     }
@@ -269,9 +286,11 @@ impl LaneState {
     pub fn restore(self, change: &Change) -> Self {
         let outcome = match *change {
             Change::Voucher(voucher) => self.propose_voucher(&Verified::from_own_journal(voucher)),
-            Change::Anchor(anchor) => match self.propose_anchor(&Verified::from_own_journal(anchor)) {
-                Ok(outcome) => outcome,
-                Err(_) => return self,
+            Change::Anchor(anchor) => match anchor.terms.total_at(0) {
+                // It was of use when it was accepted. That later totals may stand before it here must not
+                // change which anchors are held.
+                Ok(base) if self.held(anchor.terms.tag()).is_none() => self.advance(base, Change::Anchor(anchor)),
+                _ => return self,
             },
             Change::Tick { anchor, index, link } => match self.held(anchor) {
                 Some(held) if index > held.index => match held.signed.terms.total_at(index) {
@@ -287,22 +306,28 @@ impl LaneState {
         }
     }
 
-    /// The changes that lead from nothing to this state, for a checkpoint. All anchors come before any tick: an
-    /// anchor was good against the total of its day, and must be so again.
+    /// The changes that lead from nothing to this state, for a checkpoint.
     #[must_use]
     pub fn to_changes(&self) -> Vec<Change> {
-        let anchors = self.anchors.iter().map(|held| Change::Anchor(held.signed));
-        let ticks = self.anchors.iter().filter(|held| held.index > 0).map(|held| Change::Tick {
-            anchor: held.signed.terms.tag(),
-            index: held.index,
-            link: held.link,
-        });
-        let mut changes: Vec<_> = anchors.chain(ticks).collect();
-        if let Best::Voucher(voucher) = self.best {
-            changes.push(Change::Voucher(voucher));
+        let mut changes = Vec::new();
+        // What proves the total comes first where no anchor held does, so that nothing of equal worth takes its place.
+        // An anchor that was let go is let go again by those held, which follow it.
+        match &self.best {
+            Best::Voucher(voucher) => changes.push(Change::Voucher(*voucher)),
+            Best::LetGo(proof) => changes.extend(changes_of(proof)),
+            Best::Nothing | Best::Anchor(_) => {}
+        }
+        for held in &self.anchors {
+            changes.extend(changes_of(&held.proof()));
         }
         changes
     }
+}
+
+/// The changes that lead to a chain known up to an index.
+fn changes_of(proof: &TickProof) -> impl Iterator<Item = Change> {
+    let tick = Change::Tick { anchor: proof.anchor.terms.tag(), index: proof.index, link: proof.link };
+    core::iter::once(Change::Anchor(proof.anchor)).chain((proof.index > 0).then_some(tick))
 }
 
 #[cfg(test)]

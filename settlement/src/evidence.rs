@@ -139,10 +139,13 @@ impl LaneProof {
         anchor: &SignedAnchor,
         tariff_known: impl Fn(&TariffHash) -> bool,
     ) -> Result<(), Refusal> {
-        match self.anchors.iter().find(|held| held.signed.terms.tag() == anchor.terms.tag()) {
-            Some(held) if held.signed.terms == anchor.terms => return Ok(()),
-            Some(_) => return Err(Refusal::AnchorConflict),
-            None => {}
+        let known = self.anchors.iter().position(|held| held.signed.terms.tag() == anchor.terms.tag());
+        if let Some(place) = known {
+            let held = self.anchors.remove(place);
+            let is_same = held.signed.terms == anchor.terms;
+            // The hub had let it go and holds it again: it is its newest now, and so it is here.
+            self.anchors.insert(if is_same { self.anchors.len() } else { place }, held);
+            return if is_same { Ok(()) } else { Err(Refusal::AnchorConflict) };
         }
         if !anchor.terms.tariff.is_zero() && !tariff_known(&anchor.terms.tariff) {
             return Err(Refusal::UnknownTariff);
@@ -204,14 +207,10 @@ impl LaneProof {
         }
     }
 
-    /// Where there is no room, the anchor goes that can raise the total least.
+    /// Where there is no room, the oldest goes, as at the hub.
     fn hold(&mut self, anchor: HeldAnchor) {
         if self.anchors.len() >= ANCHORS_REMEMBERED_MAX {
-            let top = |held: &HeldAnchor| held.signed.terms.total_at(held.signed.terms.length).unwrap_or(Total::ZERO);
-            let weakest = self.anchors.iter().enumerate().min_by_key(|(_, held)| top(held)).map(|(place, _)| place);
-            if let Some(place) = weakest {
-                self.anchors.remove(place);
-            }
+            self.anchors.remove(0);
         }
         self.anchors.push(anchor);
     }

@@ -148,6 +148,28 @@ fn the_anchor_that_proves_the_total_is_never_dropped() {
     }
 }
 
+#[test]
+fn a_checkpoint_holds_the_same_anchors_in_the_same_order() {
+    let mut state = LaneState::new(LANE);
+    state = apply(state.clone(), state.propose_voucher(&voucher(1000)));
+    let restored = |state: &LaneState| state.to_changes().iter().fold(LaneState::new(LANE), LaneState::restore);
+    // Bases equal to the total, tops that fall and rise: nothing but the order of acceptance decides who stays.
+    for (seed, length) in [(1, 50), (2, 40), (3, 90), (4, 10), (5, 70), (1, 50), (6, 20)] {
+        let (mut links, anchor) = chain(1000, 0, (10, 1), length, seed);
+        state = apply(state.clone(), state.propose_anchor(&anchor).unwrap());
+        assert_eq!(restored(&state), state);
+        if seed == 1 {
+            let index = state.newest_anchor().unwrap().1 + 1;
+            let tick = state.propose_tick(index, &links.preimage(index).unwrap().0);
+            state = apply(state.clone(), tick.unwrap());
+            assert_eq!(restored(&state), state);
+        }
+        let shown = state.proofs().into_iter().map(|proof| Evidence::Tick(proof).claimed().unwrap()).max();
+        assert_eq!(shown, Some(state.total()), "a device that lost its memory is shown a proof of the total");
+        check_evidence(&state);
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Payment {
     Voucher(u64),

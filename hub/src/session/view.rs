@@ -1,6 +1,6 @@
 //! A lane as its device or provider sees it.
 
-use farthing_channel::lane::{Evidence, TickProof};
+use farthing_channel::lane::Evidence;
 use farthing_channel::sign::Signer as _;
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::{Grant, LaneView, SignedReceipt};
@@ -24,8 +24,6 @@ pub(super) fn lane(shared: &Shared, lane: &Lane, handle: u32, now: UnixSeconds) 
         Some(Evidence::Voucher(voucher)) => Some(voucher),
         _ => None,
     };
-    let anchors =
-        state.anchors().iter().map(|held| TickProof { anchor: held.signed, index: held.index, link: held.link });
     LaneView {
         handle,
         lane: lane.id(),
@@ -33,7 +31,7 @@ pub(super) fn lane(shared: &Shared, lane: &Lane, handle: u32, now: UnixSeconds) 
         rating_group: lane.rating_group(),
         authorised: lane.durable(),
         voucher,
-        anchors: anchors.collect(),
+        anchors: state.proofs(),
         tariff: tariff.hash(),
         tariff_base_amount: tariff.base_amount,
         tariff_base_units: tariff.base_units,

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::process::{self, Failure};
 use crate::workspace::Workspace;
 
-/// The bare-metal target the crate is built for where it is installed (`rustup target add …`): a Cortex-M4F.
+/// The bare-metal target the crate is built for where rustup can install it: a Cortex-M4F.
 const BARE_METAL: &str = "thumbv7em-none-eabihf";
 
 /// The program that verifies proofs and codes messages with nothing under it but the kernel.
@@ -22,6 +22,10 @@ pub(super) fn run(workspace: &Workspace) -> Result<String, Failure> {
     inspect(&program)?;
     process::run(&mut Command::new(&program))?;
 
+    // A machine whose toolchain cannot be added to still has the program above, which needs no target of its own.
+    if let Err(failure) = process::run(Command::new("rustup").args(["target", "add", BARE_METAL])) {
+        eprintln!("cannot install {BARE_METAL}: {failure}");
+    }
     let installed = process::stdout(Command::new("rustup").args(["target", "list", "--installed"]));
     let has_bare_metal =
         installed.is_ok_and(|list| String::from_utf8_lossy(&list).lines().any(|line| line.trim() == BARE_METAL));

@@ -8,34 +8,44 @@ use crate::tools;
 use crate::workspace::Workspace;
 
 /// Where the scripts and what they print lie side by side.
-const FOLDER: &str = "channel/tests/vectors";
+const FOLDERS: [&str; 2] = ["channel/tests/vectors", "settlement/ledger/tests/vectors"];
 
 /// Runs every `NAME.py`; it must print the committed `NAME.json`, byte for byte, so the vectors our tests read
 /// are what the foreign implementation says and nothing that was edited later. A script whose name starts with
 /// an underscore is a module of the others.
 pub(super) fn run(workspace: &Workspace) -> Result<String, Failure> {
-    let folder = workspace.root().join(FOLDER);
-    let scripts = scripts(&folder)?;
-    if scripts.is_empty() {
-        return Err(Failure::new(format!("no script in {FOLDER}")));
-    }
     let python = tools::python::interpreter(workspace)?;
-    for script in &scripts {
-        let committed = script.with_extension("json");
-        eprintln!("{} == {}", script.display(), committed.display());
-        let printed = process::stdout(Command::new(&python).arg("-B").arg(script).current_dir(&folder))?;
-        let expected = std::fs::read(&committed)
-            .map_err(|error| Failure::new(format!("cannot read {}: {error}", committed.display())))?;
-        if printed != expected {
-            let line = first_difference(&printed, &expected);
-            return Err(Failure::new(format!(
-                "{} does not print {}: they differ at line {line}",
-                script.display(),
-                committed.display()
-            )));
+    let mut checked = 0;
+    for folder in FOLDERS {
+        let path = workspace.root().join(folder);
+        let scripts = scripts(&path)?;
+        if scripts.is_empty() {
+            return Err(Failure::new(format!("no script in {folder}")));
         }
+        for script in &scripts {
+            check(&python, &path, script)?;
+        }
+        checked += scripts.len();
     }
-    Ok(format!("{} scripts", scripts.len()))
+    Ok(format!("{checked} scripts"))
+}
+
+/// Runs one script and compares what it prints with the file beside it.
+fn check(python: &Path, folder: &Path, script: &Path) -> Result<(), Failure> {
+    let committed = script.with_extension("json");
+    eprintln!("{} == {}", script.display(), committed.display());
+    let printed = process::stdout(Command::new(python).arg("-B").arg(script).current_dir(folder))?;
+    let expected = std::fs::read(&committed)
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", committed.display())))?;
+    if printed == expected {
+        return Ok(());
+    }
+    let line = first_difference(&printed, &expected);
+    Err(Failure::new(format!(
+        "{} does not print {}: they differ at line {line}",
+        script.display(),
+        committed.display()
+    )))
 }
 
 fn scripts(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
