@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use farthing_channel::id::{Address, Hash32};
 use farthing_channel::sign::Signer as _;
 use farthing_ledger::{BaseLedger, EmbeddedLedger};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +16,7 @@ use crate::clock;
 use crate::config::material::pin_of;
 use crate::config::{Config, LedgerConfig};
 use crate::control::Control;
+use crate::facts::HubFacts;
 use crate::follower::Follower;
 use crate::journal::commit::{CommitThread, Hooks};
 use crate::journal::lock::JournalLock;
@@ -32,26 +32,6 @@ const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often a stopping hub looks whether the last checkpoint is made.
 const CHECKPOINT_POLL: Duration = Duration::from_millis(20);
-
-/// What stays the same while a hub runs, for those who show it.
-#[derive(Debug, Clone)]
-pub struct HubFacts {
-    /// The hub's address, to which devices attach.
-    pub hub: Address,
-    /// Its account on the ledger: the same address.
-    pub account: Address,
-    /// SHA-256 of its certificate.
-    pub pin: Hash32,
-    /// Where devices reach it.
-    pub quic: SocketAddr,
-    /// Where metrics and health are read.
-    pub http: SocketAddr,
-    /// Unix time of its start, seconds.
-    pub started: u64,
-    /// The journal block that the ledger has settled and this hub's journal does not hold, where there is one: the hub
-    /// runs from a restored backup.
-    pub behind_ledger: Option<u64>,
-}
 
 /// Everything of a hub that runs beside the data plane.
 struct Running {

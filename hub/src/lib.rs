@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod facts;
 pub mod follower;
 pub mod gate;
 pub mod journal;

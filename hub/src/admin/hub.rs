@@ -12,7 +12,7 @@ use super::protocol::Status;
 use crate::clock;
 use crate::config::material::pin_text;
 use crate::control::{Control, ControlError, ImportOutcome};
-use crate::daemon::HubFacts;
+use crate::facts::HubFacts;
 use crate::session::Shared;
 use crate::table::Table;
 

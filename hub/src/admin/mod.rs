@@ -31,7 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::control::Control;
-use crate::daemon::HubFacts;
+use crate::facts::HubFacts;
 use crate::session::Shared;
 
 /// Serves a running hub's socket until the future is dropped, which removes the socket's file.

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use super::metrics::CONTENT_TYPE;
 use crate::clock;
-use crate::daemon::HubFacts;
+use crate::facts::HubFacts;
 use crate::session::Shared;
 
 /// A data plane that did not go round for this long hangs. It wakes every second or so even when nobody pays.
