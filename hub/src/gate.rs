@@ -25,7 +25,7 @@ pub struct SourceLimits {
     pub receipts_per_second: u32,
     /// Keys attached on one connection; a gateway carries many.
     pub channels_per_connection_max: u32,
-    /// Connections on which one device key may be attached at once.
+    /// Connections on which one device key is attached at once; the oldest gives way to a newer one.
     pub connections_per_device_max: u32,
 }
 

@@ -131,7 +131,7 @@ const SOURCE: &str = "\
 # Keys attached on one connection. A gateway carries many devices.
 # channels_per_connection_max = 65536
 # Connections on which one device key may be attached at once. More than one, for a device that reconnects
-# before its old connection is forgotten.
+# before its old connection is forgotten; beyond that the oldest gives way.
 # connections_per_device_max = 4
 ";
 

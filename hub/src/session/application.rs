@@ -93,7 +93,9 @@ impl Application for DataPlane {
 
     fn closed(&mut self, _io: &mut Io<'_>, connection: ConnectionId) {
         if let Some(state) = self.connections.remove(&connection) {
-            self.detach_all(&state);
+            for channel in state.channels.values() {
+                self.attached.detach(&channel.device(), connection);
+            }
         }
         self.subscriptions.remove_connection(connection);
     }

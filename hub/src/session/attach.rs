@@ -124,7 +124,8 @@ impl DataPlane {
         Ok(())
     }
 
-    /// Counts the channel as attached here, within the limits per connection and per device.
+    /// Notes the channel as attached here, within the limits per connection and per device. A device that comes back again
+    /// and again over a bad link is never shut out by its own dead connections: its newest ones count.
     fn remember_attached(&mut self, connection: ConnectionId, channel: &Arc<Channel>) -> Result<(), Refusal> {
         let limits = &self.shared.source_limits;
         let state = self.connections.get_mut(&connection).ok_or(Refusal::NotAttached)?;
@@ -135,12 +136,19 @@ impl DataPlane {
         if state.keys() >= usize::try_from(limits.channels_per_connection_max).unwrap_or(usize::MAX) {
             return Err(Refusal::TooManyChannels);
         }
-        let held = self.attached.entry(channel.device()).or_default();
-        if *held >= limits.connections_per_device_max {
-            return Err(Refusal::RateLimited);
-        }
-        *held = held.saturating_add(1);
         state.channels.insert(id, Arc::clone(channel));
+        let most = usize::try_from(limits.connections_per_device_max.max(1)).unwrap_or(usize::MAX);
+        let device = channel.device();
+        let displaced = self.attached.attach(device, connection, most);
+        if let Some(oldest) = displaced
+            && let Some(state) = self.connections.get_mut(&oldest)
+        {
+            state.channels.retain(|_, channel| channel.device() != device);
+            // A gateway's connection stays open for its other devices.
+            if state.keys() == 0 {
+                self.displaced.push(oldest);
+            }
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 //! | [`application`] | what the transport tells |
 //! | [`connection`] | what one connection has proven and opened |
 //! | [`attach`] | proofs of keys, mandates, opening of lanes |
+//! | [`attached`] | on which connections each device is attached |
 //! | [`payment`] | payments, from bytes to a changed lane |
 //! | [`request`] | receipts, queries, tariffs, closing |
 //! | [`report`] | what providers say they served |
@@ -20,6 +21,7 @@
 mod answers;
 mod application;
 mod attach;
+mod attached;
 mod connection;
 mod outbox;
 mod payment;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use farthing_channel::codec::{encode_into, encode_to_vec};
-use farthing_channel::id::Address;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::time::UnixSeconds;
-use farthing_channel::wire::{Answer, Request, Response};
+use farthing_channel::wire::{Answer, Request, Response, close_code};
 
 use super::answers::{send_datagrams, send_reply, split_messages};
+use super::attached::AttachedDevices;
 use super::connection::{Connection, Proof, StreamUse};
 use super::outbox::{Acknowledgement, Outbox, Pending, Recipient, Reply};
 use super::subscription::Subscriptions;
@@ -28,8 +28,10 @@ const NOTICES_PAUSE: Duration = Duration::from_millis(2);
 pub struct DataPlane {
     pub(super) shared: Arc<Shared>,
     pub(super) connections: HashMap<ConnectionId, Connection>,
-    /// On how many connections of this thread each device key is attached.
-    pub(super) attached: HashMap<Address, u32>,
+    /// On which connections of this thread each device key is attached.
+    pub(super) attached: AttachedDevices,
+    /// Connections that newer ones of the same device have displaced, to be closed.
+    pub(super) displaced: Vec<ConnectionId>,
     pub(super) outbox: Outbox,
     pub(super) subscriptions: Subscriptions,
     /// The hub's clock, read once a turn.
@@ -52,7 +54,8 @@ impl DataPlane {
         Self {
             shared,
             connections: HashMap::new(),
-            attached: HashMap::new(),
+            attached: AttachedDevices::default(),
+            displaced: Vec::new(),
             outbox,
             subscriptions: Subscriptions::default(),
             unix: UnixSeconds(crate::clock::unix_seconds()),
@@ -134,6 +137,7 @@ impl DataPlane {
 
     /// Sends what the journal has made durable.
     pub(super) fn release(&mut self, io: &mut Io<'_>) {
+        self.close_displaced(io);
         while let Some((_durable, released)) = self.outbox.release() {
             self.say(io, released);
         }
@@ -225,14 +229,10 @@ impl DataPlane {
         }
     }
 
-    pub(super) fn detach_all(&mut self, connection: &Connection) {
-        for channel in connection.channels.values() {
-            if let Some(count) = self.attached.get_mut(&channel.device()) {
-                *count = count.saturating_sub(1);
-                if *count == 0 {
-                    self.attached.remove(&channel.device());
-                }
-            }
+    /// Closes connections of devices that have come back on others.
+    fn close_displaced(&mut self, io: &mut Io<'_>) {
+        for connection in self.displaced.drain(..) {
+            io.close(connection, close_code::IDLE, b"the device is attached on newer connections");
         }
     }
 }

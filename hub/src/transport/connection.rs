@@ -20,6 +20,12 @@ pub struct ConnectionId {
 }
 
 impl ConnectionId {
+    /// An id of no connection, for tests of what is kept by connection.
+    #[cfg(test)]
+    pub(crate) fn of_slot(slot: u32) -> Self {
+        Self { slot, generation: 0 }
+    }
+
     /// The connection's place among the driver's connections: small, dense and reused, fit to
     /// index a table whose entries remember the whole id.
     pub fn slot(self) -> u32 {
