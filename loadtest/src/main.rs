@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use farthing_loadtest::{crash, demo, load, open, replay};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Simulated fleets for a Farthing hub: load, replay of recorded use, power cuts, and a whole night of a site.
@@ -41,17 +42,29 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    // On a worker, where blocking for a moment moves the other tasks elsewhere.
     runtime.block_on(async {
-        let task = tokio::spawn(async move {
-            match command {
-                Command::Load(args) => load::run(&args).await.map(drop),
-                Command::Open(args) => open::run(&args).await.map(drop),
-                Command::Replay(args) => replay::run(&args).await.map(drop),
-                Command::Demo(args) => demo::run(&args).await.map(drop),
-                Command::Crash(args) => crash::run(&args).await.map(drop),
-            }
-        });
-        task.await?
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        // On a worker, where blocking for a moment moves the other tasks elsewhere.
+        let mut task = tokio::spawn(execute(command));
+        let name = tokio::select! {
+            done = &mut task => return done?,
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        // Whatever the command started ends with it.
+        task.abort();
+        let _ = task.await;
+        anyhow::bail!("ended by {name}")
     })
+}
+
+async fn execute(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Load(args) => load::run(&args).await.map(drop),
+        Command::Open(args) => open::run(&args).await.map(drop),
+        Command::Replay(args) => replay::run(&args).await.map(drop),
+        Command::Demo(args) => demo::run(&args).await.map(drop),
+        Command::Crash(args) => crash::run(&args).await.map(drop),
+    }
 }
