@@ -236,13 +236,13 @@ pub enum Record {
         #[n(1)]
         status: u8,
     },
-    /// The ledger closed an epoch that reads this journal up to a block.
+    /// The ledger closed an epoch, and with it this journal is settled up to a block.
     #[n(13)]
     EpochClosed {
         /// The epoch's number.
         #[n(0)]
         epoch: u64,
-        /// The last block it read.
+        /// The last block of this journal that is settled.
         #[n(1)]
         sequence: u64,
     },
