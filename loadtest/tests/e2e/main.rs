@@ -8,6 +8,7 @@ mod foreign;
 mod hostile;
 mod nights;
 mod payments;
+mod refusals;
 mod relay;
 mod support;
 mod transport;
