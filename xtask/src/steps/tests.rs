@@ -8,10 +8,13 @@ use crate::workspace::Workspace;
 
 /// Runs every test but the doctests, with the tools some of them call named in the environment.
 ///
-/// `FARTHING_PROMTOOL` is a `promtool`, `FARTHING_PYTHON` a Python with the packages of `xtask/python/`.
+/// `FARTHING_PROMTOOL` is a `promtool`, `FARTHING_PYTHON` a Python with the packages of `xtask/python/`,
+/// `FARTHING_BIN_DIR` the folder of the project's own programs.
 pub(super) fn all(workspace: &Workspace) -> Result<String, Failure> {
     let promtool = tools::promtool::path(workspace)?;
     let python = tools::python::interpreter(workspace)?;
+    // The end-to-end tests run these; built here, no test's time is spent on it.
+    process::run(&mut workspace.cargo(["build", "--locked", "--workspace", "--bins"]))?;
     let nextest = tools::cargo::program(workspace, tools::cargo::NEXTEST);
     let mut command = match nextest {
         Ok(mut command) => {
@@ -24,7 +27,11 @@ pub(super) fn all(workspace: &Workspace) -> Result<String, Failure> {
             workspace.cargo(["test", "--locked", "--workspace", "--all-targets"])
         }
     };
-    command.current_dir(workspace.root()).env("FARTHING_PROMTOOL", promtool).env("FARTHING_PYTHON", python);
+    command
+        .current_dir(workspace.root())
+        .env("FARTHING_PROMTOOL", promtool)
+        .env("FARTHING_PYTHON", python)
+        .env("FARTHING_BIN_DIR", workspace.target().join("debug"));
     counted(&mut command, "tests")
 }
 
