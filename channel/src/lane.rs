@@ -150,13 +150,14 @@ impl LaneState {
         if terms.tariff != *tariff {
             return Err(Refusal::WrongTariff);
         }
-        match self.held(terms.tag()) {
-            Some(held) if held.signed.terms == *terms => return Ok(false),
-            Some(_) => return Err(Refusal::AnchorConflict),
-            None => {}
+        let held = self.held(terms.tag());
+        if held.is_some_and(|held| held.signed.terms == *terms) {
+            return Ok(false);
         }
-        let top = terms.total_at(terms.length)?;
-        if top > self.total { Ok(true) } else { Err(Refusal::AnchorSpent) }
+        if terms.total_at(terms.length)? <= self.total {
+            return Err(Refusal::AnchorSpent);
+        }
+        if held.is_some() { Err(Refusal::AnchorConflict) } else { Ok(true) }
     }
 
     /// What a checked anchor comes to: its index 0 is already worth its base.
@@ -206,12 +207,15 @@ impl LaneState {
         let Some(newest) = self.anchors.last() else {
             return Err(Refusal::NoAnchor);
         };
+        if index == 0 {
+            return Err(Refusal::IndexOutOfRange);
+        }
         // A repeated tick is told apart from a wrong one only where that costs nothing. One from further back
         // changes nothing whatever it is, so it counts as known without being hashed.
         if self.anchors.iter().any(|held| index < held.index || (index == held.index && *link == held.link)) {
             return Ok(Outcome::Known);
         }
-        if self.anchors.iter().all(|held| index == 0 || index > held.signed.terms.length) {
+        if self.anchors.iter().all(|held| index > held.signed.terms.length) {
             return Err(Refusal::IndexOutOfRange);
         }
         if index.saturating_sub(newest.index) > TICK_GAP_MAX && self.candidates(index).next().is_none() {

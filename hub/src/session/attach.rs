@@ -3,23 +3,21 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use farthing_channel::admission::check_standing;
 use farthing_channel::eip712::Attach;
-use farthing_channel::id::{Address, EscrowId, LaneId, RatingGroup};
-use farthing_channel::limits::{LANES_PER_ATTACH_MAX, LANES_PER_CHANNEL_MAX};
+use farthing_channel::id::{Address, ChannelId, EscrowId};
+use farthing_channel::lane::Verified;
 use farthing_channel::mandate::MandateBundle;
-use farthing_channel::record::{LaneImage, Record};
+use farthing_channel::record::Record;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::{LibSecp, Recover as _, Signer as _};
-use farthing_channel::wire::{Attached, LaneOffer, Response, Role};
+use farthing_channel::wire::{Attached, Response, Role};
 
 use super::connection::Proof;
 use super::outbox::Recipient;
 use super::plane::DataPlane;
-use super::view;
-use crate::risk;
+use super::{enrolment, view};
 use crate::table::escrow::EscrowUse;
-use crate::table::{Channel, Escrow, Lane};
+use crate::table::{Channel, Escrow};
 use crate::transport::{ConnectionId, StreamId};
 
 impl DataPlane {
@@ -36,7 +34,9 @@ impl DataPlane {
         let from = Recipient { connection, stream: Some(stream) };
         let key = self.attached_key(now, from, &proof)?;
         match (proof.role, proof.escrow) {
-            (Role::Provider, None) => self.attach_provider(connection, stream, key),
+            (Role::Provider, None) if proof.mandate.is_none() && proof.lanes.is_empty() => {
+                self.attach_provider(connection, stream, key)
+            }
             (Role::Device, Some(escrow)) => self.attach_device(now, from, stream, key, escrow, proof),
             _ => Err(Refusal::Malformed),
         }
@@ -91,22 +91,20 @@ impl DataPlane {
         proof: Proof,
     ) -> Result<(), Refusal> {
         let escrow = self.shared.table.escrow(&escrow).ok_or(Refusal::UnknownEscrow)?;
-        if let Some(bundle) = proof.mandate {
-            self.accept_mandate(now, from, &escrow, key, bundle)?;
-        }
-        if proof.lanes.len() > LANES_PER_ATTACH_MAX {
-            return Err(Refusal::TooManyLanes);
-        }
-        let channel = match self.shared.table.channel_of(&escrow.id(), &key) {
-            Some(channel) => channel,
-            None if key == escrow.signer() => self.open_lone(&escrow)?,
-            None => return Err(Refusal::NoMandate),
+        self.check_room(from.connection, &ChannelId::derive(&escrow.id(), &key))?;
+        let mandate = match proof.mandate {
+            Some(bundle) => self.check_mandate(now, from, &escrow, key, bundle)?,
+            None => None,
         };
-        check_standing(&channel.standing(None), self.unix)?;
-        self.remember_attached(from.connection, &channel)?;
-        let mut views = Vec::with_capacity(proof.lanes.len());
-        for offer in &proof.lanes {
-            let lane = self.open_lane(&channel, offer)?;
+        let plan = enrolment::plan(&self.shared.table, &escrow, &key, mandate, &proof.lanes, self.unix)?;
+        for record in plan.records {
+            self.apply(record)?;
+        }
+        let channel = self.shared.table.channel_of(&escrow.id(), &key).ok_or(Refusal::NoMandate)?;
+        self.remember_attached(from.connection, &channel);
+        let mut views = Vec::with_capacity(plan.lanes.len());
+        for id in &plan.lanes {
+            let lane = self.shared.table.lane(id).ok_or(Refusal::UnknownLane)?;
             let state = self.connections.get_mut(&from.connection).ok_or(Refusal::NotAttached)?;
             let handle = state.open(&lane);
             views.push(view::lane(&self.shared, &lane, handle, self.unix));
@@ -124,22 +122,23 @@ impl DataPlane {
         Ok(())
     }
 
-    /// Notes the channel as attached here, within the limits per connection and per device. A device that comes back again
-    /// and again over a bad link is never shut out by its own dead connections: its newest ones count.
-    fn remember_attached(&mut self, connection: ConnectionId, channel: &Arc<Channel>) -> Result<(), Refusal> {
-        let limits = &self.shared.source_limits;
-        let state = self.connections.get_mut(&connection).ok_or(Refusal::NotAttached)?;
-        let id = channel.id();
-        if state.channels.contains_key(&id) {
-            return Ok(());
+    /// Whether the connection may carry this channel beside those it has.
+    fn check_room(&self, connection: ConnectionId, channel: &ChannelId) -> Result<(), Refusal> {
+        let most = usize::try_from(self.shared.source_limits.channels_per_connection_max).unwrap_or(usize::MAX);
+        let state = self.connections.get(&connection).ok_or(Refusal::NotAttached)?;
+        if state.channels.contains_key(channel) || state.keys() < most { Ok(()) } else { Err(Refusal::TooManyChannels) }
+    }
+
+    /// Notes the channel as attached here. A device that comes back again and again over a bad link is never shut out by
+    /// its own dead connections: its newest ones count.
+    fn remember_attached(&mut self, connection: ConnectionId, channel: &Arc<Channel>) {
+        let Some(state) = self.connections.get_mut(&connection) else { return };
+        if state.channels.insert(channel.id(), Arc::clone(channel)).is_some() {
+            return;
         }
-        if state.keys() >= usize::try_from(limits.channels_per_connection_max).unwrap_or(usize::MAX) {
-            return Err(Refusal::TooManyChannels);
-        }
-        state.channels.insert(id, Arc::clone(channel));
-        let most = usize::try_from(limits.connections_per_device_max.max(1)).unwrap_or(usize::MAX);
+        let most = self.shared.source_limits.connections_per_device_max.max(1);
         let device = channel.device();
-        let displaced = self.attached.attach(device, connection, most);
+        let displaced = self.attached.attach(device, connection, usize::try_from(most).unwrap_or(usize::MAX));
         if let Some(oldest) = displaced
             && let Some(state) = self.connections.get_mut(&oldest)
         {
@@ -149,18 +148,17 @@ impl DataPlane {
                 self.displaced.push(oldest);
             }
         }
-        Ok(())
     }
 
-    /// Checks and takes up a mandate that a device brings.
-    fn accept_mandate(
+    /// Checks a mandate that a device brings. Nothing comes back for one that is no news.
+    fn check_mandate(
         &mut self,
         now: Instant,
         from: Recipient,
         escrow: &Arc<Escrow>,
         key: Address,
         bundle: MandateBundle,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Verified<MandateBundle>>, Refusal> {
         let [terms] = bundle.mandates.as_slice() else {
             return Err(Refusal::BadMandate);
         };
@@ -174,74 +172,11 @@ impl DataPlane {
             && channel.serial().is_some_and(|serial| terms.serial <= serial)
             && channel.limit() > 0
         {
-            // A device shows its mandate each time it attaches; one that is not newer is no news, and no error.
-            return Ok(());
+            // A device shows its mandate each time it attaches; one that is not newer is no error.
+            return Ok(None);
         }
         let signer = escrow.signer();
-        let verified = self.pay_signature(now, from, |shared| bundle.verify(&LibSecp, &shared.domain, &signer))?;
-        let record = Record::Mandates(verified.into_inner());
-        self.apply(record)
-    }
-
-    /// The channel of a lone payer, who pays on the escrow itself.
-    fn open_lone(&mut self, escrow: &Arc<Escrow>) -> Result<Arc<Channel>, Refusal> {
-        if escrow.usage() == EscrowUse::Mandates {
-            return Err(Refusal::EscrowMixed);
-        }
-        let image = LaneImage {
-            lane: LaneId::of_escrow(&escrow.id()),
-            escrow: escrow.id(),
-            device: escrow.signer(),
-            payee: escrow.terms().payee,
-            rating_group: RatingGroup(0),
-            tariff: farthing_channel::id::TariffHash::ZERO,
-            tariff_base_amount: 0,
-            tariff_base_units: 0,
-        };
-        self.apply(Record::Lane(image))?;
-        self.shared.table.channel_of(&escrow.id(), &escrow.signer()).ok_or(Refusal::NoMandate)
-    }
-
-    /// Opens or resumes a lane, and takes up the payee's current tariff for what comes.
-    fn open_lane(&mut self, channel: &Arc<Channel>, offer: &LaneOffer) -> Result<Arc<Lane>, Refusal> {
-        let escrow = channel.escrow();
-        if escrow.usage() == EscrowUse::Itself {
-            let lone = LaneOffer { payee: escrow.terms().payee, rating_group: RatingGroup(0) };
-            let lane = self.shared.table.lane(&LaneId::of_escrow(&escrow.id()));
-            return lane.filter(|_| *offer == lone).ok_or(Refusal::EscrowMixed);
-        }
-        let directory = &self.shared.table.directory;
-        let id = LaneId::derive(&channel.id(), &offer.payee, offer.rating_group);
-        let held = self.shared.table.lane(&id);
-        // A provider that was switched off gets no new lanes; what is owed on open ones stays payable.
-        if held.is_none() && !directory.provider(&offer.payee).is_some_and(|provider| provider.active) {
-            return Err(Refusal::UnknownPayee);
-        }
-        channel.check_payee(&offer.payee)?;
-        if held.is_none() && channel.lanes().len() >= LANES_PER_CHANNEL_MAX {
-            return Err(Refusal::TooManyLanes);
-        }
-        let current = directory.current_tariff(&offer.payee, offer.rating_group).map(|entry| entry.hash());
-        let current = current.unwrap_or(farthing_channel::id::TariffHash::ZERO);
-        if let Some(lane) = &held
-            && lane.tariff().hash() == current
-        {
-            return Ok(Arc::clone(lane));
-        }
-        // Under a new price the units granted so far stay granted; the new price counts from the total now.
-        let base_amount = held.as_ref().map_or(0, |lane| lane.state().total().amount());
-        let image = LaneImage {
-            lane: id,
-            escrow: escrow.id(),
-            device: channel.device(),
-            payee: offer.payee,
-            rating_group: offer.rating_group,
-            tariff: current,
-            tariff_base_amount: base_amount,
-            tariff_base_units: held.as_ref().map_or(0, |lane| risk::units_for(lane, base_amount)),
-        };
-        self.apply(Record::Lane(image))?;
-        self.shared.table.lane(&id).ok_or(Refusal::UnknownLane)
+        self.pay_signature(now, from, |shared| bundle.verify(&LibSecp, &shared.domain, &signer)).map(Some)
     }
 
     /// Applies a record and gives it to the journal; what depends on it is said when it is durable.

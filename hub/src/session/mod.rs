@@ -9,6 +9,7 @@
 //! | [`application`] | what the transport tells |
 //! | [`connection`] | what one connection has proven and opened |
 //! | [`attach`] | proofs of keys, mandates, opening of lanes |
+//! | [`enrolment`] | what an attach would change, before it does |
 //! | [`attached`] | on which connections each device is attached |
 //! | [`payment`] | payments, from bytes to a changed lane |
 //! | [`request`] | receipts, queries, tariffs, closing |
@@ -23,6 +24,7 @@ mod application;
 mod attach;
 mod attached;
 mod connection;
+mod enrolment;
 mod outbox;
 mod payment;
 mod plane;

@@ -14,13 +14,13 @@ use proptest::prelude::*;
 use super::Table;
 use super::commit::{Committed, commit};
 
-const PAYEE: Address = Address([9; 20]);
+pub(crate) const PAYEE: Address = Address([9; 20]);
 
-fn domain() -> Domain {
+pub(crate) fn domain() -> Domain {
     Domain::new(1, Address([1; 20]))
 }
 
-fn payer() -> LibSecpKey {
+pub(crate) fn payer() -> LibSecpKey {
     LibSecpKey::from_bytes([7; 32]).unwrap()
 }
 
