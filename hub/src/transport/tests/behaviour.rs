@@ -63,21 +63,29 @@ async fn early_data_is_accepted_and_marked() {
     first.close(0_u32.into(), b"");
     server.until_seen(|seen| matches!(seen, Seen::Closed(_))).await;
 
-    let connecting = client.connect(server.address, "localhost").unwrap();
-    let (second, accepted) = connecting.into_0rtt().ok().unwrap();
-    second.send_datagram("early datagram".into()).unwrap();
-    let (mut send, mut receive) = second.open_bi().await.unwrap();
-    send.write_all(&framed(b"early frame")).await.unwrap();
-    assert!(tokio::time::timeout(PATIENCE, accepted).await.unwrap());
-    assert_eq!(read_frame(&mut receive).await, b"early frame");
-    send.write_all(&framed(b"late frame")).await.unwrap();
-    assert_eq!(read_frame(&mut receive).await, b"late frame");
+    let early_datagram = Seen::Datagram { early: true, payload: "early datagram".into() };
+    let early_frame = Seen::Frame { early: true, payload: "early frame".into() };
+    // What arrives together with the end of the handshake is not early any more, and on a busy machine that happens:
+    // some connections may pass before one shows its data early.
+    let mut connections = 0;
+    while !(server.seen().contains(&early_datagram) && server.seen().contains(&early_frame)) {
+        assert!(connections < 50, "no early data was marked as such: {:?}", server.seen());
+        connections += 1;
+        let connecting = client.connect(server.address, "localhost").unwrap();
+        let (second, accepted) = connecting.into_0rtt().ok().unwrap();
+        second.send_datagram("early datagram".into()).unwrap();
+        let (mut send, mut receive) = second.open_bi().await.unwrap();
+        send.write_all(&framed(b"early frame")).await.unwrap();
+        assert!(tokio::time::timeout(PATIENCE, accepted).await.unwrap());
+        assert_eq!(read_frame(&mut receive).await, b"early frame");
+        send.write_all(&framed(b"late frame")).await.unwrap();
+        assert_eq!(read_frame(&mut receive).await, b"late frame");
+        second.close(0_u32.into(), b"");
+    }
     let seen = server.seen();
     assert!(seen.contains(&Seen::Datagram { early: false, payload: "first".into() }));
-    assert!(seen.contains(&Seen::Datagram { early: true, payload: "early datagram".into() }));
-    assert!(seen.contains(&Seen::Frame { early: true, payload: "early frame".into() }));
     assert!(seen.contains(&Seen::Frame { early: false, payload: "late frame".into() }));
-    assert_eq!(server.sum(|counters| &counters.connections_early), 1);
+    assert!(server.sum(|counters| &counters.connections_early) >= 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
