@@ -211,16 +211,16 @@ mod tests {
         let new = offer(PAYEE, 2);
         let nobody = offer(Address([8; 20]), 1);
         let many: Vec<_> = (0..13).map(|group| offer(PAYEE, group)).collect();
-        let cases: [(Option<Verified<MandateBundle>>, &[LaneOffer], Refusal); 6] = [
-            (None, &[good], Refusal::MandateRevoked),
-            (shown(9, 8, vec![]), &[good], Refusal::MandateExpired),
-            (shown(99, 7, vec![]), &[good], Refusal::MandateRevoked),
-            (shown(99, 8, vec![]), &[good, nobody], Refusal::UnknownPayee),
-            (shown(99, 8, vec![Address([1; 20])]), &[good], Refusal::PayeeNotAllowed),
-            (shown(99, 8, vec![]), &many, Refusal::TooManyLanes),
+        let cases = [
+            (None, vec![good], Refusal::MandateRevoked),
+            (shown(9, 8, vec![]), vec![good], Refusal::MandateExpired),
+            (shown(99, 7, vec![]), vec![good], Refusal::MandateRevoked),
+            (shown(99, 8, vec![]), vec![good, nobody], Refusal::UnknownPayee),
+            (shown(99, 8, vec![Address([1; 20])]), vec![good], Refusal::PayeeNotAllowed),
+            (shown(99, 8, vec![]), many, Refusal::TooManyLanes),
         ];
         for (mandate, offers, refusal) in cases {
-            let planned = plan(&table, &escrow, &device(0).address(), mandate, offers, UnixSeconds(10));
+            let planned = plan(&table, &escrow, &device(0).address(), mandate, &offers, UnixSeconds(10));
             assert_eq!(planned.map(|plan| plan.lanes).unwrap_err(), refusal);
         }
         let stranger = plan(&table, &escrow, &Address([3; 20]), None, &[good], UnixSeconds(10));
