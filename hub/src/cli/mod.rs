@@ -12,7 +12,7 @@
 //! | [`operate`] | what a running hub is asked |
 //! | [`import`] | mandates, from a file to a running hub |
 //! | `show` | answers for people |
-//! | [`print`] | tables and JSON |
+//! | [`mod@print`] | tables and JSON |
 //! | [`failure`] | why a command was not done |
 //! | [`logging`] | where `run` writes its log |
 
