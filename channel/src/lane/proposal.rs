@@ -29,7 +29,7 @@ pub enum Change {
     Anchor(SignedAnchor),
     /// A preimage further along the anchor with this tag.
     Tick {
-        /// [`AnchorTerms::tag`] of the anchor.
+        /// [`super::AnchorTerms::tag`] of the anchor.
         anchor: u64,
         /// Its index.
         index: u16,

@@ -146,7 +146,8 @@ pub enum Request {
     /// frames of answers the other.
     #[n(37)]
     PaymentStream {},
-    /// Turns the stream into a provider's conversation: [`Notice`] frames one way, [`ServiceMessage`] frames the other.
+    /// Turns the stream into a provider's conversation: [`super::Notice`] frames one way,
+    /// [`super::ServiceMessage`] frames the other.
     #[n(38)]
     Subscribe {
         /// Which of its rating groups; all where empty.
