@@ -6,6 +6,7 @@
 
 mod evidence;
 mod proposal;
+mod tip;
 mod total;
 mod verified;
 
@@ -14,6 +15,7 @@ use alloc::vec::Vec;
 
 pub use evidence::{AnchorTerms, Evidence, SignedAnchor, SignedVoucher, TickProof, verify_evidence};
 pub use proposal::{Change, Outcome, Proposal};
+pub use tip::{Tip, TipChain};
 pub use total::Total;
 pub use verified::{Verified, verify_anchor, verify_voucher};
 

@@ -6,6 +6,9 @@
 
 pub mod block;
 pub mod segment;
+mod tick;
+
+pub use tick::{TICK_RECORD_BYTES_MAX, encode_tick};
 
 use alloc::string::String;
 use alloc::vec::Vec;

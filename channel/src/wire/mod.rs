@@ -7,6 +7,7 @@
 mod control;
 mod payment;
 mod provider;
+mod tick;
 
 pub use control::{Attached, ClosedLane, Hello, LaneOffer, LaneView, Request, Response, Role, SignedReceipt};
 pub use payment::{Answer, Grant, LaneRef, Payment, Payments, Reason};

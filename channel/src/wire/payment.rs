@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use minicbor::{Decode, Decoder, Encode, Encoder, data::Type, decode, encode};
 
+use super::tick::read_tick;
 use crate::codec::{CodecError, decode_first};
 use crate::id::{LaneId, Preimage};
 use crate::lane::{SignedAnchor, SignedVoucher};
@@ -107,6 +108,10 @@ impl Iterator for Payments<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
+        }
+        if let Some((tick, taken)) = read_tick(self.rest) {
+            self.rest = self.rest.get(taken..).unwrap_or_default();
+            return Some(Ok(tick));
         }
         // Decoding looks at one message's bytes only, however long the datagram is.
         let window = self.rest.get(..PAYMENT_BYTES_MAX).unwrap_or(self.rest);
