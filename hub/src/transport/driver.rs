@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mio::{Events, Interest, Poll, Token, Waker};
+use farthing_udp::{Datagram, Inbox, SendBatch, Socket};
+use mio::{Events, Poll, Token, Waker};
 
 use super::application::Application;
 use super::close_code;
@@ -14,10 +15,8 @@ use super::config::TransportError;
 use super::connection::Delivery;
 use super::counters::TransportCounters;
 use super::endpoint::Endpoint;
-use super::fabric::{Datagram, Fabric};
+use super::fabric::Fabric;
 use super::io::Io;
-use super::send_batch::SendBatch;
-use super::socket::Face;
 
 const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
@@ -69,7 +68,8 @@ enum Stage {
 #[derive(Debug)]
 pub struct Driver {
     poll: Poll,
-    face: Face,
+    socket: Socket,
+    inbox: Inbox,
     endpoint: Endpoint,
     batch: SendBatch,
     fabric: Arc<Fabric>,
@@ -101,16 +101,17 @@ impl Driver {
         if thread >= fabric.threads() {
             return Err(TransportError::Thread(thread));
         }
-        let mut face = Face::bind(address, fabric.threads() > 1)?;
+        let mut socket = Socket::bind(address, fabric.threads() > 1)?;
         let poll = Poll::new()?;
-        poll.registry().register(&mut face.socket, SOCKET, Interest::READABLE | Interest::WRITABLE)?;
+        socket.register(poll.registry(), SOCKET)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let endpoint = Endpoint::new(Arc::clone(fabric), thread, face.may_fragment(), clock())?;
-        let local_addr = face.socket.local_addr()?;
+        let endpoint = Endpoint::new(Arc::clone(fabric), thread, socket.may_fragment(), clock())?;
+        let local_addr = socket.local_addr()?;
         fabric.join(thread, Arc::clone(&waker)).map_err(|_taken| TransportError::Thread(thread))?;
         Ok(Self {
             poll,
-            face,
+            socket,
+            inbox: Inbox::new(),
             endpoint,
             batch: SendBatch::new(),
             fabric: Arc::clone(fabric),
@@ -216,12 +217,8 @@ impl Driver {
 
     fn receive<A: Application>(&mut self, app: &mut A) {
         while self.readable && self.endpoint.work < WORK_PER_TURN_MAX {
-            match self.face.receive() {
-                Ok(messages) => {
-                    for message in 0..messages {
-                        self.receive_message(app, message);
-                    }
-                }
+            match self.inbox.receive(&self.socket) {
+                Ok(()) => self.take_in_received(app),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
                 Err(error) => {
                     // An ICMP answer to something sent earlier; QUIC finds out by itself. Counted,
@@ -233,9 +230,9 @@ impl Driver {
         }
     }
 
-    fn receive_message<A: Application>(&mut self, app: &mut A, message: usize) {
+    fn take_in_received<A: Application>(&mut self, app: &mut A) {
         let counters = self.fabric.counters_of(self.thread);
-        for datagram in self.face.datagrams(message) {
+        while let Some(datagram) = self.inbox.pop() {
             counters.packets_in.add(1);
             counters.bytes_in.add(u64::try_from(datagram.payload.len()).unwrap_or(0));
             if self.fabric.threads() > 1
@@ -251,7 +248,7 @@ impl Driver {
                 continue;
             }
             if self.batch.is_full() && !self.blocked {
-                self.blocked = send(&mut self.batch, &self.face, counters);
+                self.blocked = send(&mut self.batch, &self.socket, counters);
             }
             take_in(&mut self.endpoint, &mut self.batch, app, datagram);
         }
@@ -273,7 +270,7 @@ impl Driver {
         let counters = self.fabric.counters_of(self.thread);
         for _ in 0..self.endpoint.queued() {
             if self.batch.is_full() && !self.blocked {
-                self.blocked = send(&mut self.batch, &self.face, counters);
+                self.blocked = send(&mut self.batch, &self.socket, counters);
             }
             if self.blocked {
                 break;
@@ -283,7 +280,7 @@ impl Driver {
             }
         }
         if !self.blocked {
-            self.blocked = send(&mut self.batch, &self.face, counters);
+            self.blocked = send(&mut self.batch, &self.socket, counters);
         }
     }
 
@@ -308,8 +305,8 @@ impl Driver {
 }
 
 /// Sends what the batch holds. True if the socket's buffer is full and something waits.
-fn send(batch: &mut SendBatch, face: &Face, counters: &TransportCounters) -> bool {
-    let sent = batch.flush(&face.socket);
+fn send(batch: &mut SendBatch, socket: &Socket, counters: &TransportCounters) -> bool {
+    let sent = batch.flush(socket);
     counters.packets_out.add(sent.packets);
     counters.bytes_out.add(sent.bytes);
     counters.packets_unsent.add(sent.failed);

@@ -5,14 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use farthing_udp::{Datagram, SendBatch};
 use quinn_proto::{ConnectionHandle, DatagramEvent, Incoming};
 
 use super::close_code;
 use super::config::{TransportError, endpoint_config};
 use super::connection::{Connection, ConnectionId, Delivery};
 use super::counters::TransportCounters;
-use super::fabric::{Datagram, Fabric};
-use super::send_batch::SendBatch;
+use super::fabric::Fabric;
 use super::timer::{Deadline, Timers};
 
 /// A connection's packets are told to the application after this many at the latest, so that its

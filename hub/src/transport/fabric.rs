@@ -1,12 +1,11 @@
 //! What the data-plane threads share.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use bytes::BytesMut;
 use crossbeam_channel::{Receiver, Sender};
-use quinn_proto::{EcnCodepoint, ServerConfig};
+use farthing_udp::Datagram;
+use quinn_proto::ServerConfig;
 
 use super::admission::Admission;
 use super::cid::TransportKeys;
@@ -16,15 +15,6 @@ use super::counters::TransportCounters;
 /// Datagrams that may wait for another thread, per thread. They are rare (a device changed its
 /// address), and QUIC repeats what is dropped.
 const HANDOVER_QUEUE_MAX: usize = 4096;
-
-/// A UDP datagram on its way to the thread that owns its connection.
-#[derive(Debug)]
-pub(super) struct Datagram {
-    pub(super) remote: SocketAddr,
-    pub(super) local_ip: Option<IpAddr>,
-    pub(super) ecn: Option<EcnCodepoint>,
-    pub(super) payload: BytesMut,
-}
 
 /// One thread's place in the fabric.
 #[derive(Debug)]

@@ -34,8 +34,6 @@ mod driver;
 mod endpoint;
 mod fabric;
 mod io;
-mod send_batch;
-mod socket;
 mod streams;
 mod timer;
 

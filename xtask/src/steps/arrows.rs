@@ -11,9 +11,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("farthing-ledger", &["farthing-channel"]),
     ("farthing-settlement", &["farthing-channel", "farthing-ledger"]),
     ("farthing-client", &["farthing-channel"]),
-    ("farthing-hub", &["farthing-channel", "farthing-ledger"]),
-    ("farthing-loadtest", &["farthing-channel", "farthing-client"]),
-    ("farthing-benches", &["farthing-channel"]),
+    ("farthing-udp", &[]),
+    ("farthing-hub", &["farthing-channel", "farthing-ledger", "farthing-udp"]),
+    ("farthing-loadtest", &["farthing-channel", "farthing-client", "farthing-udp"]),
+    ("farthing-benches", &["farthing-channel", "farthing-udp"]),
     ("xtask", &[]),
 ];
 

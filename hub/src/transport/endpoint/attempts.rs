@@ -1,11 +1,11 @@
 //! Attempts to connect: accepted, asked to prove their address, refused, or left unanswered.
 
+use farthing_udp::SendBatch;
 use quinn_proto::{Incoming, Transmit};
 
 use super::{Endpoint, Slot};
 use crate::transport::admission::{AddressKey, Verdict};
 use crate::transport::connection::Connection;
-use crate::transport::send_batch::SendBatch;
 
 /// Handshakes started per turn. One costs as much as dozens of payments, so that a rush of new
 /// devices must not hold up those that pay, nor those that have begun.

@@ -1,6 +1,6 @@
 //! Packets of many connections, sent with few system calls.
 //!
-//! This is the one module of the hub with unsafe code: `sendmmsg` takes raw pointers, and no
+//! This is the one module of the workspace with unsafe code: `sendmmsg` takes raw pointers, and no
 //! library of ours offers it. Everything the pointers reach lives in one function's frame or in a
 //! slice borrowed for the whole call.
 #![allow(unsafe_code)]
@@ -8,13 +8,15 @@
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 
 use quinn_proto::Transmit;
 
+use super::Socket;
+
 /// Packets in one system call. More gain nothing that can be measured and make the stack frame of
 /// [`send_many`] larger.
-pub(super) const PACKETS_MAX: usize = 64;
+pub const PACKETS_MAX: usize = 64;
 
 /// Room for the control message that names the source address, the larger (IPv6) form:
 /// `CMSG_SPACE(sizeof(in6_pktinfo))`.
@@ -30,18 +32,20 @@ struct Packet {
 
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sent {
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
+pub struct Sent {
+    /// Packets handed to the kernel.
+    pub packets: u64,
+    /// Their UDP payload.
+    pub bytes: u64,
     /// Packets that the kernel refused for another reason than a full buffer, and that are gone.
-    pub(super) failed: u64,
+    pub failed: u64,
     /// The socket's buffer is full; the rest of the batch waits.
-    pub(super) blocked: bool,
+    pub blocked: bool,
 }
 
 /// A queue of packets with buffers that are used again and again.
 #[derive(Debug)]
-pub(super) struct SendBatch {
+pub struct SendBatch {
     packets: Vec<Packet>,
     /// Packets before this one are sent.
     begin: usize,
@@ -49,27 +53,35 @@ pub(super) struct SendBatch {
     end: usize,
 }
 
+impl Default for SendBatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl SendBatch {
-    pub(super) fn new() -> Self {
+    /// An empty batch.
+    pub fn new() -> Self {
         let packets = (0..PACKETS_MAX)
             .map(|_| Packet { payload: Vec::new(), destination: SocketAddr::from(([0, 0, 0, 0], 0)), source: None })
             .collect();
         Self { packets, begin: 0, end: 0 }
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    /// Whether there is no room for a further packet.
+    pub fn is_full(&self) -> bool {
         self.end == PACKETS_MAX
     }
 
     /// An empty buffer for the next packet. Only while the batch is not full.
-    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
         let buffer = &mut self.packets[self.end].payload;
         buffer.clear();
         buffer
     }
 
     /// Queues what was written to [`buffer`](Self::buffer).
-    pub(super) fn commit(&mut self, transmit: &Transmit) {
+    pub fn commit(&mut self, transmit: &Transmit) {
         let packet = &mut self.packets[self.end];
         packet.payload.truncate(transmit.size);
         packet.destination = transmit.destination;
@@ -78,9 +90,8 @@ impl SendBatch {
     }
 
     /// Sends what is queued, until all is sent or the socket's buffer is full.
-    pub(super) fn flush(&mut self, socket: &mio::net::UdpSocket) -> Sent {
-        use std::os::fd::AsFd;
-
+    pub fn flush(&mut self, socket: &Socket) -> Sent {
+        let socket = socket.mio();
         let mut sent = Sent::default();
         while self.begin < self.end {
             let waiting = &self.packets[self.begin..self.end];
