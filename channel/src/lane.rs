@@ -13,7 +13,7 @@ mod verified;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-pub use evidence::{AnchorTerms, Evidence, SignedAnchor, SignedVoucher, TickProof, verify_evidence};
+pub use evidence::{AnchorTerms, Evidence, SignedAnchor, SignedVoucher, TickProof, TickScale, verify_evidence};
 pub use proposal::{Change, Outcome, Proposal};
 pub use tip::{Tip, TipChain};
 pub use total::Total;

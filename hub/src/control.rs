@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use farthing_cells::HolderId;
 use farthing_channel::admission::ChannelStatus;
 use farthing_channel::codec::encode_into;
 use farthing_channel::id::{Address, ChannelId, RatingGroup};
@@ -19,6 +20,7 @@ use farthing_channel::tariff::Tariff;
 use crate::journal::commit::{Batch, SubmitError, WaitError};
 use crate::journal::fault::JournalFault;
 use crate::session::Shared;
+use crate::table::Channel;
 use crate::table::escrow::EscrowUse;
 use crate::table::fold::FoldError;
 
@@ -58,6 +60,19 @@ pub struct ImportOutcome {
     pub accepted: usize,
     /// Mandates that were held already, in this or a higher serial.
     pub known: usize,
+}
+
+/// The control plane, as a holder of channels.
+const CONTROL_PLANE: HolderId = HolderId(u16::MAX);
+
+/// The right to change a channel, given back when dropped.
+#[derive(Debug)]
+struct ControlHold<'a>(&'a Channel);
+
+impl Drop for ControlHold<'_> {
+    fn drop(&mut self) {
+        self.0.hold().give_back();
+    }
 }
 
 /// Makes changes, one at a time.
@@ -146,7 +161,19 @@ impl Control {
         if held.status() == ChannelStatus::Closed && status != ChannelStatus::Closed {
             return Err(Refusal::ChannelClosed.into());
         }
+        let _hold = self.hold(&held)?;
         self.change(&[Record::Status { channel, status: status as u8 }])
+    }
+
+    /// Waits until nothing of the channel is on its way to the disk, so that the journal's order is that of the changes.
+    fn hold<'a>(&self, channel: &'a Channel) -> Result<ControlHold<'a>, ControlError> {
+        for _ in 0..QUEUE_TRIES {
+            if channel.hold().take(CONTROL_PLANE) {
+                return Ok(ControlHold(channel));
+            }
+            std::thread::sleep(QUEUE_PAUSE);
+        }
+        Err(ControlError::Timeout)
     }
 
     /// Adds, renames or switches a provider.

@@ -126,7 +126,7 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     let stop = Arc::new(AtomicBool::new(false));
     let checkpointer_stop = Arc::new(AtomicBool::new(false));
     let plane_stop = Arc::clone(&stop);
-    let mut plane = DataPlane::new(Arc::clone(&shared));
+    let mut plane = DataPlane::new(Arc::clone(&shared), 0);
     let data_plane = spawn("data-plane-0", move || driver.run(&mut plane, &plane_stop))?;
     let follower_stop = Arc::clone(&stop);
     let interval = *poll_interval;

@@ -118,13 +118,39 @@ impl AnchorTerms {
     /// # Errors
     /// [`Refusal::BadAnchorTerms`] for a zero denominator, [`Refusal::Overflow`] past 64 bits.
     pub fn total_at(&self, index: u16) -> Result<Total, Refusal> {
+        self.scale().total_at(index)
+    }
+
+    /// What an index is worth.
+    #[must_use]
+    pub fn scale(&self) -> TickScale {
+        let Self { base_amount, base_ticks, tick_amount, ticks_per_amount, .. } = *self;
+        TickScale { base_amount, base_ticks, tick_amount, ticks_per_amount }
+    }
+}
+
+/// What the indices of a chain are worth: the numbers of its anchor alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TickScale {
+    base_amount: u64,
+    base_ticks: u64,
+    tick_amount: u32,
+    ticks_per_amount: u32,
+}
+
+impl TickScale {
+    /// As [`AnchorTerms::total_at`].
+    ///
+    /// # Errors
+    /// As [`AnchorTerms::total_at`].
+    pub fn total_at(&self, index: u16) -> Result<Total, Refusal> {
         match self.small_total_at(index) {
             Some(total) => Ok(total),
             None => self.wide_total_at(index),
         }
     }
 
-    /// The same in 64 bits, where everything fits: a division of 128 bits takes ten times as long.
+    /// The total in 64 bits, where everything fits: a division of 128 bits takes ten times as long.
     fn small_total_at(&self, index: u16) -> Option<Total> {
         let per = u64::from(self.ticks_per_amount);
         let product = self.base_ticks.checked_add(u64::from(index))?.checked_mul(u64::from(self.tick_amount))?;
@@ -246,20 +272,13 @@ mod tests {
             ticks_per_amount: u32,
             index: u16,
         ) {
-            let terms = AnchorTerms {
-                base_amount: base_amount >> (shift / 2),
-                base_ticks: base_ticks >> shift,
-                tick_amount,
-                ticks_per_amount,
-                length: 1,
-                tariff: TariffHash::ZERO,
-                root: Hash32::ZERO,
-            };
-            if let Some(total) = terms.small_total_at(index) {
-                let wide = terms.wide_total_at(index);
+            let base_amount = base_amount >> (shift / 2);
+            let scale = TickScale { base_amount, base_ticks: base_ticks >> shift, tick_amount, ticks_per_amount };
+            if let Some(total) = scale.small_total_at(index) {
+                let wide = scale.wide_total_at(index);
                 prop_assert_eq!(wide.map(|total| (total.amount(), total.fraction())), Ok((total.amount(), total.fraction())));
             }
-            prop_assert_eq!(terms.total_at(index), terms.wide_total_at(index));
+            prop_assert_eq!(scale.total_at(index), scale.wide_total_at(index));
         }
     }
 }

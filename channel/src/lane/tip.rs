@@ -5,7 +5,7 @@
 //! the tip does not take is asked of the state, after the tip was folded into it
 //! ([`LaneState::restore`] of [`Tip::change`]).
 
-use super::{AnchorTerms, Change, LaneState, Total};
+use super::{Change, LaneState, TickScale, Total};
 use crate::chain;
 use crate::id::Preimage;
 use crate::limits::TICK_GAP_MAX;
@@ -14,8 +14,9 @@ use crate::limits::TICK_GAP_MAX;
 #[derive(Debug, Clone, Copy)]
 pub struct TipChain {
     lane_tag: [u8; 16],
-    terms: AnchorTerms,
     tag: u64,
+    scale: TickScale,
+    length: u16,
 }
 
 /// How far a chain is known, and the lane's total with it.
@@ -43,7 +44,8 @@ impl TipChain {
     pub fn newest(state: &LaneState) -> Option<(Self, Tip)> {
         let held = state.anchors().last()?;
         let terms = held.signed.terms;
-        let chain = Self { lane_tag: state.lane().tag(), terms, tag: terms.tag() };
+        let (tag, scale, length) = (terms.tag(), terms.scale(), terms.length);
+        let chain = Self { lane_tag: state.lane().tag(), tag, scale, length };
         Some((chain, Tip { index: held.index, link: held.link, total: state.total() }))
     }
 
@@ -57,7 +59,15 @@ impl TipChain {
     #[must_use]
     pub fn steps(&self, tip: &Tip, index: u16) -> Option<u16> {
         let steps = index.checked_sub(tip.index).filter(|steps| (1..=TICK_GAP_MAX).contains(steps))?;
-        (index <= self.terms.length).then_some(steps)
+        (index <= self.length).then_some(steps)
+    }
+
+    /// The tip at `index` of the chain, whose link is known to be right: it stands in the journal.
+    #[must_use]
+    pub fn restore(&self, tip: &Tip, index: u16, link: &Preimage) -> Option<Tip> {
+        let is_further = index > tip.index && index <= self.length;
+        let total = is_further.then(|| self.scale.total_at(index).ok())??.max(tip.total);
+        Some(Tip { index, link: *link, total })
     }
 
     /// The tip moved on to `index`, if `link` hashes down to the tip's link. `None` says only that it is not for this
@@ -68,8 +78,7 @@ impl TipChain {
         if chain::walk(link, &self.lane_tag, index, tip.index) != tip.link {
             return None;
         }
-        let total = self.terms.total_at(index).ok()?.max(tip.total);
-        Some(Tip { index, link: *link, total })
+        self.restore(tip, index, link)
     }
 }
 
@@ -80,7 +89,7 @@ mod tests {
     use super::*;
     use crate::chain::DeviceChain;
     use crate::id::{Hash32, LaneId, TariffHash};
-    use crate::lane::{Outcome, SignedAnchor, SignedVoucher, Verified};
+    use crate::lane::{AnchorTerms, Outcome, SignedAnchor, SignedVoucher, Verified};
     use crate::sign::UncheckedSignature;
 
     const LANE: LaneId = LaneId([3; 32]);

@@ -1,40 +1,101 @@
 //! Answers on their way out: whole messages, packed into as few datagrams as they fit.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use farthing_channel::codec::encode_into;
+use farthing_channel::wire::Answer;
 
-use super::outbox::Reply;
-use crate::transport::{ConnectionId, Io, Unsent};
+use super::outbox::{Recipient, Reply};
+use crate::transport::{Io, Unsent};
 
-/// The encodings of the answers in `messages`, one slice each.
-pub(super) fn split_messages(mut messages: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let mut decoder = minicbor::Decoder::new(messages);
-        decoder.skip().ok()?;
-        let (message, rest) =
-            messages.split_at_checked(decoder.position()).filter(|(message, _)| !message.is_empty())?;
-        messages = rest;
-        Some(message)
-    })
+/// Datagrams are cut from pieces of memory of this size.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// One answer among the bytes of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Message {
+    to: Recipient,
+    start: usize,
+    end: usize,
 }
 
-/// Packs whole answers into datagrams. One that is lost is asked for again by sending the payment again.
-pub(super) fn send_datagrams(io: &mut Io<'_>, connection: ConnectionId, messages: &[u8]) {
-    let Some(most) = io.datagram_bytes_max(connection) else {
-        return;
-    };
-    let mut packet = Vec::with_capacity(most.min(messages.len()));
-    for message in split_messages(messages) {
-        if packet.len().saturating_add(message.len()) > most && !packet.is_empty() {
-            let full = std::mem::take(&mut packet);
-            if io.send_datagram(connection, Bytes::from(full)) == Err(Unsent::Gone) {
+/// The answers of one turn.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    bytes: Vec<u8>,
+    messages: Vec<Message>,
+    chunk: BytesMut,
+}
+
+impl Answers {
+    /// Adds an answer.
+    pub(super) fn add(&mut self, to: Recipient, answer: &Answer) {
+        let start = self.bytes.len();
+        encode_into(answer, &mut self.bytes);
+        self.messages.push(Message { to, start, end: self.bytes.len() });
+    }
+
+    /// Sends them all: as few datagrams to each recipient as they fit, or a frame for each on a stream.
+    pub(super) fn flush(&mut self, io: &mut Io<'_>) {
+        if self.messages.is_empty() {
+            return;
+        }
+        let mut messages = std::mem::take(&mut self.messages);
+        messages.sort_unstable();
+        for run in messages.chunk_by(|a, b| a.to == b.to) {
+            self.send(io, run);
+        }
+        messages.clear();
+        self.messages = messages;
+        self.bytes.clear();
+    }
+
+    fn send(&mut self, io: &mut Io<'_>, run: &[Message]) {
+        let Some(Message { to, .. }) = run.first() else {
+            return;
+        };
+        let Some(stream) = to.stream else {
+            return self.send_datagrams(io, to, run);
+        };
+        for message in run {
+            // A peer that is gone, or that does not read, needs no more of them.
+            if io.send_frame(to.connection, stream, &self.bytes[message.start..message.end]).is_err() {
                 return;
             }
         }
-        packet.extend_from_slice(message);
     }
-    if !packet.is_empty() {
-        // A datagram that finds no room is like one that is lost.
-        let _unsent = io.send_datagram(connection, Bytes::from(packet));
+
+    /// Packs whole answers into datagrams. One that is lost is asked for again by sending the payment again.
+    fn send_datagrams(&mut self, io: &mut Io<'_>, to: &Recipient, run: &[Message]) {
+        let Some(most) = io.datagram_bytes_max(to.connection) else {
+            return;
+        };
+        let mut packet = self.room(most);
+        for message in run {
+            let length = message.end.saturating_sub(message.start);
+            if packet.len().saturating_add(length) > most && !packet.is_empty() {
+                if io.send_datagram(to.connection, self.cut(&mut packet)) == Err(Unsent::Gone) {
+                    break;
+                }
+                self.chunk = packet;
+                packet = self.room(most);
+            }
+            packet.extend_from_slice(&self.bytes[message.start..message.end]);
+        }
+        if !packet.is_empty() {
+            // A datagram that finds no room is like one that is lost.
+            let _unsent = io.send_datagram(to.connection, self.cut(&mut packet));
+        }
+        self.chunk = packet;
+    }
+
+    fn cut(&self, packet: &mut BytesMut) -> Bytes {
+        packet.split().freeze()
+    }
+
+    /// Room for a datagram: what is left of the chunk, or a new one. A chunk lives until its last datagram is sent.
+    fn room(&mut self, bytes: usize) -> BytesMut {
+        let chunk = std::mem::take(&mut self.chunk);
+        if chunk.capacity() >= bytes { chunk } else { BytesMut::with_capacity(CHUNK_BYTES.max(bytes)) }
     }
 }
 

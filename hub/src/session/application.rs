@@ -102,6 +102,7 @@ impl Application for DataPlane {
 
     fn batch_end(&mut self, io: &mut Io<'_>, now: Instant) {
         self.beat(now);
+        self.take_vouchers(now);
         if !self.outbox.submit() {
             self.fail_stop();
         }

@@ -13,7 +13,7 @@ use farthing_channel::sign::{LibSecp, Recover as _, Signer as _};
 use farthing_channel::wire::{Attached, Response, Role};
 
 use super::connection::Proof;
-use super::outbox::Recipient;
+use super::outbox::{HeldChannel, Recipient};
 use super::plane::DataPlane;
 use super::{enrolment, view};
 use crate::table::escrow::EscrowUse;
@@ -28,7 +28,7 @@ impl DataPlane {
         stream: StreamId,
         proof: Proof,
     ) -> Result<(), Refusal> {
-        if !self.shared.serving.is_on() {
+        if !self.shared.serving.is_on() || !self.outbox.has_room() {
             return Err(Refusal::NotServing);
         }
         let from = Recipient { connection, stream: Some(stream) };
@@ -96,11 +96,14 @@ impl DataPlane {
             Some(bundle) => self.check_mandate(now, from, &escrow, key, bundle)?,
             None => None,
         };
+        let hold = self.hold_channel(&escrow, &key)?;
         let plan = enrolment::plan(&self.shared.table, &escrow, &key, mandate, &proof.lanes, self.unix)?;
         for record in plan.records {
             self.apply(record)?;
         }
         let channel = self.shared.table.channel_of(&escrow.id(), &key).ok_or(Refusal::NoMandate)?;
+        let hold = hold.or_else(|| HeldChannel::take(&channel, self.holder));
+        self.outbox.pending().holds.extend(hold);
         self.remember_attached(from.connection, &channel);
         let mut views = Vec::with_capacity(plan.lanes.len());
         for id in &plan.lanes {
@@ -120,6 +123,15 @@ impl DataPlane {
         };
         self.reply_durable(from.connection, stream, &Response::Attached(attached), true);
         Ok(())
+    }
+
+    /// The right to change the device's channel, if there is one yet.
+    fn hold_channel(&self, escrow: &Escrow, key: &Address) -> Result<Option<HeldChannel>, Refusal> {
+        match self.shared.table.channel_of(&escrow.id(), key) {
+            // Another connection of the device changes it at this moment; a moment later it can come again.
+            Some(channel) => HeldChannel::take(&channel, self.holder).map(Some).ok_or(Refusal::NotServing),
+            None => Ok(None),
+        }
     }
 
     /// Whether the connection may carry this channel beside those it has.
@@ -183,7 +195,7 @@ impl DataPlane {
     pub(super) fn apply(&mut self, record: Record) -> Result<(), Refusal> {
         // The record was built from the table's own entries, so it fits them.
         self.shared.table.apply(&record).map_err(|_| Refusal::UnknownLane)?;
-        self.outbox.record(record);
+        self.outbox.record(&record);
         Ok(())
     }
 }

@@ -5,20 +5,44 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use farthing_channel::id::{Address, ChannelId, EscrowId, Hash32, LaneId};
+use farthing_channel::lane::TipChain;
 use farthing_channel::mandate::MandateBundle;
 use farthing_channel::sign::UncheckedSignature;
 use farthing_channel::wire::{Grant, LaneOffer, LaneRef, Role};
 
+use super::outbox::Place;
 use crate::gate::{Gate, SourceLimits};
 use crate::table::{Channel, Lane};
-use crate::transport::StreamId;
+use crate::transport::{ConnectionId, StreamId};
+
+/// Up to this many lanes are looked through for an identity; a gateway with more has them indexed.
+const LANES_UNINDEXED_MAX: usize = 8;
 
 /// A lane opened on this connection.
 #[derive(Debug)]
 pub(super) struct OpenLane {
     pub(super) lane: Arc<Lane>,
+    /// The lane's newest chain as of `version`, so that a tick need not fetch it.
+    chain: Option<TipChain>,
+    version: Option<u64>,
+    /// Where its acknowledgement stands among those that gather for the journal.
+    pub(super) gathering: Place,
+    /// Where its acknowledgement stands among those of this turn.
+    pub(super) released: Place,
     /// The last grant sent, so that an acknowledgement carries only what changed.
     pub(super) granted: Option<Grant>,
+}
+
+impl OpenLane {
+    /// The newest chain of the lane, whose state has this version now.
+    pub(super) fn chain(&mut self, version: u64) -> Option<&TipChain> {
+        if self.version != Some(version) {
+            let (held, chain) = self.lane.evidence().chain();
+            self.version = Some(held);
+            self.chain = chain;
+        }
+        self.chain.as_ref()
+    }
 }
 
 /// What a stream has become.
@@ -43,7 +67,8 @@ pub(super) struct Connection {
     /// Providers attached. A connection may carry several, as a gateway carries several devices.
     pub(super) providers: Vec<Address>,
     lanes: Vec<OpenLane>,
-    handles: HashMap<LaneId, u32>,
+    /// The lanes by identity, where they are many.
+    handles: Option<Box<HashMap<LaneId, u32>>>,
     /// Streams that stay open.
     pub(super) streams: BTreeMap<StreamId, StreamUse>,
 }
@@ -56,45 +81,110 @@ impl Connection {
             channels: BTreeMap::new(),
             providers: Vec::new(),
             lanes: Vec::new(),
-            handles: HashMap::new(),
+            handles: None,
             streams: BTreeMap::new(),
         }
     }
 
     /// The handle of a lane, given on first use.
     pub(super) fn open(&mut self, lane: &Arc<Lane>) -> u32 {
-        if let Some(handle) = self.handles.get(&lane.id()) {
-            return *handle;
+        if let Some(handle) = self.handle(&lane.id()) {
+            return handle;
         }
         let handle = u32::try_from(self.lanes.len()).unwrap_or(u32::MAX);
-        self.lanes.push(OpenLane { lane: Arc::clone(lane), granted: None });
-        self.handles.insert(lane.id(), handle);
+        if self.lanes.is_empty() {
+            // Most connections are a device with one lane.
+            self.lanes.reserve_exact(1);
+        }
+        self.lanes.push(OpenLane {
+            lane: Arc::clone(lane),
+            chain: None,
+            version: None,
+            gathering: Place::NONE,
+            released: Place::NONE,
+            granted: None,
+        });
+        if let Some(handles) = &mut self.handles {
+            handles.insert(lane.id(), handle);
+        } else if self.lanes.len() > LANES_UNINDEXED_MAX {
+            let index = (0..).zip(&self.lanes).map(|(handle, open)| (open.lane.id(), handle)).collect();
+            self.handles = Some(Box::new(index));
+        }
         handle
     }
 
-    pub(super) fn by_handle(&self, handle: u32) -> Option<&Arc<Lane>> {
-        self.lanes.get(usize::try_from(handle).ok()?).map(|open| &open.lane)
+    fn handle(&self, id: &LaneId) -> Option<u32> {
+        match &self.handles {
+            Some(handles) => handles.get(id).copied(),
+            None => {
+                let at = self.lanes.iter().position(|open| open.lane.id() == *id)?;
+                u32::try_from(at).ok()
+            }
+        }
     }
 
     /// The lane, if it is open here.
     pub(super) fn opened(&self, lane: &LaneRef) -> Option<&Arc<Lane>> {
-        match lane {
-            LaneRef::Handle(handle) => self.by_handle(*handle),
-            LaneRef::Id(id) => self.handles.get(id).and_then(|handle| self.by_handle(*handle)),
-        }
+        let handle = self.handle_of(lane)?;
+        self.lanes.get(usize::try_from(handle).ok()?).map(|open| &open.lane)
     }
 
     pub(super) fn opened_mut(&mut self, lane: &LaneRef) -> Option<&mut OpenLane> {
-        let handle = match lane {
-            LaneRef::Handle(handle) => *handle,
-            LaneRef::Id(id) => *self.handles.get(id)?,
-        };
+        let handle = self.handle_of(lane)?;
         self.lanes.get_mut(usize::try_from(handle).ok()?)
+    }
+
+    /// The gate, and the lane if it is open here.
+    pub(super) fn gate_and_lane(&mut self, lane: &LaneRef) -> (&mut Gate, Option<&mut OpenLane>) {
+        let at = self.handle_of(lane).and_then(|handle| usize::try_from(handle).ok());
+        (&mut self.gate, at.and_then(|at| self.lanes.get_mut(at)))
+    }
+
+    fn handle_of(&self, lane: &LaneRef) -> Option<u32> {
+        match lane {
+            LaneRef::Handle(handle) => Some(*handle),
+            LaneRef::Id(id) => self.handle(id),
+        }
     }
 
     /// Number of keys attached.
     pub(super) fn keys(&self) -> usize {
         self.channels.len().saturating_add(self.providers.len())
+    }
+}
+
+/// The connections of one data-plane thread, by their place among the driver's.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    slots: Vec<Option<(ConnectionId, Box<Connection>)>>,
+}
+
+impl Connections {
+    fn slot(id: &ConnectionId) -> usize {
+        usize::try_from(id.slot()).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn insert(&mut self, id: ConnectionId, connection: Connection) {
+        let slot = Self::slot(&id);
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot.saturating_add(1), || None);
+        }
+        self.slots[slot] = Some((id, Box::new(connection)));
+    }
+
+    pub(super) fn get(&self, id: &ConnectionId) -> Option<&Connection> {
+        let (held, connection) = self.slots.get(Self::slot(id))?.as_ref()?;
+        (held == id).then_some(connection)
+    }
+
+    pub(super) fn get_mut(&mut self, id: &ConnectionId) -> Option<&mut Connection> {
+        let (held, connection) = self.slots.get_mut(Self::slot(id))?.as_mut()?;
+        (held == id).then_some(connection)
+    }
+
+    pub(super) fn remove(&mut self, id: &ConnectionId) -> Option<Box<Connection>> {
+        let slot = self.slots.get_mut(Self::slot(id))?;
+        slot.take_if(|(held, _)| held == id).map(|(_, connection)| connection)
     }
 }
 

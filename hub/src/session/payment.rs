@@ -1,5 +1,10 @@
 //! Payments, from bytes to a changed lane: decode, gate, verify, merge.
+//!
+//! Ticks and anchors are taken as they come. Vouchers, whose signatures cost hundreds of times as much, wait until all
+//! that arrived with them is taken, and then go by falling amount, so that of several for one lane only the greatest is
+//! verified.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,141 +16,234 @@ use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::LibSecp;
 use farthing_channel::wire::{Answer, LaneRef, Payment, Payments};
 
-use super::outbox::{Acknowledgement, Recipient};
+use super::outbox::{Acknowledgement, HeldLane, Recipient, TakenTick};
 use super::plane::DataPlane;
 use crate::table::Lane;
-use crate::table::commit::{Committed, commit};
+use crate::table::commit::{Committed, commit, commit_tip};
+
+/// A voucher that waits for what arrived with it.
+#[derive(Debug)]
+pub(super) struct WaitingVoucher {
+    from: Recipient,
+    named: LaneRef,
+    voucher: SignedVoucher,
+}
+
+/// Why a payment has no acknowledgement.
+#[derive(Debug, Clone, Copy)]
+enum NotTaken {
+    Refused(Refusal),
+    /// No room, or the channel is being changed on another thread: it is not answered, and will be sent again.
+    Later,
+}
+
+impl From<Refusal> for NotTaken {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
 
 impl DataPlane {
     /// Takes the payments of one datagram or frame.
     pub(super) fn payments(&mut self, now: Instant, from: Recipient, early: bool, bytes: &[u8]) {
         for payment in Payments::new(bytes) {
-            self.shared.metrics.payments_received.inc();
-            match payment {
-                Ok(payment) => self.payment(now, from, early, &payment),
-                Err(error) => self.refuse_payment(from, None, error.into()),
-            }
+            self.tally.received += 1;
+            let payment = match payment {
+                Ok(payment) => payment,
+                Err(error) => {
+                    self.refuse_payment(from, None, error.into());
+                    continue;
+                }
+            };
+            let taken = match &payment {
+                Payment::Tick { lane, index, link } => self.take_tick(now, from, early, lane, *index, link),
+                Payment::Voucher { lane, voucher } => self.queue_voucher(from, early, lane, voucher),
+                Payment::Anchor { lane, anchor } => self.take_anchor(now, from, early, lane, anchor),
+            };
+            self.answer_untaken(from, payment.lane(), taken);
         }
     }
 
-    fn payment(&mut self, now: Instant, from: Recipient, early: bool, payment: &Payment) {
-        if !self.outbox.has_room() {
-            // The journal is behind: what is not taken is not answered, and will be sent again.
-            self.shared.metrics.payments_dropped.inc();
-            return;
-        }
-        let named = *payment.lane();
-        match self.take(now, from, early, payment) {
-            Ok((lane, news)) => self.acknowledge_later(from, named, lane, news),
-            Err(refusal) => self.refuse_payment(from, Some(named), refusal),
+    fn answer_untaken(&mut self, from: Recipient, named: &LaneRef, taken: Result<(), NotTaken>) {
+        match taken {
+            Ok(()) => {}
+            Err(NotTaken::Refused(refusal)) => self.refuse_payment(from, Some(*named), refusal),
+            Err(NotTaken::Later) => self.tally.dropped += 1,
         }
     }
 
-    /// Takes a payment. Returns its lane and whether that changed.
-    fn take(
-        &mut self,
-        now: Instant,
-        from: Recipient,
-        early: bool,
-        payment: &Payment,
-    ) -> Result<(Arc<Lane>, bool), Refusal> {
-        // A new chain starts a liability and costs a signature: it waits for the handshake.
-        if early && (matches!(payment, Payment::Anchor { .. }) || matches!(payment.lane(), LaneRef::Handle(_))) {
-            return Err(Refusal::EarlyData);
+    /// What is refused before anything is looked up.
+    fn check_open(&mut self, early: bool, named: &LaneRef) -> Result<(), NotTaken> {
+        if early && matches!(named, LaneRef::Handle(_)) {
+            return Err(Refusal::EarlyData.into());
         }
         if !self.shared.serving.is_on() {
-            return Err(Refusal::NotServing);
+            return Err(Refusal::NotServing.into());
         }
-        let lane = self.lane_of(from, payment.lane())?;
-        check_standing(&lane.channel().standing(Some(&lane.payee())), self.unix)?;
-        let committed = match payment {
-            Payment::Tick { index, link, .. } => self.take_tick(now, from, &lane, *index, link),
-            Payment::Voucher { voucher, .. } => self.take_voucher(now, from, &lane, voucher),
-            Payment::Anchor { anchor, .. } => self.take_anchor(now, from, &lane, anchor),
-        }?;
-        match committed {
-            Committed::Changed { change, increase, .. } => {
-                self.outbox.record(Record::of_change(lane.id(), &change));
-                self.shared.metrics.payments_accepted.inc();
-                self.shared.metrics.authorised_base_units.inc_by(increase);
-                Ok((lane, true))
-            }
-            Committed::Known => {
-                self.shared.metrics.payments_known.inc();
-                Ok((lane, false))
-            }
-        }
+        if self.outbox.has_room() { Ok(()) } else { Err(NotTaken::Later) }
     }
 
-    fn lane_of(&self, from: Recipient, named: &LaneRef) -> Result<Arc<Lane>, Refusal> {
-        let connection = self.connections.get(&from.connection).ok_or(Refusal::NotAttached)?;
-        match (connection.opened(named), named) {
-            (Some(lane), _) => Ok(Arc::clone(lane)),
-            (None, LaneRef::Handle(_)) => Err(Refusal::UnknownLane),
-            (None, LaneRef::Id(id)) => self.shared.table.lane(id).ok_or(Refusal::UnknownLane),
-        }
-    }
-
+    /// A tick on a lane that is open here: the everyday payment. It allocates nothing and looks nothing up by identity.
     fn take_tick(
         &mut self,
         now: Instant,
         from: Recipient,
-        lane: &Lane,
+        early: bool,
+        named: &LaneRef,
         index: u16,
         link: &Preimage,
-    ) -> Result<Committed, Refusal> {
-        let hashes = lane.state().tick_hashes(index);
+    ) -> Result<(), NotTaken> {
+        self.check_open(early, named)?;
+        let Self { connections, outbox, shared, holder, unix, tally, .. } = self;
+        let connection = connections.get_mut(&from.connection).ok_or(Refusal::NotAttached)?;
+        let (gate, Some(open)) = connection.gate_and_lane(named) else {
+            return self.take_tick_of_state(now, from, named, index, link);
+        };
+        let lane = &open.lane;
+        check_standing(&lane.channel().standing(Some(&lane.payee())), *unix)?;
+        let held = if outbox.is_gathering(open.gathering, from, named) {
+            None
+        } else {
+            Some(HeldLane::take(Arc::clone(lane), *holder).ok_or(NotTaken::Later)?)
+        };
+        let lane = Arc::clone(lane);
+        let (version, tip) = lane.evidence().tip();
+        if let Some(chain) = open.chain(version)
+            && let Some(steps) = chain.steps(&tip, index)
+        {
+            gate.admit_hashes(u32::from(steps), now)?;
+            let (limit, anchor) = (shared.risk.lane_limit(&lane), chain.tag());
+            if let Some(next) = commit_tip(&lane, limit, chain, (version, &tip), index, link)? {
+                let authorised = next.total.amount();
+                let tick = TakenTick { to: from, named, anchor, index, link, authorised };
+                outbox.tick(&mut open.gathering, held, &tick, &lane);
+                tally.accepted += 1;
+                tally.authorised += authorised.saturating_sub(tip.total.amount());
+                return Ok(());
+            }
+        }
+        // Given back before the state is asked, which takes it again.
+        drop(held);
+        self.take_tick_of_state(now, from, named, index, link)
+    }
+
+    /// Any tick: an old one, one of an older chain, one on a lane that is not open here, or one to refuse.
+    fn take_tick_of_state(
+        &mut self,
+        now: Instant,
+        from: Recipient,
+        named: &LaneRef,
+        index: u16,
+        link: &Preimage,
+    ) -> Result<(), NotTaken> {
+        let held = self.held_lane(from, named)?;
+        let hashes = held.lane().state().tick_hashes(index);
         let gate = &mut self.connections.get_mut(&from.connection).ok_or(Refusal::NotAttached)?.gate;
         gate.admit_hashes(hashes, now)?;
-        let committed = self.commit(lane, |state| state.propose_tick(index, link));
+        let committed = self.commit(&held, |state| state.propose_tick(index, link));
         if committed == Err(Refusal::WrongTick)
             && let Some(state) = self.connections.get_mut(&from.connection)
         {
             state.gate.charge_failed_hashes(hashes);
         }
-        committed
+        self.acknowledge_later(from, named, held, committed?);
+        Ok(())
+    }
+
+    fn queue_voucher(
+        &mut self,
+        from: Recipient,
+        early: bool,
+        named: &LaneRef,
+        voucher: &SignedVoucher,
+    ) -> Result<(), NotTaken> {
+        self.check_open(early, named)?;
+        self.vouchers.push(WaitingVoucher { from, named: *named, voucher: *voucher });
+        Ok(())
+    }
+
+    /// Takes the vouchers that have gathered, greatest first.
+    pub(super) fn take_vouchers(&mut self, now: Instant) {
+        if self.vouchers.is_empty() {
+            return;
+        }
+        let mut vouchers = std::mem::take(&mut self.vouchers);
+        vouchers.sort_unstable_by_key(|waiting| Reverse(waiting.voucher.amount));
+        for WaitingVoucher { from, named, voucher } in vouchers.drain(..) {
+            let taken = self.check_open(false, &named).and_then(|()| self.take_voucher(now, from, &named, &voucher));
+            self.answer_untaken(from, &named, taken);
+        }
+        self.vouchers = vouchers;
     }
 
     fn take_voucher(
         &mut self,
         now: Instant,
         from: Recipient,
-        lane: &Lane,
+        named: &LaneRef,
         voucher: &SignedVoucher,
-    ) -> Result<Committed, Refusal> {
+    ) -> Result<(), NotTaken> {
+        let held = self.held_lane(from, named)?;
+        let lane = held.lane();
         if !lane.state().voucher_is_news(voucher.amount)? {
-            return Ok(Committed::Known);
+            self.acknowledge_later(from, named, held, Committed::Known);
+            return Ok(());
         }
         voucher.signature.check().map_err(Refusal::from)?;
-        let device = lane.channel().device();
-        let verified = self.pay_signature(now, from, |shared| {
-            verify_voucher(&LibSecp, &shared.domain, &lane.id(), &device, voucher)
-        })?;
-        self.commit(lane, |state| Ok(state.propose_voucher(&verified)))
+        let (id, device) = (lane.id(), lane.channel().device());
+        let verified =
+            self.pay_signature(now, from, |shared| verify_voucher(&LibSecp, &shared.domain, &id, &device, voucher))?;
+        let committed = self.commit(&held, |state| Ok(state.propose_voucher(&verified)))?;
+        self.acknowledge_later(from, named, held, committed);
+        Ok(())
     }
 
     fn take_anchor(
         &mut self,
         now: Instant,
         from: Recipient,
-        lane: &Lane,
+        early: bool,
+        named: &LaneRef,
         anchor: &SignedAnchor,
-    ) -> Result<Committed, Refusal> {
+    ) -> Result<(), NotTaken> {
+        if early {
+            // A new chain starts a liability and costs a signature: it waits for the handshake.
+            return Err(Refusal::EarlyData.into());
+        }
+        self.check_open(early, named)?;
+        let held = self.held_lane(from, named)?;
+        let lane = held.lane();
         if !lane.state().anchor_is_news(&anchor.terms, &lane.tariff().hash())? {
-            return Ok(Committed::Known);
+            self.acknowledge_later(from, named, held, Committed::Known);
+            return Ok(());
         }
         anchor.signature.check().map_err(Refusal::from)?;
-        let device = lane.channel().device();
-        let verified = self
-            .pay_signature(now, from, |shared| verify_anchor(&LibSecp, &shared.domain, &lane.id(), &device, anchor))?;
-        self.commit(lane, |state| state.propose_anchor(&verified))
+        let (id, device) = (lane.id(), lane.channel().device());
+        let verified =
+            self.pay_signature(now, from, |shared| verify_anchor(&LibSecp, &shared.domain, &id, &device, anchor))?;
+        let committed = self.commit(&held, |state| state.propose_anchor(&verified))?;
+        self.acknowledge_later(from, named, held, committed);
+        Ok(())
+    }
+
+    /// The lane, which may be paid on, held.
+    fn held_lane(&self, from: Recipient, named: &LaneRef) -> Result<HeldLane, NotTaken> {
+        let connection = self.connections.get(&from.connection).ok_or(Refusal::NotAttached)?;
+        let lane = match (connection.opened(named), named) {
+            (Some(lane), _) => Arc::clone(lane),
+            (None, LaneRef::Handle(_)) => return Err(Refusal::UnknownLane.into()),
+            (None, LaneRef::Id(id)) => self.shared.table.lane(id).ok_or(Refusal::UnknownLane)?,
+        };
+        check_standing(&lane.channel().standing(Some(&lane.payee())), self.unix)?;
+        HeldLane::take(lane, self.holder).ok_or(NotTaken::Later)
     }
 
     fn commit(
         &self,
-        lane: &Lane,
-        propose: impl FnMut(&LaneState) -> Result<Outcome, Refusal>,
+        held: &HeldLane,
+        propose: impl FnOnce(&LaneState) -> Result<Outcome, Refusal>,
     ) -> Result<Committed, Refusal> {
+        let lane: &Lane = held.lane();
         commit(lane, self.shared.risk.lane_limit(lane), propose)
     }
 
@@ -165,17 +263,23 @@ impl DataPlane {
         verified
     }
 
-    fn acknowledge_later(&mut self, to: Recipient, named: LaneRef, lane: Arc<Lane>, news: bool) {
-        let state = lane.state();
-        let acknowledgement = Acknowledgement {
-            to,
-            named,
-            authorised: state.total().amount(),
-            anchor: state.newest_anchor(),
-            lane,
-            news,
+    /// Records what a payment changed; it is acknowledged when that is durable.
+    fn acknowledge_later(&mut self, to: Recipient, named: &LaneRef, held: HeldLane, committed: Committed) {
+        let (held, is_news) = match committed {
+            Committed::Changed { change, increase, .. } => {
+                self.outbox.record(&Record::of_change(held.lane().id(), &change));
+                self.tally.accepted += 1;
+                self.tally.authorised += increase;
+                (held, true)
+            }
+            Committed::Known => {
+                self.tally.known += 1;
+                (HeldLane::unchanged(Arc::clone(held.lane())), false)
+            }
         };
-        self.outbox.pending().acknowledgements.push(acknowledgement);
+        let place = self.connections.get_mut(&to.connection).and_then(|state| state.opened_mut(named));
+        let acknowledgement = Acknowledgement::new(to, *named, held, is_news);
+        self.outbox.acknowledge(place.map(|open| &mut open.gathering), acknowledgement);
     }
 
     /// Refuses a payment. What is known of the lane is told to a connection on which it is open, and to no other.
@@ -185,6 +289,6 @@ impl DataPlane {
             return;
         };
         let authorised = named.and_then(|named| state.opened(&named).map(|lane| lane.durable()));
-        self.answer(to, &Answer::Refused { lane: named, refusal, authorised });
+        self.answers.add(to, &Answer::Refused { lane: named, refusal, authorised });
     }
 }

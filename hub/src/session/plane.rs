@@ -1,18 +1,19 @@
 //! One data-plane thread's state, and what the transport tells it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use farthing_channel::codec::{encode_into, encode_to_vec};
+use farthing_cells::HolderId;
+use farthing_channel::codec::encode_to_vec;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::{Answer, Request, Response, close_code};
 
-use super::answers::{send_datagrams, send_reply, split_messages};
+use super::answers::{Answers, send_reply};
 use super::attached::AttachedDevices;
-use super::connection::{Connection, Proof, StreamUse};
-use super::outbox::{Acknowledgement, Outbox, Pending, Recipient, Reply};
+use super::connection::{Connections, Proof, StreamUse};
+use super::outbox::{Acknowledgement, Outbox, Pending, Place, Reply};
+use super::payment::WaitingVoucher;
 use super::subscription::Subscriptions;
 use super::{Shared, view};
 use crate::transport::{ConnectionId, Io, StreamId};
@@ -27,7 +28,9 @@ const NOTICES_PAUSE: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub struct DataPlane {
     pub(super) shared: Arc<Shared>,
-    pub(super) connections: HashMap<ConnectionId, Connection>,
+    /// As whom this thread holds channels.
+    pub(super) holder: HolderId,
+    pub(super) connections: Connections,
     /// On which connections of this thread each device key is attached.
     pub(super) attached: AttachedDevices,
     /// Connections that newer ones of the same device have displaced, to be closed.
@@ -43,17 +46,35 @@ pub struct DataPlane {
     pub(super) next_beat: Option<Instant>,
     /// When notices that found no room in their turn are told.
     pub(super) next_notices: Option<Instant>,
-    /// Answers of this turn for one recipient, put into as few datagrams as possible.
-    answers: HashMap<Recipient, Vec<u8>>,
+    /// Vouchers that wait for what arrived with them.
+    pub(super) vouchers: Vec<WaitingVoucher>,
+    pub(super) answers: Answers,
+    /// Acknowledgements that became durable this turn, one for each lane and recipient.
+    durable: Vec<Acknowledgement>,
+    /// The number of the turn's list of them, from one.
+    turn: u64,
+    pub(super) tally: Tally,
+}
+
+/// Payments counted since the shared counters were last brought up to date.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) received: u64,
+    pub(super) accepted: u64,
+    pub(super) known: u64,
+    pub(super) dropped: u64,
+    pub(super) acknowledged: u64,
+    pub(super) authorised: u64,
 }
 
 impl DataPlane {
-    /// A thread's plane with no connections.
-    pub fn new(shared: Arc<Shared>) -> Self {
+    /// The plane of data-plane thread number `thread`, with no connections.
+    pub fn new(shared: Arc<Shared>, thread: u16) -> Self {
         let outbox = Outbox::new(shared.journal.clone());
         Self {
             shared,
-            connections: HashMap::new(),
+            holder: HolderId(thread),
+            connections: Connections::default(),
             attached: AttachedDevices::default(),
             displaced: Vec::new(),
             outbox,
@@ -63,13 +84,12 @@ impl DataPlane {
             next_sweep: None,
             next_notices: None,
             next_beat: Some(crate::clock::now()),
-            answers: HashMap::new(),
+            vouchers: Vec::new(),
+            answers: Answers::default(),
+            durable: Vec::new(),
+            turn: 1,
+            tally: Tally::default(),
         }
-    }
-
-    /// Answers a payment at the end of the turn.
-    pub(super) fn answer(&mut self, to: Recipient, answer: &Answer) {
-        encode_into(answer, self.answers.entry(to).or_default());
     }
 
     /// Refuses on a stream, at once: a refusal changes nothing and so waits for nothing.
@@ -138,22 +158,21 @@ impl DataPlane {
     /// Sends what the journal has made durable.
     pub(super) fn release(&mut self, io: &mut Io<'_>) {
         self.close_displaced(io);
-        while let Some((_durable, released)) = self.outbox.release() {
-            self.say(io, released);
+        while let Some((_durable, mut released)) = self.outbox.release() {
+            for acknowledgement in released.acknowledgements.drain(..) {
+                self.gather_durable(acknowledgement);
+            }
+            self.reply(io, &released);
+            self.outbox.recycle(released);
         }
-        self.flush_answers(io);
+        self.acknowledge();
+        self.answers.flush(io);
         self.subscriptions.flush(io, &self.shared, self.unix);
         self.next_notices = self.subscriptions.has_news().then(|| io.now() + NOTICES_PAUSE);
+        self.count();
     }
 
-    fn say(&mut self, io: &mut Io<'_>, released: Pending) {
-        for acknowledgement in released.acknowledgements {
-            acknowledgement.lane.raise_durable(acknowledgement.authorised);
-            if acknowledgement.news {
-                self.subscriptions.news(&acknowledgement.lane);
-            }
-            self.acknowledge(&acknowledgement);
-        }
+    fn reply(&mut self, io: &mut Io<'_>, released: &Pending) {
         for reply in &released.replies {
             send_reply(io, reply);
         }
@@ -165,8 +184,45 @@ impl DataPlane {
         }
     }
 
-    fn acknowledge(&mut self, acknowledgement: &Acknowledgement) {
+    /// Takes in an acknowledgement that may be said now. Several groups that became durable together are answered
+    /// together: of the acknowledgements for one lane and recipient the last stands for all.
+    fn gather_durable(&mut self, acknowledgement: Acknowledgement) {
+        let lane = acknowledgement.lane.lane();
+        lane.raise_durable(acknowledgement.authorised);
+        if acknowledgement.is_news {
+            self.subscriptions.news(lane);
+        }
+        let open = self
+            .connections
+            .get_mut(&acknowledgement.to.connection)
+            .and_then(|state| state.opened_mut(&acknowledgement.named));
+        let Some(open) = open else {
+            self.durable.push(acknowledgement);
+            return;
+        };
+        if let Some(held) = open.released.within(self.turn).and_then(|at| self.durable.get_mut(at))
+            && held.to == acknowledgement.to
+            && held.named == acknowledgement.named
+        {
+            held.absorb(&acknowledgement);
+            return;
+        }
+        open.released = Place::new(self.turn, self.durable.len());
+        self.durable.push(acknowledgement);
+    }
+
+    fn acknowledge(&mut self) {
+        self.turn = self.turn.wrapping_add(1);
+        let mut durable = std::mem::take(&mut self.durable);
+        for acknowledgement in durable.drain(..) {
+            self.acknowledge_lane(&acknowledgement);
+        }
+        self.durable = durable;
+    }
+
+    fn acknowledge_lane(&mut self, acknowledgement: &Acknowledgement) {
         let Acknowledgement { to, named, lane, authorised, anchor, .. } = acknowledgement;
+        let lane = lane.lane();
         let grant = view::grant(&self.shared, lane, self.unix);
         let Some(state) = self.connections.get_mut(&to.connection) else {
             return;
@@ -182,7 +238,7 @@ impl DataPlane {
         let untariffed = lane.tariff().entry.is_none();
         let grant =
             grant.filter(|grant| !untariffed || grant.final_unit || !grant.reasons.is_empty() || grant.pace_ms > 0);
-        self.shared.metrics.payments_acknowledged.inc();
+        self.tally.acknowledged += 1;
         let answer = Answer::Acknowledged {
             lane: *named,
             authorised: *authorised,
@@ -190,21 +246,23 @@ impl DataPlane {
             index: anchor.map(|(_, index)| index),
             grant,
         };
-        self.answer(*to, &answer);
+        self.answers.add(*to, &answer);
     }
 
-    /// Sends the turn's answers: as few datagrams as they fit, or a frame for each on a stream.
-    fn flush_answers(&mut self, io: &mut Io<'_>) {
-        for (to, messages) in self.answers.drain() {
-            match to.stream {
-                None => send_datagrams(io, to.connection, &messages),
-                Some(stream) => {
-                    for message in split_messages(&messages) {
-                        if io.send_frame(to.connection, stream, message).is_err() {
-                            break;
-                        }
-                    }
-                }
+    /// Brings the shared counters up to date.
+    fn count(&mut self) {
+        let Tally { received, accepted, known, dropped, acknowledged, authorised } = std::mem::take(&mut self.tally);
+        let metrics = &self.shared.metrics;
+        for (counter, count) in [
+            (&metrics.payments_received, received),
+            (&metrics.payments_accepted, accepted),
+            (&metrics.payments_known, known),
+            (&metrics.payments_dropped, dropped),
+            (&metrics.payments_acknowledged, acknowledged),
+            (&metrics.authorised_base_units, authorised),
+        ] {
+            if count > 0 {
+                counter.inc_by(count);
             }
         }
     }

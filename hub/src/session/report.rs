@@ -1,7 +1,5 @@
 //! What providers say they served.
 
-use std::sync::Arc;
-
 use farthing_channel::codec::encode_to_vec;
 use farthing_channel::id::Address;
 use farthing_channel::record::Record;
@@ -9,10 +7,9 @@ use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::{LibSecp, verify_typed};
 use farthing_channel::wire::{Notice, SignedReport};
 
-use super::outbox::{Confirmation, Recipient};
+use super::outbox::{Confirmation, HeldLane, Recipient};
 use super::plane::DataPlane;
 use super::view;
-use crate::table::Lane;
 use crate::transport::{ConnectionId, Io, StreamId};
 
 impl DataPlane {
@@ -46,8 +43,8 @@ impl DataPlane {
         from: Recipient,
         payee: Address,
         report: &SignedReport,
-    ) -> Result<Arc<Lane>, Refusal> {
-        if !self.shared.serving.is_on() {
+    ) -> Result<HeldLane, Refusal> {
+        if !self.shared.serving.is_on() || !self.outbox.has_room() {
             return Err(Refusal::NotServing);
         }
         let lane = self.shared.table.lane(&report.lane).ok_or(Refusal::UnknownLane)?;
@@ -56,20 +53,22 @@ impl DataPlane {
         }
         // The same report again, because its answer was lost: the answer again.
         if lane.report().is_some_and(|held| *held == *report) {
-            return Ok(lane);
+            return Ok(HeldLane::unchanged(lane));
         }
         let signature = report.signature.check().map_err(Refusal::from)?;
         self.pay_signature(io.now(), from, |shared| {
             verify_typed(&LibSecp, &shared.domain, &report.typed(), &signature, &payee).map_err(Refusal::from)
         })?;
-        lane.accept_report(report)?;
-        self.outbox.record(Record::Report(*report));
+        // While a payment of it is on its way from another thread, the provider reports again.
+        let held = HeldLane::take(lane, self.holder).ok_or(Refusal::NotServing)?;
+        held.lane().accept_report(report)?;
+        self.outbox.record(&Record::Report(*report));
         self.shared.metrics.reports_accepted.inc();
-        Ok(lane)
+        Ok(held)
     }
 
     pub(super) fn confirm_report(&mut self, io: &mut Io<'_>, confirmation: &Confirmation) {
-        let lane = &confirmation.lane;
+        let lane = confirmation.lane.lane();
         let grant = view::grant(&self.shared, lane, self.unix);
         let notice = Notice::Reported { lane: lane.id(), revision: confirmation.revision, grant };
         // A provider that is gone asks again when it is back.

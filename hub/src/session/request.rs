@@ -9,7 +9,7 @@ use farthing_channel::refusal::Refusal;
 use farthing_channel::wire::{ClosedLane, LaneRef, Response};
 
 use super::connection::StreamUse;
-use super::outbox::Closing;
+use super::outbox::{Closing, HeldChannel};
 use super::plane::DataPlane;
 use super::view;
 use crate::table::Lane;
@@ -81,7 +81,7 @@ impl DataPlane {
         stream: StreamId,
         channel: &ChannelId,
     ) -> Result<(), Refusal> {
-        if !self.shared.serving.is_on() {
+        if !self.shared.serving.is_on() || !self.outbox.has_room() {
             return Err(Refusal::NotServing);
         }
         let state = self.connections.get(&connection).ok_or(Refusal::NotAttached)?;
@@ -90,6 +90,8 @@ impl DataPlane {
             return Err(Refusal::ChannelFrozen);
         }
         if held.status() == ChannelStatus::Open {
+            let hold = HeldChannel::take(&held, self.holder).ok_or(Refusal::NotServing)?;
+            self.outbox.pending().holds.push(hold);
             self.apply(Record::Status { channel: *channel, status: ChannelStatus::Closed as u8 })?;
         }
         self.outbox.pending().closings.push(Closing { connection, stream, lanes: held.lanes() });

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
+use farthing_cells::{Counter, Hold};
 use farthing_channel::admission::{ChannelStatus, Standing};
 use farthing_channel::id::{Address, ChannelId};
 use farthing_channel::mandate::MandateTerms;
@@ -27,7 +28,9 @@ pub struct Channel {
     status: AtomicU8,
     /// Whom it may pay; anyone where absent.
     payees: ArcSwapOption<Vec<Address>>,
-    authorised: AtomicU64,
+    authorised: Counter,
+    /// Held by whoever has changes of it, or of its lanes, on their way to the disk.
+    hold: Hold,
     /// Opened lanes. Taken when a device attaches, never by a payment.
     lanes: Mutex<Vec<Arc<Lane>>>,
 }
@@ -58,7 +61,8 @@ impl Channel {
             revoked: AtomicU64::new(0),
             status: AtomicU8::new(0),
             payees: ArcSwapOption::empty(),
-            authorised: AtomicU64::new(0),
+            authorised: Counter::default(),
+            hold: Hold::new(),
             lanes: Mutex::new(Vec::new()),
         }
     }
@@ -133,11 +137,16 @@ impl Channel {
 
     /// What its lanes owe together.
     pub fn authorised(&self) -> u64 {
-        self.authorised.load(Ordering::Acquire)
+        self.authorised.get()
     }
 
-    pub(super) fn authorised_counter(&self) -> &AtomicU64 {
+    pub(super) fn authorised_counter(&self) -> &Counter {
         &self.authorised
+    }
+
+    /// The right to change the channel and its lanes: one thread's at a time, until its changes are durable.
+    pub fn hold(&self) -> &Hold {
+        &self.hold
     }
 
     /// What decides, besides amounts, whether it may pay: `payee`, or anyone at all.

@@ -1,13 +1,11 @@
-//! A payment takes effect: reserve the limits, then swap the evidence.
+//! A payment takes effect: reserve the limits, then replace the evidence.
 //!
-//! The limits are counters that only this step raises, each by compare-and-exchange against its bound, so two lanes
-//! racing for the last base unit cannot both win. A reservation that leads to nothing is given back.
+//! The limits are counters that only this step raises, each against its bound, so two lanes racing for the last base
+//! unit cannot both win. A reservation that leads to nothing is given back. The caller holds the lane's channel, so
+//! the evidence does not change under a proposal.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use farthing_channel::admission::reserve;
-use farthing_channel::lane::{Change, LaneState, Outcome};
+use farthing_channel::id::Preimage;
+use farthing_channel::lane::{Change, LaneState, Outcome, Tip, TipChain};
 use farthing_channel::refusal::Refusal;
 
 use super::Lane;
@@ -28,30 +26,18 @@ pub enum Committed {
     Known,
 }
 
-/// A part of a limit, taken and given back unless kept.
-#[derive(Debug)]
-struct Reservation<'a> {
-    counter: &'a AtomicU64,
-    amount: u64,
-}
-
-impl<'a> Reservation<'a> {
-    fn take(counter: &'a AtomicU64, amount: u64, limit: u64, refusal: Refusal) -> Result<Self, Refusal> {
-        counter
-            .try_update(Ordering::AcqRel, Ordering::Acquire, |current| reserve(current, amount, limit, refusal).ok())
-            .map(|_| Self { counter, amount })
-            .map_err(|_| refusal)
+/// Takes `increase` out of what mandate and escrow leave.
+fn reserve(lane: &Lane, increase: u64) -> Result<(), Refusal> {
+    if increase == 0 {
+        return Ok(());
     }
-
-    fn keep(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        self.counter.fetch_sub(self.amount, Ordering::AcqRel);
-    }
+    let channel = lane.channel();
+    let escrow = channel.escrow();
+    channel.authorised_counter().take(increase, channel.limit()).map_err(|_| Refusal::MandateLimit)?;
+    escrow.authorised_counter().take(increase, escrow.deposit()).map_err(|_| {
+        channel.authorised_counter().give_back(increase);
+        Refusal::EscrowLimit
+    })
 }
 
 /// Makes the change that `propose` finds good against the lane's newest state, within the limits of lane, mandate and
@@ -63,30 +49,42 @@ impl Drop for Reservation<'_> {
 pub fn commit(
     lane: &Lane,
     lane_limit: u64,
-    mut propose: impl FnMut(&LaneState) -> Result<Outcome, Refusal>,
+    propose: impl FnOnce(&LaneState) -> Result<Outcome, Refusal>,
 ) -> Result<Committed, Refusal> {
-    loop {
-        let current = lane.state_cell().load_full();
-        let proposal = match propose(&current)? {
-            Outcome::Known => return Ok(Committed::Known),
-            Outcome::Advance(proposal) => proposal,
-        };
-        if proposal.total().amount() > lane_limit {
-            return Err(Refusal::LaneLimit);
-        }
-        let increase = proposal.increase();
-        let channel = lane.channel();
-        let escrow = channel.escrow();
-        let mandate =
-            Reservation::take(channel.authorised_counter(), increase, channel.limit(), Refusal::MandateLimit)?;
-        let deposit = Reservation::take(escrow.authorised_counter(), increase, escrow.deposit(), Refusal::EscrowLimit)?;
-        let next = Arc::new(LaneState::clone(&current).commit(&proposal));
-        let held = lane.state_cell().compare_and_swap(&current, next);
-        if Arc::ptr_eq(&held, &current) {
-            mandate.keep();
-            deposit.keep();
-            let authorised = proposal.total().amount();
-            return Ok(Committed::Changed { change: *proposal.change(), authorised, increase });
-        }
+    let current = lane.state();
+    let proposal = match propose(&current)? {
+        Outcome::Known => return Ok(Committed::Known),
+        Outcome::Advance(proposal) => proposal,
+    };
+    let (authorised, increase) = (proposal.total().amount(), proposal.increase());
+    if authorised > lane_limit {
+        return Err(Refusal::LaneLimit);
     }
+    reserve(lane, increase)?;
+    lane.evidence().replace(LaneState::clone(&current).commit(&proposal));
+    Ok(Committed::Changed { change: *proposal.change(), authorised, increase })
+}
+
+/// Moves the newest chain on by a tick, if the tick is for it. `tip` is the lane's own, of this `version`. Returns the
+/// new tip; none where the whole state has to be asked.
+///
+/// # Errors
+/// As [`commit`].
+pub fn commit_tip(
+    lane: &Lane,
+    lane_limit: u64,
+    chain: &TipChain,
+    (version, tip): (u64, &Tip),
+    index: u16,
+    link: &Preimage,
+) -> Result<Option<Tip>, Refusal> {
+    let Some(next) = chain.advance(tip, index, link) else {
+        return Ok(None);
+    };
+    if next.total.amount() > lane_limit {
+        return Err(Refusal::LaneLimit);
+    }
+    reserve(lane, next.total.amount().saturating_sub(tip.total.amount()))?;
+    lane.evidence().advance(version, &next);
+    Ok(Some(next))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use farthing_cells::Counter;
 use farthing_channel::id::{Address, EscrowId, EscrowTerms};
 use farthing_channel::record::{EscrowImage, EscrowState};
 
@@ -26,7 +27,7 @@ pub struct Escrow {
     state: AtomicU8,
     usage: AtomicU8,
     /// Sum over its lanes of what is authorised, but never less than what is settled already.
-    authorised: AtomicU64,
+    authorised: Counter,
 }
 
 const STATE_OPEN: u8 = 0;
@@ -50,7 +51,7 @@ impl Escrow {
             settled: AtomicU64::new(image.settled),
             state: AtomicU8::new(state_code(image.state)),
             usage: AtomicU8::new(0),
-            authorised: AtomicU64::new(0),
+            authorised: Counter::default(),
         }
     }
 
@@ -87,7 +88,7 @@ impl Escrow {
 
     /// What all its lanes owe together.
     pub fn authorised(&self) -> u64 {
-        self.authorised.load(Ordering::Acquire)
+        self.authorised.get()
     }
 
     /// Where it stands on the ledger.
@@ -126,14 +127,14 @@ impl Escrow {
         }
     }
 
-    pub(super) fn authorised_counter(&self) -> &AtomicU64 {
+    pub(super) fn authorised_counter(&self) -> &Counter {
         &self.authorised
     }
 
     /// After a restored backup the lanes may sum to less than the ledger has settled. What is settled is gone from the
     /// deposit, so it counts until the devices have shown their proofs again.
     pub(super) fn raise_to_settled(&self) {
-        self.authorised.fetch_max(self.settled(), Ordering::AcqRel);
+        self.authorised.raise(self.settled());
     }
 
     /// The escrow as a record.

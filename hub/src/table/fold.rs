@@ -156,14 +156,11 @@ impl Table {
     /// follow without asking.
     fn apply_change(&self, lane: &LaneId, change: &Change) -> Result<(), FoldError> {
         let lane = self.lane(lane).ok_or(FoldError::UnknownLane)?;
-        let before = lane.state();
-        let after = before.as_ref().clone().restore(change);
-        let amount = after.total().amount();
-        let increase = amount.saturating_sub(before.total().amount());
-        lane.state_cell().store(Arc::new(after));
-        lane.channel().authorised_counter().fetch_add(increase, Ordering::AcqRel);
-        lane.channel().escrow().authorised_counter().fetch_add(increase, Ordering::AcqRel);
-        lane.raise_durable(amount);
+        let (before, after) = lane.evidence().restore(change);
+        let increase = after.saturating_sub(before);
+        lane.channel().authorised_counter().add(increase);
+        lane.channel().escrow().authorised_counter().add(increase);
+        lane.raise_durable(after);
         Ok(())
     }
 

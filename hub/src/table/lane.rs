@@ -10,6 +10,7 @@ use farthing_channel::record::LaneImage;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::wire::SignedReport;
 
+use super::evidence::EvidenceCell;
 use super::{Channel, TariffEntry};
 
 /// The price in force on a lane, and where it began.
@@ -38,8 +39,7 @@ pub struct Lane {
     payee: Address,
     rating_group: RatingGroup,
     tariff: ArcSwap<LaneTariff>,
-    /// The evidence: an immutable value, swapped as a whole.
-    state: ArcSwap<LaneState>,
+    evidence: EvidenceCell,
     /// Whole base units that are proven and on disk: what acknowledgements and receipts may say.
     durable: AtomicU64,
     /// The provider's last report that was kept.
@@ -56,7 +56,7 @@ impl Lane {
             payee: image.payee,
             rating_group: image.rating_group,
             tariff: ArcSwap::from_pointee(tariff),
-            state: ArcSwap::from_pointee(LaneState::new(image.lane)),
+            evidence: EvidenceCell::new(LaneState::new(image.lane)),
             durable: AtomicU64::new(0),
             report: ArcSwapOption::empty(),
             report_order: Mutex::new(()),
@@ -94,11 +94,12 @@ impl Lane {
 
     /// The evidence as it stands, durable or not.
     pub fn state(&self) -> Arc<LaneState> {
-        self.state.load_full()
+        self.evidence.state()
     }
 
-    pub(super) fn state_cell(&self) -> &ArcSwap<LaneState> {
-        &self.state
+    /// The cell with the evidence. Whoever changes it holds the lane's channel.
+    pub fn evidence(&self) -> &EvidenceCell {
+        &self.evidence
     }
 
     /// Whole base units proven and on disk.

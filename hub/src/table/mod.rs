@@ -8,6 +8,7 @@
 //! | [`escrow`] | a deposit and what is authorised against it |
 //! | [`channel`] | a device under a mandate |
 //! | [`lane`] | one total with its proof |
+//! | [`evidence`] | the proof, and how it is replaced while others read it |
 //! | [`directory`] | providers and tariffs |
 //! | [`commit`] | reserve the limits, swap the evidence: a payment takes effect |
 //! | [`fold`] | the state as a fold over journal records |
@@ -16,6 +17,7 @@ pub mod channel;
 pub mod commit;
 pub mod directory;
 pub mod escrow;
+pub mod evidence;
 pub mod fold;
 pub mod lane;
 
