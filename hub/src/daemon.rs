@@ -23,7 +23,7 @@ use crate::journal::lock::JournalLock;
 use crate::observe::metrics::Metrics;
 use crate::recovery::{self, Recovered};
 use crate::risk::HardLimits;
-use crate::session::{DataPlane, Heartbeat, Serving, Shared};
+use crate::session::{DataPlane, Exchange, Heartbeat, Serving, Shared};
 use crate::table::Table;
 use crate::transport::{Driver, Fabric, WakeHandle};
 
@@ -38,8 +38,7 @@ struct Running {
     shared: Arc<Shared>,
     commit: CommitThread,
     stop: Arc<AtomicBool>,
-    data_plane: JoinHandle<std::io::Result<()>>,
-    wake: WakeHandle,
+    data_plane: Vec<JoinHandle<std::io::Result<()>>>,
     background: Vec<JoinHandle<()>>,
     checkpointer: JoinHandle<()>,
     checkpointer_stop: Arc<AtomicBool>,
@@ -51,9 +50,6 @@ struct Running {
 /// # Errors
 /// Whatever keeps it from starting, and a data plane that ends by itself.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    if config.data_plane_threads != 1 {
-        bail!("[data_plane] threads = {}: this version runs one data-plane thread", config.data_plane_threads);
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     // Bound before anything else, so that a taken address is found before state is touched.
     let http = runtime
@@ -92,13 +88,17 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     report_recovery(&recovered, &table, begun.elapsed());
 
     let pin = pin_of(&certificate);
-    let fabric = Fabric::new(identity, config.transport.clone(), 1)?;
-    let mut driver = Driver::bind(config.listen.quic, &fabric, 0, clock::now)
-        .with_context(|| format!("cannot listen on {} for QUIC", config.listen.quic))?;
-    let quic = driver.local_addr();
-    let wake = driver.waker();
-    let notify = wake.clone();
-    let hooks = Hooks { now_ms: Box::new(clock::unix_milliseconds), notify: Arc::new(move || notify.wake()) };
+    let threads = config.data_plane_threads;
+    let fabric = Fabric::new(identity, config.transport.clone(), threads)?;
+    let drivers = bind_drivers(config.listen.quic, &fabric)?;
+    let quic = drivers.first().context("there is no data-plane thread")?.local_addr();
+    let wakers: Vec<WakeHandle> = drivers.iter().map(Driver::waker).collect();
+    let exchange = Exchange::new(threads);
+    for (thread, wake) in (0..).zip(&wakers) {
+        exchange.join(thread, wake.clone());
+    }
+    let notify = Arc::new(move || wakers.iter().for_each(WakeHandle::wake));
+    let hooks = Hooks { now_ms: Box::new(clock::unix_milliseconds), notify };
     let commit = CommitThread::start(recovered.writer, hooks)?;
     let shared = Arc::new(Shared {
         table,
@@ -111,7 +111,8 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
         source_limits: config.source,
         metrics: Metrics::new(fabric)?,
         serving: Serving::default(),
-        heartbeat: Heartbeat::default(),
+        heartbeat: Heartbeat::new(threads),
+        exchange,
     });
     let control = Arc::new(Control::new(Arc::clone(&shared)));
     let started = clock::unix_seconds();
@@ -125,9 +126,7 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     shared.serving.start();
     let stop = Arc::new(AtomicBool::new(false));
     let checkpointer_stop = Arc::new(AtomicBool::new(false));
-    let plane_stop = Arc::clone(&stop);
-    let mut plane = DataPlane::new(Arc::clone(&shared), 0);
-    let data_plane = spawn("data-plane-0", move || driver.run(&mut plane, &plane_stop))?;
+    let data_plane = spawn_data_plane(drivers, &shared, &stop)?;
     let follower_stop = Arc::clone(&stop);
     let interval = *poll_interval;
     let background = vec![spawn("ledger-follower", move || follower.run(interval, &follower_stop))?];
@@ -141,13 +140,37 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
         commit,
         stop,
         data_plane,
-        wake,
         background,
         checkpointer,
         checkpointer_stop,
         _lock: recovered.lock,
     };
     Ok((running, facts, control))
+}
+
+/// One driver for each data-plane thread, all on one address.
+fn bind_drivers(address: SocketAddr, fabric: &Arc<Fabric>) -> anyhow::Result<Vec<Driver>> {
+    let mut drivers: Vec<Driver> = Vec::new();
+    for thread in 0..fabric.threads() {
+        // With port 0 the first one's port is everyone's.
+        let address = drivers.first().map_or(address, Driver::local_addr);
+        let driver = Driver::bind(address, fabric, thread, clock::now)
+            .with_context(|| format!("cannot listen on {address} for QUIC"))?;
+        drivers.push(driver);
+    }
+    Ok(drivers)
+}
+
+fn spawn_data_plane(
+    drivers: Vec<Driver>,
+    shared: &Arc<Shared>,
+    stop: &Arc<AtomicBool>,
+) -> std::io::Result<Vec<JoinHandle<std::io::Result<()>>>> {
+    let threads = (0..).zip(drivers).map(|(thread, mut driver)| {
+        let (mut plane, stop) = (DataPlane::new(Arc::clone(shared), thread), Arc::clone(stop));
+        spawn(&format!("data-plane-{thread}"), move || driver.run(&mut plane, &stop))
+    });
+    threads.collect()
 }
 
 fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> std::io::Result<JoinHandle<T>> {
@@ -206,8 +229,8 @@ async fn serve(
 async fn watch(running: &Running) -> anyhow::Result<()> {
     loop {
         running.refresh_gauges();
-        if running.data_plane.is_finished() {
-            bail!("the data plane has ended by itself");
+        if running.data_plane.iter().any(JoinHandle::is_finished) {
+            bail!("a data-plane thread has ended by itself");
         }
         tokio::time::sleep(GAUGE_INTERVAL).await;
     }
@@ -235,8 +258,8 @@ impl Running {
         let drained = Arc::new(AtomicBool::new(false));
         give_up_after(deadline, Arc::clone(&drained))?;
         self.stop.store(true, Ordering::Release);
-        self.wake.wake();
-        let ended = self.data_plane.join();
+        self.shared.exchange.wake_all();
+        let ended: Vec<_> = self.data_plane.into_iter().map(JoinHandle::join).collect();
         for thread in self.background {
             if thread.join().is_err() {
                 tracing::error!("a background thread had panicked");
@@ -253,9 +276,11 @@ impl Running {
         } else if self.checkpointer.join().is_err() {
             tracing::error!("the checkpointer had panicked");
         }
-        match ended {
-            Ok(outcome) => outcome.context("the data plane failed")?,
-            Err(_) => bail!("the data plane panicked"),
+        for outcome in ended {
+            match outcome {
+                Ok(outcome) => outcome.context("the data plane failed")?,
+                Err(_) => bail!("the data plane panicked"),
+            }
         }
         journal.context("the journal had failed")?;
         tracing::info!("stopped");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use farthing_channel::limits::TICK_GAP_MAX;
 
 use super::error::{ConfigError, Problem};
-use super::form::{Form, LedgerKind};
+use super::form::{DATA_PLANE_THREADS_MAX, Form, LedgerKind};
 use super::settings::{
     Config, DrainConfig, HubConfig, JournalSettings, LedgerConfig, ListenConfig, LogConfig, TlsConfig,
 };
@@ -20,8 +20,6 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// A drain must end before an operator, or a service manager, loses patience.
 const DRAIN_SECONDS_MAX: u64 = 3600;
-/// Threads of the data plane that this version can run.
-const DATA_PLANE_THREADS: u64 = 1;
 
 #[derive(Debug)]
 struct Checks<'a> {
@@ -96,7 +94,7 @@ fn numbers(checks: &mut Checks<'_>, form: &Form) {
     checks.within("journal", "checkpoint_interval_ms", form.journal.checkpoint_interval_ms, 100, DAY_MS);
     checks.within("drain", "deadline_seconds", form.drain.deadline_seconds, 1, DRAIN_SECONDS_MAX);
     let threads = u64::from(form.data_plane.threads);
-    checks.within("data_plane", "threads", threads, DATA_PLANE_THREADS, DATA_PLANE_THREADS);
+    checks.within("data_plane", "threads", threads, 1, DATA_PLANE_THREADS_MAX.into());
 
     let source = &form.source;
     let many = u64::from(u32::MAX);

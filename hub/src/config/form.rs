@@ -135,6 +135,9 @@ impl Default for LogForm {
     }
 }
 
+/// Most data-plane threads: far more than one site has devices for.
+pub(super) const DATA_PLANE_THREADS_MAX: u16 = 64;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct DataPlaneForm {
@@ -143,7 +146,10 @@ pub(super) struct DataPlaneForm {
 
 impl Default for DataPlaneForm {
     fn default() -> Self {
-        Self { threads: 1 }
+        // One core is left to the journal and the control plane.
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = u16::try_from(cores.saturating_sub(1)).unwrap_or(DATA_PLANE_THREADS_MAX);
+        Self { threads: threads.clamp(1, DATA_PLANE_THREADS_MAX) }
     }
 }
 

@@ -169,6 +169,7 @@ const REST: &str = r#"[journal]
 # filter = "info"
 
 [data_plane]
-# Threads that carry payments. This version runs one.
+# Threads that carry payments, each with its own socket on the one address. One less than there are cores by default:
+# journal, checkpoints and the control plane want one, too.
 # threads = 1
 "#;

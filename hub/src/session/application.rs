@@ -78,7 +78,7 @@ impl Application for DataPlane {
         };
         match state.streams.remove(&stream) {
             Some(StreamUse::Subscription { .. }) => {
-                self.subscriptions.remove(connection, stream);
+                self.subscriptions.remove(connection, stream, &self.shared.exchange, self.holder.0);
                 io.finish_stream(connection, stream);
             }
             Some(StreamUse::Payments) | None => io.finish_stream(connection, stream),
@@ -97,7 +97,7 @@ impl Application for DataPlane {
                 self.attached.detach(&channel.device(), connection);
             }
         }
-        self.subscriptions.remove_connection(connection);
+        self.subscriptions.remove_connection(connection, &self.shared.exchange, self.holder.0);
     }
 
     fn batch_end(&mut self, io: &mut Io<'_>, now: Instant) {

@@ -16,6 +16,7 @@
 //! | [`report`] | what providers say they served |
 //! | [`outbox`] | answers that wait for the journal |
 //! | [`subscription`] | providers that are told what is authorised |
+//! | [`exchange`] | news for providers that are connected on another thread |
 //! | [`answers`] | messages packed into datagrams |
 //! | [`view`] | a lane as its device or provider sees it |
 
@@ -25,6 +26,7 @@ mod attach;
 mod attached;
 mod connection;
 mod enrolment;
+mod exchange;
 mod outbox;
 mod payment;
 mod plane;
@@ -40,6 +42,7 @@ use farthing_channel::eip712::Domain;
 use farthing_channel::id::Address;
 use farthing_channel::sign::LibSecpKey;
 
+pub use exchange::Exchange;
 pub use plane::DataPlane;
 
 use crate::gate::SourceLimits;
@@ -73,21 +76,30 @@ pub struct Shared {
     pub serving: Serving,
     /// When the data plane last went round.
     pub heartbeat: Heartbeat,
+    /// News between data-plane threads.
+    pub exchange: Exchange,
 }
 
-/// When the data plane last went round, in Unix milliseconds.
-#[derive(Debug, Default)]
-pub struct Heartbeat(AtomicU64);
+/// When each thread of the data plane last went round, in Unix milliseconds.
+#[derive(Debug)]
+pub struct Heartbeat(Vec<AtomicU64>);
 
 impl Heartbeat {
-    /// It goes round now.
-    pub fn beat(&self, unix_ms: u64) {
-        self.0.store(unix_ms, Ordering::Relaxed);
+    /// For `threads` threads, none of which has gone round yet.
+    pub fn new(threads: u16) -> Self {
+        Self((0..threads).map(|_| AtomicU64::new(0)).collect())
     }
 
-    /// When it last did.
+    /// `thread` goes round now.
+    pub fn beat(&self, thread: u16, unix_ms: u64) {
+        if let Some(beat) = self.0.get(usize::from(thread)) {
+            beat.store(unix_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// When the one that lags most last did.
     pub fn last_ms(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.iter().map(|beat| beat.load(Ordering::Relaxed)).min().unwrap_or(0)
     }
 }
 

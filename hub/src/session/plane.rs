@@ -165,9 +165,10 @@ impl DataPlane {
             self.reply(io, &released);
             self.outbox.recycle(released);
         }
+        self.read_news();
         self.acknowledge();
         self.answers.flush(io);
-        self.subscriptions.flush(io, &self.shared, self.unix);
+        self.subscriptions.flush(io, &self.shared, self.holder.0, self.unix);
         self.next_notices = self.subscriptions.has_news().then(|| io.now() + NOTICES_PAUSE);
         self.count();
     }
@@ -191,6 +192,7 @@ impl DataPlane {
         lane.raise_durable(acknowledgement.authorised);
         if acknowledgement.is_news {
             self.subscriptions.news(lane);
+            self.shared.exchange.tell(self.holder.0, lane);
         }
         let open = self
             .connections
@@ -209,6 +211,17 @@ impl DataPlane {
         }
         open.released = Place::new(self.turn, self.durable.len());
         self.durable.push(acknowledgement);
+    }
+
+    /// Takes in what other threads have left for the providers connected here.
+    fn read_news(&mut self) {
+        let Self { shared, subscriptions, holder, .. } = self;
+        while let Some(lane) = shared.exchange.take(holder.0) {
+            subscriptions.news(&lane);
+        }
+        if shared.exchange.has_missed(holder.0) {
+            subscriptions.read_up(&shared.table);
+        }
     }
 
     fn acknowledge(&mut self) {
@@ -271,7 +284,7 @@ impl DataPlane {
     pub(super) fn beat(&mut self, now: Instant) {
         let unix_ms = crate::clock::unix_milliseconds();
         self.unix = UnixSeconds(unix_ms / 1000);
-        self.shared.heartbeat.beat(unix_ms);
+        self.shared.heartbeat.beat(self.holder.0, unix_ms);
         self.next_beat = Some(now + HEARTBEAT_INTERVAL);
     }
 

@@ -119,6 +119,7 @@ impl DataPlane {
         // The provider that was attached last; a connection with several subscribes after each attach.
         let payee = *state.providers.last().ok_or(Refusal::NotAttached)?;
         state.streams.insert(stream, StreamUse::Subscription { payee });
+        self.shared.exchange.subscribe(self.holder.0, payee);
         self.subscriptions.add(connection, stream, payee, rating_groups, &self.shared.table);
         self.reply_now(io, connection, stream, &Response::Ready {}, false);
         Ok(())

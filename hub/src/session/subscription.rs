@@ -8,7 +8,7 @@ use farthing_channel::id::{Address, LaneId, RatingGroup};
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::Notice;
 
-use super::{Shared, view};
+use super::{Exchange, Shared, view};
 use crate::table::{Lane, Table};
 use crate::transport::{ConnectionId, Io, StreamId};
 
@@ -34,6 +34,15 @@ impl Subscriber {
         self.payee == lane.payee()
             && (self.rating_groups.is_empty() || self.rating_groups.contains(&lane.rating_group()))
     }
+
+    /// Takes every lane on which something is paid for news.
+    fn read_up(&mut self, table: &Table) {
+        table.visit_lanes(|lane| {
+            if self.wants(lane) && lane.durable() > 0 {
+                self.news.insert(lane.id(), Arc::clone(lane));
+            }
+        });
+    }
 }
 
 /// The subscribers of one data-plane thread.
@@ -57,11 +66,7 @@ impl Subscriptions {
     ) {
         let id = (connection, stream);
         let mut subscriber = Subscriber { payee, rating_groups, news: BTreeMap::new(), is_ready: false };
-        table.visit_lanes(|lane| {
-            if subscriber.wants(lane) && lane.durable() > 0 {
-                subscriber.news.insert(lane.id(), Arc::clone(lane));
-            }
-        });
+        subscriber.read_up(table);
         if !subscriber.news.is_empty() {
             subscriber.is_ready = true;
             self.ready.push(id);
@@ -88,8 +93,19 @@ impl Subscriptions {
         }
     }
 
-    /// Tells the news.
-    pub(super) fn flush(&mut self, io: &mut Io<'_>, shared: &Shared, now: UnixSeconds) {
+    /// News was missed: everything counts as news.
+    pub(super) fn read_up(&mut self, table: &Table) {
+        for (id, subscriber) in &mut self.subscribers {
+            subscriber.read_up(table);
+            if !subscriber.is_ready {
+                subscriber.is_ready = true;
+                self.ready.push(*id);
+            }
+        }
+    }
+
+    /// Tells the news to the subscribers of data-plane thread `thread`.
+    pub(super) fn flush(&mut self, io: &mut Io<'_>, shared: &Shared, thread: u16, now: UnixSeconds) {
         for id in std::mem::take(&mut self.ready) {
             let Some(subscriber) = self.subscribers.get_mut(&id) else {
                 continue;
@@ -97,7 +113,7 @@ impl Subscriptions {
             subscriber.is_ready = false;
             if !tell(io, shared, now, id, subscriber) {
                 // Gone, or so slow that its stream was reset: it subscribes again and is told everything.
-                self.remove(id.0, id.1);
+                self.remove(id.0, id.1, &shared.exchange, thread);
             } else if !subscriber.news.is_empty() {
                 subscriber.is_ready = true;
                 self.ready.push(id);
@@ -105,11 +121,12 @@ impl Subscriptions {
         }
     }
 
-    pub(super) fn remove(&mut self, connection: ConnectionId, stream: StreamId) {
+    pub(super) fn remove(&mut self, connection: ConnectionId, stream: StreamId, exchange: &Exchange, thread: u16) {
         let id = (connection, stream);
         let Some(subscriber) = self.subscribers.remove(&id) else {
             return;
         };
+        exchange.unsubscribe(thread, subscriber.payee);
         if let Some(held) = self.by_payee.get_mut(&subscriber.payee) {
             held.retain(|other| *other != id);
             if held.is_empty() {
@@ -118,10 +135,10 @@ impl Subscriptions {
         }
     }
 
-    pub(super) fn remove_connection(&mut self, connection: ConnectionId) {
+    pub(super) fn remove_connection(&mut self, connection: ConnectionId, exchange: &Exchange, thread: u16) {
         let gone: Vec<_> = self.subscribers.keys().filter(|(held, _)| *held == connection).copied().collect();
         for (connection, stream) in gone {
-            self.remove(connection, stream);
+            self.remove(connection, stream, exchange, thread);
         }
     }
 

@@ -68,10 +68,16 @@ impl World {
         Self::with(devices, SiteOptions::default())
     }
 
-    /// As [`Self::new`], with options. Journals are small and checkpoints frequent, unless these say otherwise.
+    /// As [`Self::new`], with options. Journals are small, checkpoints frequent and data-plane threads two, unless these
+    /// say otherwise.
     pub(crate) fn with(devices: usize, mut options: SiteOptions) -> Self {
         programs();
-        let defaults = [("JOURNAL__SEGMENT_MIB", "1"), ("JOURNAL__CHECKPOINT_INTERVAL_MS", "300")];
+        let defaults = [
+            ("JOURNAL__SEGMENT_MIB", "1"),
+            ("JOURNAL__CHECKPOINT_INTERVAL_MS", "300"),
+            // Connections land on either, whatever the number of cores.
+            ("DATA_PLANE__THREADS", "2"),
+        ];
         for (key, value) in defaults {
             let name = format!("FARTHING_HUB__{key}");
             if options.hub_environment.iter().all(|(set, _)| *set != name) {
