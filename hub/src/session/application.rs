@@ -46,6 +46,7 @@ impl Application for DataPlane {
 
     fn datagram(&mut self, io: &mut Io<'_>, connection: ConnectionId, early: bool, payload: Bytes) {
         self.payments(io.now(), Recipient { connection, stream: None }, early, &payload);
+        io.expect_answer(connection);
     }
 
     fn frame(&mut self, io: &mut Io<'_>, connection: ConnectionId, stream: StreamId, early: bool, payload: Bytes) {

@@ -90,6 +90,8 @@ pub(super) struct Connection {
     pub(super) counted_in_handshake: bool,
     /// Whether early data was counted.
     counted_early: bool,
+    /// Until when an answer of the application may be waited for, so that QUIC's own acknowledgement travels with it.
+    answer_due: Option<Instant>,
     closed_here: bool,
     phase: Phase,
     reported: Reported,
@@ -111,6 +113,7 @@ impl Connection {
             untold: true,
             counted_in_handshake: true,
             counted_early: false,
+            answer_due: None,
             closed_here: false,
             phase: Phase::Beginning,
             reported: Reported::default(),
@@ -130,7 +133,10 @@ impl Connection {
 
     /// When time alone changes something.
     pub(super) fn deadline(&mut self) -> Option<Instant> {
-        let quic = self.quic.poll_timeout();
+        let quic = match (self.quic.poll_timeout(), self.answer_due) {
+            (Some(quic), Some(answer)) => Some(quic.min(answer)),
+            (quic, answer) => quic.or(answer),
+        };
         if self.is_in_handshake() && !self.quic.is_closed() {
             return Some(quic.map_or(self.handshake_deadline, |at| at.min(self.handshake_deadline)));
         }
@@ -140,6 +146,7 @@ impl Connection {
     /// Lets time pass. True if the handshake took too long and was given up.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         self.quic.handle_timeout(now);
+        self.answer_due = None;
         self.untold = true;
         let overdue =
             self.is_in_handshake() && !self.closed_here && !self.quic.is_closed() && self.handshake_deadline <= now;
@@ -147,6 +154,24 @@ impl Connection {
             self.close(now, close_code::HANDSHAKE_TIMEOUT, b"handshake took too long");
         }
         overdue
+    }
+
+    /// The application is going to answer soon. Until `due`, or until it sends something, nothing is sent that could as
+    /// well go with the answer.
+    pub(super) fn expect_answer(&mut self, due: Instant) {
+        if self.reported.handshake_completed {
+            self.answer_due.get_or_insert(due);
+        }
+    }
+
+    /// The application sends something: nothing is held back any more.
+    pub(super) fn answered(&mut self) {
+        self.answer_due = None;
+    }
+
+    /// Whether packets wait for an answer.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.answer_due.is_some() && !self.closed_here
     }
 
     /// Closes the connection; the application is told at its next turn.

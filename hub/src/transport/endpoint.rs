@@ -268,6 +268,9 @@ impl Endpoint {
                 return self.remove(slot);
             }
         }
+        if connection.awaits_answer() && !connection.untold {
+            return self.arm(slot);
+        }
         let mut more = connection.untold;
         for count in 0..=PACKETS_PER_FLUSH_MAX {
             if batch.is_full() || count == PACKETS_PER_FLUSH_MAX {

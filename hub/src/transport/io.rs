@@ -1,7 +1,7 @@
 //! What an application may do to its driver's connections.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quinn_proto::SendDatagramError;
@@ -9,6 +9,9 @@ use quinn_proto::SendDatagramError;
 use super::close_code;
 use super::connection::{Connection, ConnectionId, StreamId};
 use super::endpoint::Endpoint;
+
+/// How long QUIC's own acknowledgements wait for an announced answer: well within the 25 ms that peers allow for.
+const ANSWER_WAIT_MAX: Duration = Duration::from_millis(10);
 
 /// Why something was not sent. Nothing was queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +70,15 @@ impl<'a> Io<'a> {
     /// The largest datagram that the peer's path takes now; `None` if the peer takes none.
     pub fn datagram_bytes_max(&mut self, connection: ConnectionId) -> Option<usize> {
         self.endpoint.open_connection(connection)?.quic.datagrams().max_size()
+    }
+
+    /// Says that something will be sent on this connection within milliseconds. What QUIC has to say by itself waits
+    /// for it, so that both leave in one packet.
+    pub fn expect_answer(&mut self, connection: ConnectionId) {
+        let due = self.endpoint.now + ANSWER_WAIT_MAX;
+        if let Some(connection) = self.endpoint.open_connection(connection) {
+            connection.expect_answer(due);
+        }
     }
 
     /// Sends a datagram, unreliably.
@@ -158,6 +170,7 @@ impl<'a> Io<'a> {
         let queue_bytes_max = self.endpoint.send_queue_bytes_max();
         let connection = self.endpoint.open_connection(id).ok_or(Unsent::Gone)?;
         let done = action(connection, queue_bytes_max);
+        connection.answered();
         self.endpoint.enqueue(id.slot);
         done
     }
