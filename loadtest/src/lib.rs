@@ -9,6 +9,7 @@
 //! | [`fleet`] | simulated devices: keys from a seed, connections, payments, what was acknowledged |
 //! | [`trace`] | reads what devices used, and bills it |
 //! | [`load`] | an open loop at a chosen rate, with latencies |
+//! | [`engine`] | load of many shapes from one thread, and what it costs the hub; [`quic`] has its connections |
 //! | [`open`] | many channels at once, and how long a hub with them takes to start |
 //! | [`replay`] | bills a recorded trace |
 //! | [`demo`] | a day with a power cut and its night |
@@ -20,9 +21,11 @@
 pub mod clock;
 pub mod crash;
 pub mod demo;
+pub mod engine;
 pub mod fleet;
 pub mod load;
 pub mod open;
+pub mod quic;
 pub mod replay;
 pub mod report;
 pub mod site;

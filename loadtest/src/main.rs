@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use farthing_loadtest::{crash, demo, load, open, replay};
+use farthing_loadtest::{crash, demo, engine, load, open, replay};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -20,6 +20,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(Box<engine::BenchArgs>),
     Load(load::LoadArgs),
     Open(open::OpenArgs),
     Replay(replay::ReplayArgs),
@@ -61,6 +62,7 @@ fn run(command: Command) -> anyhow::Result<()> {
 
 async fn execute(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Bench(args) => engine::run(&args).await.map(drop),
         Command::Load(args) => load::run(&args).await.map(drop),
         Command::Open(args) => open::run(&args).await.map(drop),
         Command::Replay(args) => replay::run(&args).await.map(drop),

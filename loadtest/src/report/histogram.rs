@@ -24,6 +24,8 @@ pub struct Percentiles {
     pub count: u64,
     /// Half were as short or shorter.
     pub p50_us: u64,
+    /// 9 of 10 were.
+    pub p90_us: u64,
     /// 99 of 100 were.
     pub p99_us: u64,
     /// 999 of 1,000 were.
@@ -47,6 +49,12 @@ impl Latencies {
         self.0.saturating_record(us.max(1));
     }
 
+    /// Counts the same one `count` times.
+    pub fn record_many(&mut self, latency: Duration, count: u64) {
+        let us = u64::try_from(latency.as_micros()).unwrap_or(LONGEST_US);
+        self.0.saturating_record_n(us.max(1), count);
+    }
+
     /// Counts all of another.
     pub fn add(&mut self, other: &Self) {
         // Both have the same bounds, so nothing can be out of range.
@@ -59,10 +67,17 @@ impl Latencies {
         Percentiles {
             count: self.0.len(),
             p50_us: self.0.value_at_quantile(0.5),
+            p90_us: self.0.value_at_quantile(0.9),
             p99_us: self.0.value_at_quantile(0.99),
             p999_us: self.0.value_at_quantile(0.999),
             max_us: self.0.max(),
         }
+    }
+
+    /// The histogram itself.
+    #[must_use]
+    pub fn histogram(&self) -> &Histogram<u64> {
+        &self.0
     }
 
     /// Writes the whole distribution as the table that HdrHistogram's plotters read, values in microseconds.

@@ -1,11 +1,13 @@
 //! What a run shows and leaves behind.
 
 mod histogram;
+mod interval_log;
 mod json;
 mod progress;
 mod table;
 
 pub use histogram::{Latencies, Percentiles};
+pub use interval_log::write_interval_log;
 pub use json::write_json;
 pub use progress::{bar, spinner};
 pub use table::Table;

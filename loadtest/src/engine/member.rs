@@ -1,0 +1,159 @@
+//! One connection of the fleet: how far it has come, and which packets are under way on it.
+
+use std::collections::VecDeque;
+
+use quinn_proto::StreamId;
+
+use crate::quic::Peer;
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// There is none.
+    Absent,
+    /// The handshake, or the hub's hello, is awaited.
+    Connecting,
+    /// Keys are being attached.
+    Attaching,
+    /// All lanes are open.
+    Ready,
+}
+
+/// A connection, or the place for one, with the lanes behind it.
+#[derive(Debug)]
+pub struct Member {
+    /// The connection, while there is one.
+    pub peer: Option<Peer>,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Its lanes: this many, from this place on.
+    pub first_lane: usize,
+    /// See `first_lane`.
+    pub lanes: usize,
+    /// Attach requests sent, and answered.
+    pub asked: usize,
+    /// See `asked`.
+    pub attached: usize,
+    /// Requests under way: their streams, and the lanes they are for.
+    pub requests: Vec<(StreamId, usize)>,
+    /// What attach proofs are bound to.
+    pub binding: Option<farthing_channel::id::Hash32>,
+    /// Lane of each handle, by handle.
+    pub handles: Vec<usize>,
+    /// The lane to pay next, counted from the first.
+    pub cursor: usize,
+    /// Lanes that have not paid since the fleet gathered.
+    pub unpaid: usize,
+    window: Window,
+}
+
+impl Member {
+    /// A place for a connection with these lanes.
+    #[must_use]
+    pub fn new(first_lane: usize, lanes: usize) -> Self {
+        Self {
+            peer: None,
+            stage: Stage::Absent,
+            first_lane,
+            lanes,
+            asked: 0,
+            attached: 0,
+            requests: Vec::new(),
+            binding: None,
+            handles: Vec::new(),
+            cursor: 0,
+            unpaid: lanes,
+            window: Window::default(),
+        }
+    }
+
+    /// Forgets the connection, which is over.
+    pub fn leave(&mut self) {
+        self.peer = None;
+        self.stage = Stage::Absent;
+        (self.asked, self.attached) = (0, 0);
+        self.requests.clear();
+        self.binding = None;
+        self.handles.clear();
+        self.window.forget();
+    }
+
+    /// Packets under way.
+    #[must_use]
+    pub fn window(&mut self) -> &mut Window {
+        &mut self.window
+    }
+}
+
+/// Packets whose payments are not all acknowledged.
+#[derive(Debug, Default)]
+pub struct Window {
+    /// Payments still open in each packet.
+    open: VecDeque<u32>,
+    first: u32,
+    under_way: u32,
+}
+
+impl Window {
+    /// The number of the next packet.
+    #[must_use]
+    pub fn next(&self) -> u32 {
+        self.first.wrapping_add(u32::try_from(self.open.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Packets under way.
+    #[must_use]
+    pub fn under_way(&self) -> u32 {
+        self.under_way
+    }
+
+    /// The next packet has left with this many payments.
+    pub fn sent(&mut self, payments: u32) {
+        self.open.push_back(payments);
+        self.under_way += u32::from(payments > 0);
+    }
+
+    /// A payment of `packet` is acknowledged. True if it was the packet's last.
+    pub fn covered(&mut self, packet: u32) -> bool {
+        let place = usize::try_from(packet.wrapping_sub(self.first)).unwrap_or(usize::MAX);
+        let Some(open) = self.open.get_mut(place) else {
+            // Of a connection that is gone.
+            return false;
+        };
+        *open = open.saturating_sub(1);
+        let done = *open == 0;
+        self.under_way -= u32::from(done);
+        while self.open.front() == Some(&0) {
+            self.open.pop_front();
+            self.first = self.first.wrapping_add(1);
+        }
+        done
+    }
+
+    fn forget(&mut self) {
+        self.first = self.next();
+        self.open.clear();
+        self.under_way = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_is_done_with_its_last_payment_in_any_order() {
+        let mut window = Window::default();
+        for payments in [2, 1, 3] {
+            window.sent(payments);
+        }
+        assert_eq!((window.next(), window.under_way()), (3, 3));
+        assert!(window.covered(1));
+        assert!(!window.covered(0));
+        assert!(window.covered(0));
+        assert_eq!((window.first, window.under_way()), (2, 1));
+        window.forget();
+        assert!(!window.covered(2));
+        assert_eq!((window.next(), window.under_way()), (3, 0));
+    }
+}

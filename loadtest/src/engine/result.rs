@@ -1,0 +1,172 @@
+//! What a run came to.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::driver::Strangers;
+use super::measure::Second;
+use super::process::{CpuTime, Memory};
+use super::shape::{Profile, Shape};
+use crate::report::{Percentiles, Table, grouped};
+
+/// One measured period.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Period {
+    /// What was measured, where a profile measures several things.
+    pub name: String,
+    /// Seconds.
+    pub seconds: f64,
+    /// Payments acknowledged in it.
+    pub acknowledged: u64,
+    /// The same per second.
+    pub payments_per_second: f64,
+    /// Microseconds from due (open loop) or sent (closed loop) to acknowledged.
+    pub latency: Percentiles,
+    /// CPU seconds of the hub, where its process is known.
+    pub hub_cpu: Option<CpuTime>,
+    /// Payments per CPU second of the hub's process.
+    pub payments_per_hub_cpu_second: Option<f64>,
+    /// Payments per CPU second of its data-plane threads.
+    pub payments_per_data_plane_second: Option<f64>,
+    /// Share of the period for which the generator's thread was busy. Near 1 it is the generator that was measured.
+    pub generator_busy: f64,
+    /// UDP payload per acknowledged payment, from devices to hub.
+    pub bytes_to_hub: f64,
+    /// The same back.
+    pub bytes_from_hub: f64,
+    /// UDP datagrams per acknowledged payment, from devices to hub.
+    pub packets_to_hub: f64,
+    /// The same back.
+    pub packets_from_hub: f64,
+    /// Packets of devices that QUIC believes lost.
+    pub packets_lost: u64,
+    /// Payments said again because nothing was heard.
+    pub repeated: u64,
+    /// Memory of the hub at the period's end.
+    pub hub_memory: Option<Memory>,
+}
+
+/// A whole run.
+#[derive(Debug, Clone, Serialize)]
+pub struct BenchResult {
+    /// What the devices did.
+    pub profile: Profile,
+    /// The same in numbers.
+    pub shape: Shape,
+    /// Payments per second that were asked for; absent in a closed loop.
+    pub rate: Option<f64>,
+    /// Whether data plane and generator had a core each.
+    pub pinned: bool,
+    /// Links per chain.
+    pub chain_length: u16,
+    /// Milliseconds until all were attached.
+    pub gather_ms: u128,
+    /// Measured periods.
+    pub periods: Vec<Period>,
+    /// Memory of the hub with the fleet's mandates, before anyone connected.
+    pub hub_memory_before: Option<Memory>,
+    /// Memory of the hub for each connection and what hangs on it, bytes; profile `idle`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hub_bytes_per_connection: Option<f64>,
+    /// Memory of the hub for each channel, bytes; profile `idle-channels`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hub_bytes_per_channel: Option<f64>,
+    /// Milliseconds from the start of a hub with these channels until it served; profile `idle-channels`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_ms: Option<u128>,
+    /// Seconds until all were back and had paid; profile `reconnect-storm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub back_after_seconds: Option<f64>,
+    /// Connections that attached nothing; profile `handshake-storm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strangers: Option<Strangers>,
+    /// p99 during the storm as a multiple of the p99 before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99_during_by_before: Option<f64>,
+    /// Lanes of which the hub knew less than it had acknowledged: must be none.
+    pub lost: u64,
+    /// Refusals by code.
+    pub refused: BTreeMap<u16, u64>,
+    /// Connections that ended, and why.
+    pub dropped: BTreeMap<String, u64>,
+    /// Datagrams that QUIC did not take.
+    pub unsent: u64,
+    /// Every second of the run.
+    pub seconds: Vec<Second>,
+}
+
+impl BenchResult {
+    /// Says it.
+    pub fn say(&self) {
+        for period in &self.periods {
+            say_period(period);
+        }
+        let mut table = Table::new(["in all", ""]);
+        table.row(["connections".into(), self.shape.connections.to_string()]);
+        table.row(["lanes".into(), self.shape.lanes().to_string()]);
+        table.row(["all attached after, ms".into(), grouped(self.gather_ms)]);
+        let mut optional = |label: &str, value: Option<String>| {
+            if let Some(value) = value {
+                table.row([label.into(), value]);
+            }
+        };
+        let bytes = |value: Option<f64>| value.map(|value| format!("{value:.0}"));
+        optional("hub memory before, MiB", self.hub_memory_before.map(|memory| mib(memory.resident)));
+        optional("hub bytes per connection", bytes(self.hub_bytes_per_connection));
+        optional("hub bytes per channel", bytes(self.hub_bytes_per_channel));
+        optional("hub restarted after, ms", self.restart_ms.map(grouped));
+        optional("all back after, s", self.back_after_seconds.map(|value| format!("{value:.2}")));
+        optional("strangers let in", self.strangers.map(|strangers| strangers.connected.to_string()));
+        optional("p99 during by before", self.p99_during_by_before.map(|value| format!("{value:.2}")));
+        table.row(["acknowledged and lost".into(), self.lost.to_string()]);
+        print!("{table}");
+        for (code, times) in &self.refused {
+            println!("  refused {times} times with code {code}");
+        }
+        for (reason, times) in &self.dropped {
+            println!("  {times} connections: {reason}");
+        }
+    }
+}
+
+fn mib(bytes: u64) -> String {
+    (bytes >> 20).to_string()
+}
+
+fn say_period(period: &Period) {
+    let mut table = Table::new(["period", &period.name]);
+    let mut row = |label: &str, value: String| table.row([label.to_owned(), value]);
+    row("payments acknowledged", grouped(period.acknowledged.into()));
+    row("per second", format!("{:.0}", period.payments_per_second));
+    if let Some(rate) = period.payments_per_hub_cpu_second {
+        row("per CPU second of the hub", format!("{rate:.0}"));
+    }
+    if let Some(rate) = period.payments_per_data_plane_second {
+        row("per CPU second of its data plane", format!("{rate:.0}"));
+    }
+    if let Some(cpu) = &period.hub_cpu {
+        row("hub's CPU seconds", format!("{:.2} of {:.2}", cpu.process, period.seconds));
+        for (name, seconds) in cpu.threads.iter().filter(|(_, seconds)| **seconds >= 0.01) {
+            row(&format!("  {name}"), format!("{seconds:.2}"));
+        }
+    }
+    row("generator busy", format!("{:.0}%", period.generator_busy * 100.0));
+    let latency = &period.latency;
+    for (label, value) in [
+        ("latency p50, us", latency.p50_us),
+        ("latency p90, us", latency.p90_us),
+        ("latency p99, us", latency.p99_us),
+        ("latency p99.9, us", latency.p999_us),
+        ("latency max, us", latency.max_us),
+    ] {
+        row(label, grouped(value.into()));
+    }
+    row("bytes per payment, to and from hub", format!("{:.1} + {:.1}", period.bytes_to_hub, period.bytes_from_hub));
+    row("packets per payment", format!("{:.3} + {:.3}", period.packets_to_hub, period.packets_from_hub));
+    row("packets lost, payments repeated", format!("{}, {}", period.packets_lost, period.repeated));
+    if let Some(memory) = period.hub_memory {
+        row("hub memory, MiB", mib(memory.resident));
+    }
+    println!("{table}");
+}

@@ -1,0 +1,451 @@
+//! All connections of the process: sockets in, events out, packets out.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use farthing_udp::{Datagram, Inbox, SendBatch, Socket};
+use mio::{Events, Poll, Token};
+use quinn_proto::{ClientConfig, DatagramEvent, Endpoint, StreamId, VarInt};
+
+use super::config::endpoint_config;
+use super::connection::{Connection, Event};
+use super::timers::{Deadline, Timers};
+
+/// UDP datagrams taken in per turn and socket.
+const DATAGRAMS_PER_TURN_MAX: usize = 1024;
+
+/// Packets one connection may send per turn beside those sent at once.
+const PACKETS_PER_FLUSH_MAX: usize = 16;
+
+/// Deadlines handled per turn.
+const EXPIRIES_PER_TURN_MAX: usize = 4096;
+
+/// A connection of this client. A slot is used again, under another generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its place, small and dense.
+    pub slot: u32,
+    generation: u32,
+}
+
+/// How the client is made.
+#[derive(Debug)]
+pub struct ClientSettings {
+    /// The server.
+    pub remote: SocketAddr,
+    /// TLS and QUIC.
+    pub config: ClientConfig,
+    /// Sockets, and so source ports, over which connections are spread.
+    pub sockets: u16,
+}
+
+/// What went over the sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// UDP datagrams sent.
+    pub packets_out: u64,
+    /// Their payload.
+    pub bytes_out: u64,
+    /// UDP datagrams received.
+    pub packets_in: u64,
+    /// Their payload.
+    pub bytes_in: u64,
+}
+
+struct Face {
+    socket: Socket,
+    inbox: Inbox,
+    batch: SendBatch,
+    endpoint: Endpoint,
+    /// Slot of each of the endpoint's connections.
+    slots: Vec<u32>,
+    readable: bool,
+    blocked: bool,
+}
+
+#[derive(Default)]
+struct Slot {
+    generation: u32,
+    connection: Option<Box<Connection>>,
+}
+
+/// All connections.
+pub struct Client {
+    poll: Poll,
+    events: Events,
+    faces: Vec<Face>,
+    next_face: usize,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    queue: VecDeque<u32>,
+    /// Connections of the queue whose events were told in this turn.
+    told: usize,
+    timers: Timers,
+    remote: SocketAddr,
+    config: ClientConfig,
+    scratch: Vec<u8>,
+    now: Instant,
+    traffic: Traffic,
+    live: usize,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("connections", &self.live)
+            .field("traffic", &self.traffic)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Opens the sockets.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn new(settings: ClientSettings, now: Instant) -> anyhow::Result<Self> {
+        let poll = Poll::new()?;
+        let any: SocketAddr = match settings.remote {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let endpoint_config = Arc::new(endpoint_config()?);
+        let mut faces = Vec::new();
+        for number in 0..settings.sockets.max(1) {
+            let mut socket = Socket::bind(any, false).context("no socket for the devices")?;
+            socket.register(poll.registry(), Token(usize::from(number)))?;
+            let endpoint = Endpoint::new(Arc::clone(&endpoint_config), None, !socket.may_fragment(), None);
+            faces.push(Face {
+                socket,
+                inbox: Inbox::new(),
+                batch: SendBatch::new(),
+                endpoint,
+                slots: Vec::new(),
+                readable: false,
+                blocked: false,
+            });
+        }
+        Ok(Self {
+            poll,
+            events: Events::with_capacity(64),
+            faces,
+            next_face: 0,
+            slots: Vec::new(),
+            free: Vec::new(),
+            queue: VecDeque::new(),
+            told: 0,
+            timers: Timers::default(),
+            remote: settings.remote,
+            config: settings.config,
+            scratch: Vec::new(),
+            now,
+            traffic: Traffic::default(),
+            live: 0,
+        })
+    }
+
+    /// Connections that exist, those closing included.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.live
+    }
+
+    /// What went over the sockets so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Packets that QUIC believes lost, of all connections that exist.
+    #[must_use]
+    pub fn packets_lost(&self) -> u64 {
+        let connections = self.slots.iter().filter_map(|slot| slot.connection.as_deref());
+        connections.map(|connection| connection.quic.stats().path.lost_packets).sum()
+    }
+
+    /// Begins a connection.
+    ///
+    /// # Errors
+    /// Where the settings allow none.
+    pub fn connect(&mut self) -> anyhow::Result<Peer> {
+        let face_number = self.next_face % self.faces.len();
+        self.next_face += 1;
+        let face = &mut self.faces[face_number];
+        let (handle, quic) = face.endpoint.connect(self.now, self.config.clone(), self.remote, "hub")?;
+        let slot = self.free.pop().unwrap_or(u32::try_from(self.slots.len())?);
+        if index(slot) == self.slots.len() {
+            self.slots.push(Slot::default());
+        }
+        if face.slots.len() <= handle.0 {
+            face.slots.resize(handle.0 + 1, u32::MAX);
+        }
+        face.slots[handle.0] = slot;
+        let place = &mut self.slots[index(slot)];
+        place.connection = Some(Box::new(Connection::new(quic, handle, u16::try_from(face_number)?)));
+        self.live += 1;
+        let peer = Peer { slot, generation: place.generation };
+        self.enqueue(slot);
+        Ok(peer)
+    }
+
+    /// Waits until something comes in, a deadline of QUIC's passes, or `until`. False if nothing has come in.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn wait(&mut self, now: Instant, until: Option<Instant>) -> io::Result<bool> {
+        let busy = self.faces.iter().any(|face| face.readable) || (!self.queue.is_empty() && !self.is_blocked());
+        let next = [self.timers.next(), until].into_iter().flatten().min();
+        let timeout = if busy { Some(Duration::ZERO) } else { next.map(|at| at.saturating_duration_since(now)) };
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(busy),
+            done => done?,
+        }
+        for event in &self.events {
+            let Some(face) = self.faces.get_mut(event.token().0) else { continue };
+            face.readable |= event.is_readable() || event.is_error();
+            face.blocked &= !event.is_writable();
+        }
+        Ok(busy || !self.events.is_empty())
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.faces.iter().any(|face| face.blocked)
+    }
+
+    /// Takes in what has arrived by `now`, and lets that time pass for all connections.
+    pub fn receive(&mut self, now: Instant) {
+        self.now = now;
+        for number in 0..self.faces.len() {
+            let mut taken = 0;
+            while self.faces[number].readable && taken < DATAGRAMS_PER_TURN_MAX {
+                let face = &mut self.faces[number];
+                match face.inbox.receive(&face.socket) {
+                    Ok(()) => {
+                        while let Some(datagram) = self.faces[number].inbox.pop() {
+                            taken += 1;
+                            self.take_in(number, datagram);
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => face.readable = false,
+                    // An ICMP answer to something sent earlier, which QUIC finds out by itself.
+                    Err(_) => taken += 1,
+                }
+            }
+        }
+        self.expire();
+        self.told = 0;
+    }
+
+    fn take_in(&mut self, number: usize, datagram: Datagram) {
+        self.traffic.packets_in += 1;
+        self.traffic.bytes_in += u64::try_from(datagram.payload.len()).unwrap_or(0);
+        self.scratch.clear();
+        let face = &mut self.faces[number];
+        let Datagram { remote, local_ip, ecn, payload } = datagram;
+        match face.endpoint.handle(self.now, remote, local_ip, ecn, payload, &mut self.scratch) {
+            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                let Some(&slot) = face.slots.get(handle.0) else { return };
+                if let Some(connection) =
+                    self.slots.get_mut(index(slot)).and_then(|slot| slot.connection.as_deref_mut())
+                {
+                    connection.quic.handle_event(event);
+                    connection.untold = true;
+                    self.enqueue(slot);
+                }
+            }
+            // A client takes no connections, and need not answer strangers.
+            Some(DatagramEvent::NewConnection(incoming)) => face.endpoint.ignore(incoming),
+            Some(DatagramEvent::Response(_)) | None => {}
+        }
+    }
+
+    fn expire(&mut self) {
+        for _ in 0..EXPIRIES_PER_TURN_MAX {
+            let Some(due) = self.timers.pop_due(self.now) else { return };
+            if !is_armed(&self.slots, &due) {
+                continue;
+            }
+            let now = self.now;
+            let Some(connection) = self.connection(due.slot) else { continue };
+            connection.armed = None;
+            if connection.quic.poll_timeout().is_some_and(|at| at <= now) {
+                connection.quic.handle_timeout(now);
+                connection.untold = true;
+            }
+            // Flushing arms the timer again.
+            self.enqueue(due.slot);
+        }
+    }
+
+    /// The next thing that happened; `None` when all of this turn is told.
+    pub fn next_event(&mut self) -> Option<(Peer, Event)> {
+        while let Some(&slot) = self.queue.get(self.told) {
+            let place = &mut self.slots[index(slot)];
+            let event = place.connection.as_deref_mut().and_then(Connection::next_event);
+            if let Some(event) = event {
+                return Some((Peer { slot, generation: place.generation }, event));
+            }
+            self.told += 1;
+        }
+        None
+    }
+
+    /// Sends a datagram, in a packet of its own if congestion control allows one now. False if it cannot be sent.
+    pub fn send_datagram(&mut self, peer: Peer, payload: Bytes) -> bool {
+        let Some(connection) = self.open(peer) else { return false };
+        if connection.quic.datagrams().send(payload, false).is_err() {
+            return false;
+        }
+        self.transmit(peer.slot, 1);
+        self.enqueue(peer.slot);
+        true
+    }
+
+    /// The largest datagram the path takes.
+    pub fn datagram_bytes_max(&mut self, peer: Peer) -> Option<usize> {
+        self.open(peer)?.quic.datagrams().max_size()
+    }
+
+    /// Sends a request on a stream of its own; see [`Connection::request`].
+    pub fn request(&mut self, peer: Peer, payload: &[u8]) -> Option<StreamId> {
+        let stream = self.open(peer)?.request(payload);
+        self.enqueue(peer.slot);
+        stream
+    }
+
+    /// Says goodbye. [`Event::Closed`] does not follow.
+    pub fn close(&mut self, peer: Peer) {
+        let now = self.now;
+        if let Some(connection) = self.open(peer) {
+            connection.quic.close(now, VarInt::from_u32(0), Bytes::new());
+            self.enqueue(peer.slot);
+        }
+    }
+
+    /// Forgets a connection without a word, as a device does whose battery is taken out.
+    pub fn abandon(&mut self, peer: Peer) {
+        let Some(place) = self.slots.get_mut(index(peer.slot)) else { return };
+        if place.generation != peer.generation {
+            return;
+        }
+        if let Some(connection) = place.connection.take() {
+            let face = &mut self.faces[usize::from(connection.face)];
+            face.endpoint.handle_event(connection.handle, quinn_proto::EndpointEvent::drained());
+            self.forget(peer.slot);
+        }
+    }
+
+    fn forget(&mut self, slot: u32) {
+        let place = &mut self.slots[index(slot)];
+        place.connection = None;
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(slot);
+        self.live -= 1;
+    }
+
+    fn open(&mut self, peer: Peer) -> Option<&mut Connection> {
+        let place = self.slots.get_mut(index(peer.slot))?;
+        if place.generation != peer.generation {
+            return None;
+        }
+        place.connection.as_deref_mut().filter(|connection| !connection.quic.is_closed())
+    }
+
+    fn connection(&mut self, slot: u32) -> Option<&mut Connection> {
+        self.slots.get_mut(index(slot))?.connection.as_deref_mut()
+    }
+
+    fn enqueue(&mut self, slot: u32) {
+        if let Some(connection) = self.slots[index(slot)].connection.as_deref_mut()
+            && !connection.queued
+        {
+            connection.queued = true;
+            self.queue.push_back(slot);
+        }
+    }
+
+    /// Puts up to `most` packets of a connection into its socket's batch. True if there may be more.
+    fn transmit(&mut self, slot: u32, most: usize) -> bool {
+        let Some(connection) = self.slots[index(slot)].connection.as_deref_mut() else { return false };
+        let face = &mut self.faces[usize::from(connection.face)];
+        for _ in 0..most {
+            if face.batch.is_full() && !face.blocked {
+                send(face, &mut self.traffic);
+            }
+            if face.batch.is_full() {
+                return true;
+            }
+            match connection.quic.poll_transmit(self.now, 1, face.batch.buffer()) {
+                Some(transmit) => face.batch.commit(&transmit),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Sends what all connections have to say, and forgets those that are over.
+    pub fn flush(&mut self) {
+        for _ in 0..self.queue.len() {
+            let Some(slot) = self.queue.pop_front() else { break };
+            let Some(connection) = self.slots[index(slot)].connection.as_deref_mut() else { continue };
+            connection.queued = false;
+            let face = &mut self.faces[usize::from(connection.face)];
+            let mut over = false;
+            while let Some(event) = connection.quic.poll_endpoint_events() {
+                over |= event.is_drained();
+                if let Some(event) = face.endpoint.handle_event(connection.handle, event) {
+                    connection.quic.handle_event(event);
+                }
+            }
+            if over && !connection.untold {
+                self.forget(slot);
+                continue;
+            }
+            let untold = connection.untold;
+            if self.transmit(slot, PACKETS_PER_FLUSH_MAX) || untold {
+                self.enqueue(slot);
+            }
+            self.arm(slot);
+        }
+        for face in self.faces.iter_mut().filter(|face| !face.blocked) {
+            send(face, &mut self.traffic);
+        }
+    }
+
+    fn arm(&mut self, slot: u32) {
+        let place = &mut self.slots[index(slot)];
+        let generation = place.generation;
+        let Some(connection) = place.connection.as_deref_mut() else { return };
+        let Some(at) = connection.quic.poll_timeout() else { return };
+        if connection.armed.is_none_or(|armed| at < armed) {
+            connection.armed = Some(at);
+            self.timers.push(Deadline { at, slot, generation });
+            if self.timers.wants_cleaning(self.live) {
+                let slots = &self.slots;
+                self.timers.clean(|deadline| is_armed(slots, deadline));
+            }
+        }
+    }
+}
+
+fn send(face: &mut Face, traffic: &mut Traffic) {
+    let sent = face.batch.flush(&face.socket);
+    traffic.packets_out += sent.packets;
+    traffic.bytes_out += sent.bytes;
+    face.blocked = sent.blocked;
+}
+
+fn is_armed(slots: &[Slot], deadline: &Deadline) -> bool {
+    let place = slots.get(index(deadline.slot)).filter(|place| place.generation == deadline.generation);
+    place.and_then(|place| place.connection.as_deref()).is_some_and(|connection| connection.armed == Some(deadline.at))
+}
+
+fn index(slot: u32) -> usize {
+    usize::try_from(slot).unwrap_or(usize::MAX)
+}
