@@ -97,7 +97,7 @@ const TRANSPORT: &str = "\
 # Milliseconds of silence after which a connection is forgotten. Coming back costs a device a handshake.
 # idle_timeout_ms = 300000
 # Bidirectional streams per connection at once. Payments need none.
-# streams_per_connection_max = 16
+# streams_per_connection_max = 7
 # Unread bytes on one stream, on all of them, and sent but not acknowledged bytes, per connection. Messages have
 # at most 16 KiB, so little is enough.
 # stream_receive_window_bytes = 32768

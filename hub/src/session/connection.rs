@@ -1,6 +1,6 @@
 //! What one connection has proven and opened.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use farthing_channel::sign::UncheckedSignature;
 use farthing_channel::wire::{Grant, LaneOffer, LaneRef, Role};
 
 use super::outbox::Place;
+use super::small_map::SmallMap;
 use crate::gate::{Gate, SourceLimits};
 use crate::table::{Channel, Lane};
 use crate::transport::{ConnectionId, StreamId};
@@ -63,14 +64,14 @@ pub(super) struct Connection {
     pub(super) nonce: Hash32,
     pub(super) gate: Gate,
     /// Devices attached, by channel.
-    pub(super) channels: BTreeMap<ChannelId, Arc<Channel>>,
+    pub(super) channels: SmallMap<ChannelId, Arc<Channel>>,
     /// Providers attached. A connection may carry several, as a gateway carries several devices.
     pub(super) providers: Vec<Address>,
     lanes: Vec<OpenLane>,
     /// The lanes by identity, where they are many.
-    handles: Option<Box<HashMap<LaneId, u32>>>,
+    handles: Option<HashMap<LaneId, u32>>,
     /// Streams that stay open.
-    pub(super) streams: BTreeMap<StreamId, StreamUse>,
+    pub(super) streams: SmallMap<StreamId, StreamUse>,
 }
 
 impl Connection {
@@ -78,11 +79,11 @@ impl Connection {
         Self {
             nonce,
             gate: Gate::new(limits, now),
-            channels: BTreeMap::new(),
+            channels: SmallMap::default(),
             providers: Vec::new(),
             lanes: Vec::new(),
             handles: None,
-            streams: BTreeMap::new(),
+            streams: SmallMap::default(),
         }
     }
 
@@ -108,7 +109,7 @@ impl Connection {
             handles.insert(lane.id(), handle);
         } else if self.lanes.len() > LANES_UNINDEXED_MAX {
             let index = (0..).zip(&self.lanes).map(|(handle, open)| (open.lane.id(), handle)).collect();
-            self.handles = Some(Box::new(index));
+            self.handles = Some(index);
         }
         handle
     }

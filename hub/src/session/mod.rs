@@ -17,6 +17,7 @@
 //! | [`outbox`] | answers that wait for the journal |
 //! | [`subscription`] | providers that are told what is authorised |
 //! | [`exchange`] | news for providers that are connected on another thread |
+//! | [`small_map`] | a map of a handful of entries |
 //! | [`answers`] | messages packed into datagrams |
 //! | [`view`] | a lane as its device or provider sees it |
 
@@ -32,6 +33,7 @@ mod payment;
 mod plane;
 mod report;
 mod request;
+mod small_map;
 mod subscription;
 mod view;
 

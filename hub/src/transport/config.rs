@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn_proto::crypto::rustls::QuicServerConfig;
+use quinn_proto::congestion::NewRenoConfig;
 use quinn_proto::{EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use rustls::server::ServerSessionMemoryCache;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::cid::{ResetKey, ThreadCidGenerator, TransportKeys};
 use super::streams::{FRAME_BYTES_MAX, FRAME_HEADER_BYTES};
+use super::tls::Tls;
 
 /// The protocol's name in the TLS handshake; it carries the version.
 pub const ALPN: &[u8] = b"farthing/1";
@@ -29,6 +30,10 @@ const RETRY_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
 /// many wait is dropped, and repeated by its sender.
 const INCOMING_MAX: usize = 1024;
 const INCOMING_BUFFER_BYTES: u64 = 16 * 1024;
+
+/// quinn-proto keeps room for every stream that may be opened. Seven is the most that its tables hold in their smallest
+/// size but one; the next size costs each connection a kilobyte.
+const STREAMS_PER_CONNECTION: u32 = 7;
 
 /// Least time between two stateless resets.
 const RESET_INTERVAL: Duration = Duration::from_micros(200);
@@ -145,7 +150,7 @@ impl Default for TransportLimits {
             attempts_per_address_burst: 4_000,
             handshake_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(300),
-            streams_per_connection_max: 16,
+            streams_per_connection_max: STREAMS_PER_CONNECTION,
             stream_receive_window_bytes: 32 * 1024,
             receive_window_bytes: 64 * 1024,
             send_window_bytes: 64 * 1024,
@@ -256,6 +261,8 @@ impl TransportLimits {
             .crypto_buffer_size(CRYPTO_BUFFER_BYTES)
             .initial_rtt(self.initial_rtt)
             .keep_alive_interval(None)
+            // Small messages never fill a window; the simplest controller costs least.
+            .congestion_controller_factory(Arc::new(NewRenoConfig::default()))
             // Every message fits QUIC's least packet of 1200 bytes, so probing each device's path
             // for more would cost packets and memory and gain nothing.
             .mtu_discovery_config(None)
@@ -282,7 +289,7 @@ pub(super) fn server_config(identity: Identity, limits: &TransportLimits) -> Res
     tls.send_tls13_tickets = 1;
     // QUIC allows only these two values; the real bound is the receive window.
     tls.max_early_data_size = if limits.early_data { u32::MAX } else { 0 };
-    let crypto = QuicServerConfig::try_from(tls).map_err(|_missing| TransportError::Cipher)?;
+    let crypto = Tls::new(tls).ok_or(TransportError::Cipher)?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config
         .transport_config(Arc::new(limits.quic()?))

@@ -11,6 +11,9 @@ use super::admission::AddressKey;
 use super::close_code;
 use super::streams::{Read, Streams};
 
+/// A packet below this size had room for whatever else was to be said, datagrams apart.
+const SMALL_PACKET_BYTES: usize = 600;
+
 /// A connection of one driver. Stable while the connection is open, and never reused afterwards
 /// (a slot is, with another generation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,6 +95,8 @@ pub(super) struct Connection {
     counted_early: bool,
     /// Until when an answer of the application may be waited for, so that QUIC's own acknowledgement travels with it.
     answer_due: Option<Instant>,
+    /// Datagrams queued since packets were last sent.
+    datagrams_unsent: u32,
     closed_here: bool,
     phase: Phase,
     reported: Reported,
@@ -114,6 +119,7 @@ impl Connection {
             counted_in_handshake: true,
             counted_early: false,
             answer_due: None,
+            datagrams_unsent: 0,
             closed_here: false,
             phase: Phase::Beginning,
             reported: Reported::default(),
@@ -172,6 +178,26 @@ impl Connection {
     /// Whether packets wait for an answer.
     pub(super) fn awaits_answer(&self) -> bool {
         self.answer_due.is_some() && !self.closed_here
+    }
+
+    /// The application queued a datagram.
+    pub(super) fn queued_datagram(&mut self) {
+        self.datagrams_unsent = self.datagrams_unsent.saturating_add(1);
+    }
+
+    /// Whether a packet of `bytes` was surely the last: it had room for more, and nothing but one datagram was there to be
+    /// said. Asking QUIC costs as much as a tenth of a payment, and it would say no.
+    pub(super) fn has_said_all(&self, bytes: usize) -> bool {
+        bytes < SMALL_PACKET_BYTES
+            && self.datagrams_unsent == 1
+            && self.streams.is_empty()
+            && self.reported.handshake_completed
+            && !self.closed_here
+    }
+
+    /// What was queued has been sent, or waits for the congestion window, which asks again.
+    pub(super) fn sent(&mut self) {
+        self.datagrams_unsent = 0;
     }
 
     /// Closes the connection; the application is told at its next turn.
@@ -250,6 +276,9 @@ impl Connection {
                 }
                 Read::Blocked | Read::Unknown => {
                     self.readable.pop_front();
+                    if self.readable.is_empty() {
+                        self.readable = VecDeque::new();
+                    }
                 }
                 Read::Finished => {
                     self.readable.pop_front();

@@ -278,10 +278,16 @@ impl Endpoint {
                 break;
             }
             match connection.quic.poll_transmit(now, 1, batch.buffer()) {
-                Some(transmit) => batch.commit(&transmit),
+                Some(transmit) => {
+                    batch.commit(&transmit);
+                    if connection.has_said_all(transmit.size) {
+                        break;
+                    }
+                }
                 None => break,
             }
         }
+        connection.sent();
         if more {
             self.enqueue(slot);
         }

@@ -88,6 +88,7 @@ impl<'a> Io<'a> {
     /// Any [`Unsent`].
     pub fn send_datagram(&mut self, connection: ConnectionId, payload: Bytes) -> Result<(), Unsent> {
         let sent = self.with(connection, |connection, _| {
+            connection.queued_datagram();
             connection.quic.datagrams().send(payload, false).map_err(|error| match error {
                 SendDatagramError::TooLarge => Unsent::TooLarge,
                 SendDatagramError::UnsupportedByPeer | SendDatagramError::Disabled => Unsent::Unsupported,

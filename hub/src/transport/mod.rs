@@ -36,6 +36,7 @@ mod fabric;
 mod io;
 mod streams;
 mod timer;
+mod tls;
 
 #[cfg(test)]
 mod tests;

@@ -192,6 +192,11 @@ impl Streams {
         Ok(())
     }
 
+    /// Whether no stream is open.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Opens a stream towards the client with one frame on it.
     pub(super) fn open_and_finish(
         &mut self,
@@ -263,6 +268,10 @@ impl Streams {
         let stream = &self.open[at];
         if stream.reader.is_none() && !stream.sending {
             self.open.swap_remove(at);
+            if self.open.is_empty() {
+                // Most connections have no stream open most of the time, and there are very many of them.
+                self.open = Vec::new();
+            }
         }
     }
 
