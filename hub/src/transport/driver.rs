@@ -313,13 +313,13 @@ fn send(batch: &mut SendBatch, socket: &Socket, counters: &TransportCounters) ->
     sent.blocked
 }
 
-fn take_in<A: Application>(endpoint: &mut Endpoint, batch: &mut SendBatch, app: &mut A, datagram: Datagram) {
+pub(super) fn take_in<A: Application>(endpoint: &mut Endpoint, batch: &mut SendBatch, app: &mut A, datagram: Datagram) {
     if let Some(slot) = endpoint.receive(datagram, batch) {
         deliver(endpoint, app, slot);
     }
 }
 
-fn deliver<A: Application>(endpoint: &mut Endpoint, app: &mut A, slot: u32) {
+pub(super) fn deliver<A: Application>(endpoint: &mut Endpoint, app: &mut A, slot: u32) {
     for _ in 0..DELIVERIES_PER_CONNECTION_MAX {
         let Some((connection, delivery)) = endpoint.next_delivery(slot) else {
             return;

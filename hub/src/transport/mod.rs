@@ -33,6 +33,7 @@ mod counters;
 mod driver;
 mod endpoint;
 mod fabric;
+mod in_process;
 mod io;
 mod streams;
 mod timer;
@@ -47,6 +48,8 @@ pub use connection::{ConnectionId, StreamId};
 pub use counters::{Counter, TransportCounters};
 pub use driver::{Driver, WakeHandle};
 pub use fabric::Fabric;
+pub use farthing_udp::Datagram;
+pub use in_process::InProcess;
 pub use io::{Io, Unsent};
 pub use streams::FRAME_BYTES_MAX;
 

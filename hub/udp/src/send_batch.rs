@@ -89,6 +89,15 @@ impl SendBatch {
         self.end += 1;
     }
 
+    /// Hands out what has gathered, oldest first, instead of sending it: for whoever has no socket.
+    pub fn drain(&mut self, mut each: impl FnMut(SocketAddr, &[u8])) {
+        for packet in &self.packets[self.begin..self.end] {
+            each(packet.destination, &packet.payload);
+        }
+        self.begin = 0;
+        self.end = 0;
+    }
+
     /// Sends what is queued, until all is sent or the socket's buffer is full.
     pub fn flush(&mut self, socket: &Socket) -> Sent {
         let socket = socket.mio();
