@@ -1,5 +1,7 @@
 //! A lane with everything signed, for the benchmarks to work on. All of it is fixed, so that runs compare.
 
+pub mod clock;
+
 use farthing_channel::chain::{ChainPurpose, DeviceChain, seed};
 use farthing_channel::eip712::{Domain, Voucher};
 use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId, Preimage, RatingGroup, TariffHash};

@@ -1,4 +1,5 @@
-//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask fuzz`.
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask fuzz`,
+//! `cargo xtask instructions`.
 //!
 //! Everything a command needs beyond the Rust toolchain, a C compiler, Python and apt it fetches itself,
 //! into `target/tools`, at pinned versions.
@@ -7,6 +8,7 @@
 
 mod clock;
 mod demo;
+mod instructions;
 mod process;
 mod steps;
 mod tools;
@@ -24,6 +26,8 @@ Commands:
   demo [--json FILE] [...]          build in release mode and run the whole way of a payment, end to end
   test [--list] [--only STEP]...    run every check, or only the named steps
   fuzz [--seconds N] [TARGET]...    fuzz the targets (default: all of them, 300 seconds each)
+  instructions [--bless] [--json FILE]
+                                    count instructions and allocations per payment, against the baseline
   help                              show this text
 ";
 
@@ -47,6 +51,7 @@ fn run(command: &str, args: &[String]) -> Result<ExitCode, Failure> {
     match command {
         "demo" => demo::run(&workspace, args),
         "test" => steps::run(&workspace, args),
+        "instructions" => instructions::run(&workspace, args),
         "fuzz" => steps::fuzz::run_long(&workspace, args),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

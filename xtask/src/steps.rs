@@ -41,6 +41,11 @@ const STEPS: &[Step] = &[
     Step { name: "doctests", about: "every example in the documentation", run: tests::doctests },
     Step { name: "docs", about: "the documentation builds without a warning", run: source::docs },
     Step { name: "no_std", about: "channel/ is built, linked and run without std or libc", run: freestanding::run },
+    Step {
+        name: "instructions",
+        about: "a payment takes no more instructions and allocations than the baseline",
+        run: crate::instructions::check,
+    },
     Step { name: "fuzz", about: "a short run of every fuzz target from its seeds", run: fuzz::smoke },
 ];
 
@@ -56,7 +61,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode, Fa
     let chosen = match parse(args)? {
         Request::List => {
             for step in STEPS {
-                println!("{:<10} {}", step.name, step.about);
+                println!("{:<12} {}", step.name, step.about);
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -71,7 +76,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode, Fa
             Ok(note) => passed.push(Passed { name: step.name, took: watch.elapsed(), note }),
             Err(failure) => {
                 print_table(&passed);
-                println!("{:<10} {:>8.1} s  FAILED", step.name, watch.elapsed().as_secs_f64());
+                println!("{:<12} {:>8.1} s  FAILED", step.name, watch.elapsed().as_secs_f64());
                 let rest = chosen.len() - passed.len() - 1;
                 if rest > 0 {
                     println!("{rest} further steps were not run");
@@ -98,7 +103,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode, Fa
 fn print_table(passed: &[Passed]) {
     println!();
     for step in passed {
-        println!("{:<10} {:>8.1} s  {}", step.name, step.took.as_secs_f64(), step.note);
+        println!("{:<12} {:>8.1} s  {}", step.name, step.took.as_secs_f64(), step.note);
     }
 }
 

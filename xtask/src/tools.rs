@@ -1,6 +1,7 @@
 //! Tools the checks need, fetched on first use into `target/tools`, at pinned versions.
 
 pub(crate) mod cargo;
+pub(crate) mod debian;
 pub(crate) mod promtool;
 pub(crate) mod python;
 

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("farthing-udp", &[]),
     ("farthing-hub", &["farthing-channel", "farthing-ledger", "farthing-udp"]),
     ("farthing-loadtest", &["farthing-channel", "farthing-client", "farthing-udp"]),
-    ("farthing-benches", &["farthing-channel", "farthing-udp"]),
+    ("farthing-benches", &["farthing-channel", "farthing-hub", "farthing-udp"]),
     ("xtask", &[]),
 ];
 
