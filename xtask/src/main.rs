@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask fuzz`,
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask compare`,
 //! `cargo xtask instructions`.
 //!
 //! Everything a command needs beyond the Rust toolchain, a C compiler, Python and apt it fetches itself,
@@ -7,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod compare;
 mod demo;
 mod instructions;
 mod process;
+mod service;
 mod steps;
 mod tools;
 mod workspace;
@@ -26,6 +28,8 @@ Commands:
   demo [--json FILE] [...]          build in release mode and run the whole way of a payment, end to end
   test [--list] [--only STEP]...    run every check, or only the named steps
   fuzz [--seconds N] [TARGET]...    fuzz the targets (default: all of them, 300 seconds each)
+  compare [--json FILE] [--only SHAPE]... [--runs N] [--quick] [--list]
+                                    run the hub and its peers side by side, and print the ratios
   instructions [--bless] [--json FILE]
                                     count instructions and allocations per payment, against the baseline
   help                              show this text
@@ -51,6 +55,7 @@ fn run(command: &str, args: &[String]) -> Result<ExitCode, Failure> {
     match command {
         "demo" => demo::run(&workspace, args),
         "test" => steps::run(&workspace, args),
+        "compare" => compare::run(&workspace, args),
         "instructions" => instructions::run(&workspace, args),
         "fuzz" => steps::fuzz::run_long(&workspace, args),
         "help" | "--help" | "-h" => {
