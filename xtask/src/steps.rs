@@ -7,6 +7,7 @@ mod arrows;
 mod dependencies;
 mod freestanding;
 pub(crate) mod fuzz;
+mod interleavings;
 mod source;
 mod tests;
 mod unsafe_code;
@@ -38,6 +39,11 @@ const STEPS: &[Step] = &[
     Step { name: "vectors", about: "foreign implementations print the committed vectors", run: vectors::run },
     Step { name: "clippy", about: "no warning in any target of the workspace", run: source::clippy },
     Step { name: "tests", about: "every unit, property and end-to-end test", run: tests::all },
+    Step {
+        name: "interleavings",
+        about: "what threads share without locks holds in every interleaving",
+        run: interleavings::run,
+    },
     Step { name: "doctests", about: "every example in the documentation", run: tests::doctests },
     Step { name: "docs", about: "the documentation builds without a warning", run: source::docs },
     Step { name: "no_std", about: "channel/ is built, linked and run without std or libc", run: freestanding::run },
