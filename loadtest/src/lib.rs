@@ -10,6 +10,7 @@
 //! | [`trace`] | reads what devices used, and bills it |
 //! | [`load`] | an open loop at a chosen rate, with latencies |
 //! | [`engine`] | load of many shapes from one thread, and what it costs the hub; [`quic`] has its connections |
+//! | [`echo`] | a bare QUIC echo, to compare the hub with |
 //! | [`open`] | many channels at once, and how long a hub with them takes to start |
 //! | [`replay`] | bills a recorded trace |
 //! | [`demo`] | a day with a power cut and its night |
@@ -21,6 +22,7 @@
 pub mod clock;
 pub mod crash;
 pub mod demo;
+pub mod echo;
 pub mod engine;
 pub mod fleet;
 pub mod load;

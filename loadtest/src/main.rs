@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use farthing_loadtest::{crash, demo, engine, load, open, replay};
+use farthing_loadtest::{crash, demo, echo, engine, load, open, replay};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -21,6 +21,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Bench(Box<engine::BenchArgs>),
+    EchoServer(echo::EchoServerArgs),
     Load(load::LoadArgs),
     Open(open::OpenArgs),
     Replay(replay::ReplayArgs),
@@ -63,6 +64,7 @@ fn run(command: Command) -> anyhow::Result<()> {
 async fn execute(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Bench(args) => engine::run(&args).await.map(drop),
+        Command::EchoServer(args) => echo::run(&args).await,
         Command::Load(args) => load::run(&args).await.map(drop),
         Command::Open(args) => open::run(&args).await.map(drop),
         Command::Replay(args) => replay::run(&args).await.map(drop),

@@ -52,6 +52,15 @@ pub struct BenchArgs {
     /// The hub's data plane on the machine's first core, this program on the second.
     #[arg(long)]
     pub pin: bool,
+    /// Measure a bare QUIC echo beside the hub, cycle by cycle in turn.
+    #[arg(long)]
+    pub echo: bool,
+    /// Bytes of each datagram to the echo.
+    #[arg(long, value_name = "BYTES", default_value_t = 64)]
+    pub message_bytes: usize,
+    /// Bytes of each of its answers.
+    #[arg(long, value_name = "BYTES", default_value_t = 16)]
+    pub answer_bytes: usize,
     /// UDP sockets, and so source ports. Default: one for every 25,000 connections.
     #[arg(long, value_name = "N")]
     pub sockets: Option<u16>,

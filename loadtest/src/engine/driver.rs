@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use bytes::BytesMut;
-use farthing_channel::codec::decode_first;
-use farthing_channel::wire::{Answer, LaneRef};
 
 use super::lane::Lane;
 use super::measure::{Measure, Second};
@@ -19,17 +17,8 @@ use crate::clock;
 use crate::fleet::Fleet;
 use crate::quic::{Client, Event, Peer};
 
-/// Packets of an open loop sent in one turn, so that answers are read in between.
-const DUE_PER_TURN_MAX: usize = 512;
-
-/// Connections of a closed loop begun in one turn.
-const STARTS_PER_TURN_MAX: usize = 64;
-
 /// Between two looks for payments of which nothing was heard.
 const SWEEP: Duration = Duration::from_millis(250);
-
-/// Packets are cut from pieces of this size.
-const PIECE_BYTES: usize = 64 * 1024;
 
 /// The system rounds waits up to milliseconds; what is due sooner is slept for in steps of this.
 const NAP: Duration = Duration::from_micros(50);
@@ -67,8 +56,8 @@ pub struct Driver {
     /// What was counted.
     pub measure: Measure,
     pub(super) fleet: Fleet,
-    shape: Shape,
-    mode: Mode,
+    pub(super) shape: Shape,
+    pub(super) mode: Mode,
     /// Member of each of the client's slots.
     pub(super) by_slot: Vec<usize>,
     /// Members that are to connect.
@@ -79,18 +68,20 @@ pub struct Driver {
     /// Members that are ready.
     pub(super) ready: usize,
     /// Members that wait for their turn in the present mode.
-    waiting: VecDeque<usize>,
-    preparing: usize,
-    turn_of: usize,
-    repeat_after: Duration,
+    pub(super) waiting: VecDeque<usize>,
+    pub(super) preparing: usize,
+    pub(super) turn_of: usize,
+    pub(super) repeat_after: Duration,
     next_sweep: Instant,
-    scratch: Vec<u8>,
-    piece: BytesMut,
+    pub(super) scratch: Vec<u8>,
+    pub(super) piece: BytesMut,
     stop: Arc<AtomicBool>,
     /// Says a line for every second.
     pub live: bool,
     /// A device that has come back pays at once.
     pub pay_on_return: bool,
+    /// Bytes of each packet, where the server is a bare echo.
+    pub(super) echo_bytes: Option<usize>,
     /// Payments of the members below this place are counted.
     pub counted: usize,
     /// Strangers that completed their handshake, and those that were let go.
@@ -121,6 +112,8 @@ pub struct DriverSettings {
     pub gathering_max: usize,
     /// When a payment is said again.
     pub repeat_after: Duration,
+    /// Bytes of each packet, where the server is a bare echo that knows no payments.
+    pub echo_bytes: Option<usize>,
     /// Ends everything early.
     pub stop: Arc<AtomicBool>,
 }
@@ -156,6 +149,7 @@ impl Driver {
             stop: settings.stop,
             live: true,
             pay_on_return: false,
+            echo_bytes: settings.echo_bytes,
             counted: usize::MAX,
             strangers: Strangers::default(),
         }
@@ -192,7 +186,10 @@ impl Driver {
     /// Whether payments wait for their acknowledgement.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.lanes.iter().any(Lane::is_waiting)
+        match self.echo_bytes {
+            Some(_) => self.members.iter().any(|member| member.under_way() > 0),
+            None => self.lanes.iter().any(Lane::is_waiting),
+        }
     }
 
     /// Runs until `end`, or until `done` says so. Returns whether it did.
@@ -268,189 +265,6 @@ impl Driver {
             // A connection that its member has left already.
             _ => {}
         }
-    }
-
-    fn take_answers(&mut self, now: Instant, place: usize, payload: &[u8]) {
-        let mut rest = payload;
-        let mut done = 0;
-        while !rest.is_empty() {
-            let Ok((answer, taken)) = decode_first::<Answer>(rest) else {
-                *self.measure.dropped.entry("an answer that is none".to_owned()).or_default() += 1;
-                return;
-            };
-            rest = &rest[taken..];
-            match answer {
-                Answer::Acknowledged { lane: LaneRef::Handle(handle), authorised, .. } => {
-                    done += self.acknowledge(now, place, handle, authorised);
-                }
-                Answer::Acknowledged { .. } => {}
-                Answer::Refused { refusal, .. } => *self.measure.refused.entry(refusal.code()).or_default() += 1,
-            }
-        }
-        for _ in 0..done {
-            self.packet_done(now, place);
-        }
-    }
-
-    /// Counts what an acknowledgement covers; returns how many packets are done with it.
-    fn acknowledge(&mut self, now: Instant, place: usize, handle: u32, authorised: u64) -> usize {
-        let member = &mut self.members[place];
-        let lane = usize::try_from(handle).ok().and_then(|handle| member.handles.get(handle)).copied();
-        let Some(lane) = lane.and_then(|lane| self.lanes.get_mut(lane)) else { return 0 };
-        let mut done = 0;
-        let mut run: Option<(Instant, u64)> = None;
-        let is_counted = place < self.counted;
-        let measure = &mut self.measure;
-        lane.acknowledge(authorised, |covered| {
-            done += usize::from(member.window().covered(covered.packet));
-            if !is_counted {
-                return;
-            }
-            match &mut run {
-                Some((due, count)) if *due == covered.due => *count += 1,
-                _ => {
-                    if let Some((due, count)) = run.replace((covered.due, 1)) {
-                        measure.covered(due, now, count);
-                    }
-                }
-            }
-        });
-        if let Some((due, count)) = run {
-            measure.covered(due, now, count);
-        }
-        done
-    }
-
-    fn packet_done(&mut self, now: Instant, place: usize) {
-        match self.mode {
-            Mode::Closed => {
-                self.send(place, now);
-            }
-            Mode::First => {
-                let more = self.members[place].unpaid > 0 && self.send(place, now);
-                if !more && self.members[place].window().under_way() == 0 {
-                    self.preparing = self.preparing.saturating_sub(1);
-                }
-            }
-            Mode::Still | Mode::Open { .. } => {}
-        }
-    }
-
-    /// A member has become ready.
-    pub(super) fn is_ready(&mut self, now: Instant, place: usize) {
-        let member = &self.members[place];
-        for lane in member.first_lane..member.first_lane + member.lanes {
-            if self.lanes.get(lane).is_some_and(Lane::is_waiting) {
-                self.repeat(now, place, lane);
-            }
-        }
-        if self.pay_on_return {
-            self.send(place, now);
-        }
-        match self.mode {
-            Mode::Closed => self.waiting.push_back(place),
-            Mode::First if self.members[place].unpaid > 0 => self.waiting.push_back(place),
-            _ => {}
-        }
-    }
-
-    fn pay_due(&mut self, now: Instant) {
-        match &mut self.mode {
-            Mode::Still => {}
-            Mode::First => {
-                while self.preparing < self.gathering_max
-                    && let Some(place) = self.waiting.pop_front()
-                {
-                    let begun = self.members[place].unpaid > 0 && self.send(place, now);
-                    self.preparing += usize::from(begun);
-                }
-            }
-            Mode::Closed => {
-                for _ in 0..STARTS_PER_TURN_MAX {
-                    let Some(place) = self.waiting.pop_front() else { break };
-                    while self.members[place].window().under_way() < self.shape.in_flight && self.send(place, now) {}
-                }
-            }
-            Mode::Open { .. } => self.pay_open(now),
-        }
-    }
-
-    fn pay_open(&mut self, now: Instant) {
-        for _ in 0..DUE_PER_TURN_MAX {
-            let Mode::Open { schedule, members } = &mut self.mode else { return };
-            let members = *members;
-            let Some(due) = schedule.take_due(now) else { return };
-            // A device that is away now pays when it is back; the next one that is there takes its turn.
-            for _ in 0..members {
-                self.turn_of = (self.turn_of + 1) % members.max(1);
-                if self.members[self.turn_of].stage == Stage::Ready {
-                    self.send(self.turn_of, due);
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Sends a packet of payments due at `due` from the member's next lanes. False if none could be made.
-    fn send(&mut self, place: usize, due: Instant) -> bool {
-        let member = &mut self.members[place];
-        let Some(peer) = member.peer.filter(|_| member.stage == Stage::Ready) else { return false };
-        let Some(room) = self.client.datagram_bytes_max(peer) else { return false };
-        let most = match self.mode {
-            Mode::First => self.shape.payments_per_packet.min(member.unpaid),
-            _ => self.shape.payments_per_packet,
-        };
-        let packet = member.window().next();
-        self.scratch.clear();
-        let mut payments = 0_u32;
-        for _ in 0..most {
-            let lane = &mut self.lanes[member.first_lane + member.cursor];
-            if !lane.promise(&self.fleet.contact.ledger, &mut self.scratch, room, due, packet) {
-                break;
-            }
-            payments += 1;
-            member.cursor = (member.cursor + 1) % member.lanes;
-            member.unpaid = member.unpaid.saturating_sub(1);
-        }
-        if payments == 0 {
-            return false;
-        }
-        member.window().sent(payments);
-        self.send_scratch(peer);
-        true
-    }
-
-    fn send_scratch(&mut self, peer: Peer) {
-        if self.piece.capacity() < self.scratch.len() {
-            self.piece = BytesMut::with_capacity(PIECE_BYTES.max(self.scratch.len()));
-        }
-        self.piece.extend_from_slice(&self.scratch);
-        if !self.client.send_datagram(peer, self.piece.split().freeze()) {
-            self.measure.unsent += 1;
-        }
-    }
-
-    /// Says again what has not been heard of.
-    fn sweep(&mut self, now: Instant) {
-        let Some(before) = now.checked_sub(self.repeat_after) else { return };
-        for place in 0..self.members.len() {
-            let member = &self.members[place];
-            if member.stage != Stage::Ready {
-                continue;
-            }
-            for lane in member.first_lane..member.first_lane + member.lanes {
-                if self.lanes.get(lane).is_some_and(|lane| lane.is_silent_since(before)) {
-                    self.repeat(now, place, lane);
-                }
-            }
-        }
-    }
-
-    fn repeat(&mut self, now: Instant, place: usize, lane: usize) {
-        let Some(peer) = self.members[place].peer else { return };
-        self.scratch = self.lanes[lane].repeat(&self.fleet.contact.ledger, now);
-        self.measure.repeated += 1;
-        self.send_scratch(peer);
     }
 
     fn say(&self, second: &Second) {

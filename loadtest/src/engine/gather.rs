@@ -121,6 +121,7 @@ impl Driver {
                 *self.measure.dropped.entry(reason).or_default() += 1;
                 self.wanted.push_back(place);
             }
+            Event::Connected if self.echo_bytes.is_some() => self.become_ready(now, place),
             Event::Connected | Event::Datagram(_) => {}
         }
     }
@@ -172,7 +173,11 @@ impl Driver {
         if member.attached < member.lanes {
             return self.ask(place);
         }
-        member.stage = Stage::Ready;
+        self.become_ready(now, place);
+    }
+
+    fn become_ready(&mut self, now: Instant, place: usize) {
+        self.members[place].stage = Stage::Ready;
         self.gathering -= 1;
         self.ready += 1;
         self.is_ready(now, place);

@@ -97,6 +97,8 @@ fn settings(args: &BenchArgs, shape: &Shape) -> Vec<(String, String)> {
         ("SOURCE__SIGNATURES_PER_SECOND", many),
         ("SOURCE__SIGNATURES_BURST", many),
         ("SOURCE__CHANNELS_PER_CONNECTION_MAX", "10000000"),
+        // One core for the data plane and one for the generator, unless the arguments say otherwise.
+        ("DATA_PLANE__THREADS", "1"),
         ("LOG__FILTER", "warn"),
     ];
     let defaults = defaults.map(|(name, value)| (format!("FARTHING_HUB__{name}"), value.to_owned()));

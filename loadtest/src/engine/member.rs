@@ -1,6 +1,7 @@
 //! One connection of the fleet: how far it has come, and which packets are under way on it.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use quinn_proto::StreamId;
 
@@ -78,6 +79,12 @@ impl Member {
         self.window.forget();
     }
 
+    /// How many packets are under way.
+    #[must_use]
+    pub fn under_way(&self) -> u32 {
+        self.window.under_way()
+    }
+
     /// Packets under way.
     #[must_use]
     pub fn window(&mut self) -> &mut Window {
@@ -88,8 +95,8 @@ impl Member {
 /// Packets whose payments are not all acknowledged.
 #[derive(Debug, Default)]
 pub struct Window {
-    /// Payments still open in each packet.
-    open: VecDeque<u32>,
+    /// Payments still open in each packet, and when it was due.
+    open: VecDeque<(u32, Instant)>,
     first: u32,
     under_way: u32,
 }
@@ -108,26 +115,41 @@ impl Window {
     }
 
     /// The next packet has left with this many payments.
-    pub fn sent(&mut self, payments: u32) {
-        self.open.push_back(payments);
+    pub fn sent(&mut self, payments: u32, due: Instant) {
+        self.open.push_back((payments, due));
         self.under_way += u32::from(payments > 0);
     }
 
     /// A payment of `packet` is acknowledged. True if it was the packet's last.
     pub fn covered(&mut self, packet: u32) -> bool {
         let place = usize::try_from(packet.wrapping_sub(self.first)).unwrap_or(usize::MAX);
-        let Some(open) = self.open.get_mut(place) else {
+        let Some((open, _)) = self.open.get_mut(place) else {
             // Of a connection that is gone.
             return false;
         };
+        let done = *open == 1;
         *open = open.saturating_sub(1);
-        let done = *open == 0;
         self.under_way -= u32::from(done);
-        while self.open.front() == Some(&0) {
+        while self.open.front().is_some_and(|(open, _)| *open == 0) {
             self.open.pop_front();
             self.first = self.first.wrapping_add(1);
         }
         done
+    }
+
+    /// When a packet under way was due; `None` where it is done.
+    #[must_use]
+    pub fn due(&self, packet: u32) -> Option<Instant> {
+        let place = usize::try_from(packet.wrapping_sub(self.first)).ok()?;
+        self.open.get(place).filter(|(open, _)| *open > 0).map(|(_, due)| *due)
+    }
+
+    /// The packets under way that were due before `before`.
+    pub fn overdue(&self, before: Instant) -> impl Iterator<Item = u32> {
+        let packets = self.open.iter().zip(0_u32..);
+        packets
+            .filter(move |((open, due), _)| *open > 0 && *due <= before)
+            .map(|(_, place)| self.first.wrapping_add(place))
     }
 
     fn forget(&mut self) {
@@ -144,11 +166,15 @@ mod tests {
     #[test]
     fn a_packet_is_done_with_its_last_payment_in_any_order() {
         let mut window = Window::default();
+        let now = crate::clock::now();
         for payments in [2, 1, 3] {
-            window.sent(payments);
+            window.sent(payments, now);
         }
+        assert_eq!(window.overdue(now).collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!((window.next(), window.under_way()), (3, 3));
         assert!(window.covered(1));
+        assert_eq!((window.due(0), window.due(1)), (Some(now), None));
+        assert!(!window.covered(1), "an answer that came twice");
         assert!(!window.covered(0));
         assert!(window.covered(0));
         assert_eq!((window.first, window.under_way()), (2, 1));

@@ -8,10 +8,11 @@
 //! | [`stock`] | chains and signatures made before the clock runs |
 //! | [`lane`] | one lane: promises, proofs, acknowledgements |
 //! | [`member`] | one connection, and the packets under way on it |
-//! | [`driver`] | the loop; [`gather`] has its connecting and attaching |
+//! | [`driver`] | the loop; [`gather`] has its connecting and attaching, [`paying`] its payments, [`echoing`] what stands for them at an echo |
 //! | [`schedule`] | due times of an open loop |
 //! | [`measure`] | latencies and counters; [`process`] reads those of the system |
 //! | [`run`] | a run from beginning to end; [`storm`] has the profiles in which devices come and go |
+//! | [`side`] | one server with its connections, hub or echo |
 //! | [`result`] | what it came to |
 //!
 //! A payment is counted when an acknowledgement covers it, and an acknowledgement means that it is durable. In an open loop
@@ -19,16 +20,19 @@
 
 pub mod args;
 pub mod driver;
+mod echoing;
 mod gather;
 pub mod ground;
 pub mod lane;
 pub mod measure;
 pub mod member;
+mod paying;
 pub mod process;
 pub mod result;
 pub mod run;
 pub mod schedule;
 pub mod shape;
+pub mod side;
 pub mod stock;
 mod storm;
 

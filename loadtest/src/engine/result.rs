@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::args::BenchArgs;
 use super::driver::Strangers;
 use super::measure::Second;
 use super::process::{CpuTime, Memory};
@@ -15,6 +16,8 @@ use crate::report::{Percentiles, Table, grouped};
 pub struct Period {
     /// What was measured, where a profile measures several things.
     pub name: String,
+    /// `hub` or `echo`.
+    pub server: String,
     /// Seconds.
     pub seconds: f64,
     /// Payments acknowledged in it.
@@ -64,6 +67,9 @@ pub struct BenchResult {
     pub gather_ms: u128,
     /// Measured periods.
     pub periods: Vec<Period>,
+    /// The hub against a bare echo, where one ran beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub echo: Option<Comparison>,
     /// Memory of the hub with the fleet's mandates, before anyone connected.
     pub hub_memory_before: Option<Memory>,
     /// Memory of the hub for each connection and what hangs on it, bytes; profile `idle`.
@@ -96,7 +102,64 @@ pub struct BenchResult {
     pub seconds: Vec<Second>,
 }
 
+/// The hub against a bare echo under the same load, medians over the cycles.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Payments per second by echoes per second.
+    pub per_second: f64,
+    /// The same per CPU second of the threads that carry the load.
+    pub per_thread_second: Option<f64>,
+}
+
+impl Comparison {
+    /// Compares periods of the echo and the hub, cycle by cycle.
+    #[must_use]
+    pub fn of(periods: &[Period]) -> Option<Self> {
+        let of = |server| periods.iter().filter(move |period| period.server == server);
+        let pairs = || of("hub").zip(of("echo"));
+        let per_second = median(pairs().map(|(hub, echo)| hub.payments_per_second / echo.payments_per_second))?;
+        let per_thread_second = median(pairs().filter_map(|(hub, echo)| {
+            Some(hub.payments_per_data_plane_second? / echo.payments_per_data_plane_second?)
+        }));
+        Some(Self { per_second, per_thread_second })
+    }
+}
+
+/// The middle one, or the lower of the two in the middle.
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().checked_sub(1)? / 2).copied()
+}
+
 impl BenchResult {
+    /// The result of a run that has not begun.
+    #[must_use]
+    pub fn new(args: &BenchArgs, shape: Shape, chain_length: u16) -> Self {
+        Self {
+            profile: args.profile,
+            shape,
+            rate: args.rate,
+            pinned: args.pin,
+            chain_length,
+            gather_ms: 0,
+            periods: Vec::new(),
+            echo: None,
+            hub_memory_before: None,
+            hub_bytes_per_connection: None,
+            hub_bytes_per_channel: None,
+            restart_ms: None,
+            back_after_seconds: None,
+            strangers: None,
+            p99_during_by_before: None,
+            lost: 0,
+            refused: BTreeMap::new(),
+            dropped: BTreeMap::new(),
+            unsent: 0,
+            seconds: Vec::new(),
+        }
+    }
+
     /// Says it.
     pub fn say(&self) {
         for period in &self.periods {
@@ -112,6 +175,10 @@ impl BenchResult {
             }
         };
         let bytes = |value: Option<f64>| value.map(|value| format!("{value:.0}"));
+        let ratio = |value: f64| format!("{value:.3}");
+        optional("hub by echo, per second", self.echo.map(|echo| ratio(echo.per_second)));
+        let per_thread = self.echo.and_then(|echo| echo.per_thread_second);
+        optional("hub by echo, per CPU second", per_thread.map(ratio));
         optional("hub memory before, MiB", self.hub_memory_before.map(|memory| mib(memory.resident)));
         optional("hub bytes per connection", bytes(self.hub_bytes_per_connection));
         optional("hub bytes per channel", bytes(self.hub_bytes_per_channel));
@@ -135,18 +202,18 @@ fn mib(bytes: u64) -> String {
 }
 
 fn say_period(period: &Period) {
-    let mut table = Table::new(["period", &period.name]);
+    let mut table = Table::new([&period.server, &period.name]);
     let mut row = |label: &str, value: String| table.row([label.to_owned(), value]);
     row("payments acknowledged", grouped(period.acknowledged.into()));
     row("per second", format!("{:.0}", period.payments_per_second));
     if let Some(rate) = period.payments_per_hub_cpu_second {
-        row("per CPU second of the hub", format!("{rate:.0}"));
+        row("per CPU second of the process", format!("{rate:.0}"));
     }
     if let Some(rate) = period.payments_per_data_plane_second {
-        row("per CPU second of its data plane", format!("{rate:.0}"));
+        row("per CPU second of its serving threads", format!("{rate:.0}"));
     }
     if let Some(cpu) = &period.hub_cpu {
-        row("hub's CPU seconds", format!("{:.2} of {:.2}", cpu.process, period.seconds));
+        row("its CPU seconds", format!("{:.2} of {:.2}", cpu.process, period.seconds));
         for (name, seconds) in cpu.threads.iter().filter(|(_, seconds)| **seconds >= 0.01) {
             row(&format!("  {name}"), format!("{seconds:.2}"));
         }

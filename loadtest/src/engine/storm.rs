@@ -8,7 +8,7 @@ use super::driver::{Driver, Mode};
 use super::lane::Lane;
 use super::member::Stage;
 use super::process::Memory;
-use super::run::Run;
+use super::run::{Run, open};
 use super::schedule::Schedule;
 use crate::clock;
 
@@ -29,67 +29,71 @@ impl Run {
         let all = self.shape.connections;
         let honest = self.args.storm.honest.min(all.saturating_sub(1)).max(1);
         self.first_payments()?;
-        let mode = self.open(self.honest_rate(honest), honest);
-        self.driver.set_mode(mode);
-        self.driver.run(clock::now() + self.args.warm_up, |_| false)?;
-        self.period("before the storm", self.args.duration, |_| false)?;
+        let mode = open(&self.shape, self.honest_rate(honest), honest);
+        self.hub.driver.set_mode(mode);
+        self.hub.driver.run(clock::now() + self.args.warm_up, |_| false)?;
+        let before = self.hub.period("before the storm", self.args.duration, |_| false)?;
+        self.result.periods.push(before);
 
-        self.driver.counted = honest;
-        self.driver.pay_on_return = true;
+        self.hub.driver.counted = honest;
+        self.hub.driver.pay_on_return = true;
         for place in honest..all {
-            self.driver.dismiss(place, self.args.storm.silent);
+            self.hub.driver.dismiss(place, self.args.storm.silent);
         }
         let begun = clock::now();
         // All at once, or evenly over the time they take to notice. Attempts beyond what the hub answers wait for
         // QUIC's own retransmission, as those of real devices do.
-        self.driver.set_gathering_max(all);
+        self.hub.driver.set_gathering_max(all);
         let back_within = self.args.storm.back_within;
         let dropped = all - honest;
         let per_second = u32::try_from(dropped).map_or(1.0, f64::from) / back_within.as_secs_f64().max(0.001);
         let mut schedule = Schedule::new(begun, per_second);
         let mut called = honest;
         let mut back = None;
-        self.begin_period()?;
+        self.hub.begin()?;
         while back.is_none() && clock::now() < begun + STORM_MAX {
             let now = clock::now();
             while called < all && schedule.take_due(now).is_some() {
-                self.driver.call([called]);
+                self.hub.driver.call([called]);
                 called += 1;
             }
-            if self.driver.run(now + STEP, |driver| driver.ready() == all && !has_unpaid(driver, honest))? {
+            if self.hub.driver.run(now + STEP, |driver| driver.ready() == all && !has_unpaid(driver, honest))? {
                 back = Some(clock::now().duration_since(begun));
             }
         }
-        self.end_period("during the storm")?;
-        let back = back.with_context(|| format!("only {} of {all} devices came back", self.driver.ready()))?;
+        let during = self.hub.end("during the storm")?;
+        self.result.periods.push(during);
+        let back = back.with_context(|| format!("only {} of {all} devices came back", self.hub.driver.ready()))?;
         self.result.back_after_seconds = Some(back.as_secs_f64());
         self.compare();
-        self.drain()
+        self.hub.drain()
     }
 
     /// Some pay on while strangers connect.
     pub(super) fn handshake_storm(&mut self) -> anyhow::Result<()> {
         let honest = self.shape.connections;
         self.first_payments()?;
-        let mode = self.open(self.honest_rate(honest), honest);
-        self.driver.set_mode(mode);
-        self.driver.run(clock::now() + self.args.warm_up, |_| false)?;
-        self.period("before the storm", self.args.duration, |_| false)?;
-        self.driver.strangers.leave = self.args.storm.leave;
+        let mode = open(&self.shape, self.honest_rate(honest), honest);
+        self.hub.driver.set_mode(mode);
+        self.hub.driver.run(clock::now() + self.args.warm_up, |_| false)?;
+        let before = self.hub.period("before the storm", self.args.duration, |_| false)?;
+        self.result.periods.push(before);
+        self.hub.driver.strangers.leave = self.args.storm.leave;
         let begun = clock::now();
         let mut schedule = Schedule::new(begun, self.args.storm.handshakes);
-        self.begin_period()?;
+        self.hub.begin()?;
         while clock::now() < begun + self.args.duration {
             let now = clock::now();
             while schedule.take_due(now).is_some() {
-                self.driver.begin_stranger();
+                self.hub.driver.begin_stranger();
             }
-            self.driver.run(now + STEP, |_| false)?;
+            self.hub.driver.run(now + STEP, |_| false)?;
         }
-        self.end_period("during the storm")?;
-        self.result.strangers = Some(self.driver.strangers);
+        let during = self.hub.end("during the storm")?;
+        self.result.periods.push(during);
+        self.result.strangers = Some(self.hub.driver.strangers);
         self.compare();
-        self.drain()
+        self.hub.drain()
     }
 
     fn compare(&mut self) {
@@ -101,8 +105,9 @@ impl Run {
 
     /// What a silent connection costs the hub.
     pub(super) fn idle(&mut self) -> anyhow::Result<()> {
-        self.driver.set_mode(Mode::Still);
-        self.period("silent", self.args.storm.hold, |_| false)?;
+        self.hub.driver.set_mode(Mode::Still);
+        let silent = self.hub.period("silent", self.args.storm.hold, |_| false)?;
+        self.result.periods.push(silent);
         let before = self.result.hub_memory_before;
         let after = self.result.periods.last().and_then(|period| period.hub_memory);
         self.result.hub_bytes_per_connection =
@@ -113,9 +118,9 @@ impl Run {
     /// What a channel with one lane costs the hub when nobody is connected, and how long it takes to start with them.
     pub(super) fn idle_channels(&mut self) -> anyhow::Result<()> {
         for place in 0..self.shape.connections {
-            self.driver.dismiss(place, false);
+            self.hub.driver.dismiss(place, false);
         }
-        self.driver.run(clock::now() + self.args.storm.hold, |_| false)?;
+        self.hub.driver.run(clock::now() + self.args.storm.hold, |_| false)?;
         let site = self.ground.site.as_mut().context("idle-channels needs an own hub")?;
         let empty = self.ground.empty_hub.context("idle-channels needs an own hub")?;
         site.stop_hub()?;

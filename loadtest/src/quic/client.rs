@@ -9,29 +9,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use farthing_udp::{Datagram, Inbox, SendBatch, Socket};
+use farthing_udp::{Inbox, SendBatch, Socket};
 use mio::{Events, Poll, Token};
-use quinn_proto::{ClientConfig, DatagramEvent, Endpoint, StreamId, VarInt};
+use quinn_proto::{ClientConfig, Endpoint, StreamId, VarInt};
 
 use super::config::endpoint_config;
 use super::connection::{Connection, Event};
 use super::timers::{Deadline, Timers};
-
-/// UDP datagrams taken in per turn and socket.
-const DATAGRAMS_PER_TURN_MAX: usize = 1024;
-
-/// Packets one connection may send per turn beside those sent at once.
-const PACKETS_PER_FLUSH_MAX: usize = 16;
-
-/// Deadlines handled per turn.
-const EXPIRIES_PER_TURN_MAX: usize = 4096;
 
 /// A connection of this client. A slot is used again, under another generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its place, small and dense.
     pub slot: u32,
-    generation: u32,
+    pub(super) generation: u32,
 }
 
 /// How the client is made.
@@ -58,41 +49,41 @@ pub struct Traffic {
     pub bytes_in: u64,
 }
 
-struct Face {
-    socket: Socket,
-    inbox: Inbox,
-    batch: SendBatch,
-    endpoint: Endpoint,
+pub(super) struct Face {
+    pub(super) socket: Socket,
+    pub(super) inbox: Inbox,
+    pub(super) batch: SendBatch,
+    pub(super) endpoint: Endpoint,
     /// Slot of each of the endpoint's connections.
-    slots: Vec<u32>,
-    readable: bool,
-    blocked: bool,
+    pub(super) slots: Vec<u32>,
+    pub(super) readable: bool,
+    pub(super) blocked: bool,
 }
 
 #[derive(Default)]
-struct Slot {
-    generation: u32,
-    connection: Option<Box<Connection>>,
+pub(super) struct Slot {
+    pub(super) generation: u32,
+    pub(super) connection: Option<Box<Connection>>,
 }
 
 /// All connections.
 pub struct Client {
-    poll: Poll,
+    pub(super) poll: Poll,
     events: Events,
-    faces: Vec<Face>,
+    pub(super) faces: Vec<Face>,
     next_face: usize,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    queue: VecDeque<u32>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) free: Vec<u32>,
+    pub(super) queue: VecDeque<u32>,
     /// Connections of the queue whose events were told in this turn.
-    told: usize,
-    timers: Timers,
+    pub(super) told: usize,
+    pub(super) timers: Timers,
     remote: SocketAddr,
     config: ClientConfig,
-    scratch: Vec<u8>,
-    now: Instant,
-    traffic: Traffic,
-    live: usize,
+    pub(super) scratch: Vec<u8>,
+    pub(super) now: Instant,
+    pub(super) traffic: Traffic,
+    pub(super) live: usize,
 }
 
 impl fmt::Debug for Client {
@@ -218,71 +209,6 @@ impl Client {
         self.faces.iter().any(|face| face.blocked)
     }
 
-    /// Takes in what has arrived by `now`, and lets that time pass for all connections.
-    pub fn receive(&mut self, now: Instant) {
-        self.now = now;
-        for number in 0..self.faces.len() {
-            let mut taken = 0;
-            while self.faces[number].readable && taken < DATAGRAMS_PER_TURN_MAX {
-                let face = &mut self.faces[number];
-                match face.inbox.receive(&face.socket) {
-                    Ok(()) => {
-                        while let Some(datagram) = self.faces[number].inbox.pop() {
-                            taken += 1;
-                            self.take_in(number, datagram);
-                        }
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => face.readable = false,
-                    // An ICMP answer to something sent earlier, which QUIC finds out by itself.
-                    Err(_) => taken += 1,
-                }
-            }
-        }
-        self.expire();
-        self.told = 0;
-    }
-
-    fn take_in(&mut self, number: usize, datagram: Datagram) {
-        self.traffic.packets_in += 1;
-        self.traffic.bytes_in += u64::try_from(datagram.payload.len()).unwrap_or(0);
-        self.scratch.clear();
-        let face = &mut self.faces[number];
-        let Datagram { remote, local_ip, ecn, payload } = datagram;
-        match face.endpoint.handle(self.now, remote, local_ip, ecn, payload, &mut self.scratch) {
-            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
-                let Some(&slot) = face.slots.get(handle.0) else { return };
-                if let Some(connection) =
-                    self.slots.get_mut(index(slot)).and_then(|slot| slot.connection.as_deref_mut())
-                {
-                    connection.quic.handle_event(event);
-                    connection.untold = true;
-                    self.enqueue(slot);
-                }
-            }
-            // A client takes no connections, and need not answer strangers.
-            Some(DatagramEvent::NewConnection(incoming)) => face.endpoint.ignore(incoming),
-            Some(DatagramEvent::Response(_)) | None => {}
-        }
-    }
-
-    fn expire(&mut self) {
-        for _ in 0..EXPIRIES_PER_TURN_MAX {
-            let Some(due) = self.timers.pop_due(self.now) else { return };
-            if !is_armed(&self.slots, &due) {
-                continue;
-            }
-            let now = self.now;
-            let Some(connection) = self.connection(due.slot) else { continue };
-            connection.armed = None;
-            if connection.quic.poll_timeout().is_some_and(|at| at <= now) {
-                connection.quic.handle_timeout(now);
-                connection.untold = true;
-            }
-            // Flushing arms the timer again.
-            self.enqueue(due.slot);
-        }
-    }
-
     /// The next thing that happened; `None` when all of this turn is told.
     pub fn next_event(&mut self) -> Option<(Peer, Event)> {
         while let Some(&slot) = self.queue.get(self.told) {
@@ -341,7 +267,7 @@ impl Client {
         }
     }
 
-    fn forget(&mut self, slot: u32) {
+    pub(super) fn forget(&mut self, slot: u32) {
         let place = &mut self.slots[index(slot)];
         place.connection = None;
         place.generation = place.generation.wrapping_add(1);
@@ -357,11 +283,11 @@ impl Client {
         place.connection.as_deref_mut().filter(|connection| !connection.quic.is_closed())
     }
 
-    fn connection(&mut self, slot: u32) -> Option<&mut Connection> {
+    pub(super) fn connection(&mut self, slot: u32) -> Option<&mut Connection> {
         self.slots.get_mut(index(slot))?.connection.as_deref_mut()
     }
 
-    fn enqueue(&mut self, slot: u32) {
+    pub(super) fn enqueue(&mut self, slot: u32) {
         if let Some(connection) = self.slots[index(slot)].connection.as_deref_mut()
             && !connection.queued
         {
@@ -369,83 +295,13 @@ impl Client {
             self.queue.push_back(slot);
         }
     }
-
-    /// Puts up to `most` packets of a connection into its socket's batch. True if there may be more.
-    fn transmit(&mut self, slot: u32, most: usize) -> bool {
-        let Some(connection) = self.slots[index(slot)].connection.as_deref_mut() else { return false };
-        let face = &mut self.faces[usize::from(connection.face)];
-        for _ in 0..most {
-            if face.batch.is_full() && !face.blocked {
-                send(face, &mut self.traffic);
-            }
-            if face.batch.is_full() {
-                return true;
-            }
-            match connection.quic.poll_transmit(self.now, 1, face.batch.buffer()) {
-                Some(transmit) => face.batch.commit(&transmit),
-                None => return false,
-            }
-        }
-        true
-    }
-
-    /// Sends what all connections have to say, and forgets those that are over.
-    pub fn flush(&mut self) {
-        for _ in 0..self.queue.len() {
-            let Some(slot) = self.queue.pop_front() else { break };
-            let Some(connection) = self.slots[index(slot)].connection.as_deref_mut() else { continue };
-            connection.queued = false;
-            let face = &mut self.faces[usize::from(connection.face)];
-            let mut over = false;
-            while let Some(event) = connection.quic.poll_endpoint_events() {
-                over |= event.is_drained();
-                if let Some(event) = face.endpoint.handle_event(connection.handle, event) {
-                    connection.quic.handle_event(event);
-                }
-            }
-            if over && !connection.untold {
-                self.forget(slot);
-                continue;
-            }
-            let untold = connection.untold;
-            if self.transmit(slot, PACKETS_PER_FLUSH_MAX) || untold {
-                self.enqueue(slot);
-            }
-            self.arm(slot);
-        }
-        for face in self.faces.iter_mut().filter(|face| !face.blocked) {
-            send(face, &mut self.traffic);
-        }
-    }
-
-    fn arm(&mut self, slot: u32) {
-        let place = &mut self.slots[index(slot)];
-        let generation = place.generation;
-        let Some(connection) = place.connection.as_deref_mut() else { return };
-        let Some(at) = connection.quic.poll_timeout() else { return };
-        if connection.armed.is_none_or(|armed| at < armed) {
-            connection.armed = Some(at);
-            self.timers.push(Deadline { at, slot, generation });
-            if self.timers.wants_cleaning(self.live) {
-                let slots = &self.slots;
-                self.timers.clean(|deadline| is_armed(slots, deadline));
-            }
-        }
-    }
 }
 
-fn send(face: &mut Face, traffic: &mut Traffic) {
-    let sent = face.batch.flush(&face.socket);
-    traffic.packets_out += sent.packets;
-    traffic.bytes_out += sent.bytes;
-    face.blocked = sent.blocked;
-}
-
-fn is_armed(slots: &[Slot], deadline: &Deadline) -> bool {
+pub(super) fn is_armed(slots: &[Slot], deadline: &Deadline) -> bool {
     let place = slots.get(index(deadline.slot)).filter(|place| place.generation == deadline.generation);
     place.and_then(|place| place.connection.as_deref()).is_some_and(|connection| connection.armed == Some(deadline.at))
 }
 
-fn index(slot: u32) -> usize {
+pub(super) fn index(slot: u32) -> usize {
     usize::try_from(slot).unwrap_or(usize::MAX)
 }

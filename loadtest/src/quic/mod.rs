@@ -6,7 +6,7 @@
 //!
 //! | module | does |
 //! | --- | --- |
-//! | [`client`] | all connections: sockets in, events out, packets out |
+//! | [`client`] | all connections: sockets in, events out, packets out; [`turn`] has a turn of its loop |
 //! | [`connection`] | one connection and its few streams |
 //! | [`config`] | TLS and QUIC settings |
 //! | [`timers`] | the deadlines of all connections |
@@ -14,7 +14,8 @@
 pub mod client;
 pub mod config;
 pub mod connection;
-mod timers;
+pub(crate) mod timers;
+mod turn;
 
 pub use client::{Client, ClientSettings, Peer, Traffic};
 pub use config::Trust;

@@ -9,28 +9,28 @@ use std::time::Instant;
 
 /// A connection to look at, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Deadline {
-    pub(super) at: Instant,
-    pub(super) slot: u32,
-    pub(super) generation: u32,
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
 }
 
 /// A heap of deadlines, stale ones among them.
 #[derive(Debug, Default)]
-pub(super) struct Timers(BinaryHeap<Reverse<Deadline>>);
+pub(crate) struct Timers(BinaryHeap<Reverse<Deadline>>);
 
 impl Timers {
-    pub(super) fn push(&mut self, deadline: Deadline) {
+    pub(crate) fn push(&mut self, deadline: Deadline) {
         self.0.push(Reverse(deadline));
     }
 
     /// The earliest, stale or not.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.0.peek().map(|Reverse(deadline)| deadline.at)
     }
 
     /// Takes the earliest that is due.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<Deadline> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Deadline> {
         if self.next()? > now {
             return None;
         }
@@ -38,11 +38,11 @@ impl Timers {
     }
 
     /// Whether stale entries outnumber the `live` ones, so that dropping them pays for itself.
-    pub(super) fn wants_cleaning(&self, live: usize) -> bool {
+    pub(crate) fn wants_cleaning(&self, live: usize) -> bool {
         self.0.len() > live.saturating_mul(3).saturating_add(1024)
     }
 
-    pub(super) fn clean(&mut self, mut is_live: impl FnMut(&Deadline) -> bool) {
+    pub(crate) fn clean(&mut self, mut is_live: impl FnMut(&Deadline) -> bool) {
         self.0.retain(|Reverse(deadline)| is_live(deadline));
     }
 }
