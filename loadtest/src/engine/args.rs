@@ -126,6 +126,9 @@ pub struct StormArgs {
     /// Strangers of a handshake storm leave as soon as they are in; otherwise they stay until the hub ends it.
     #[arg(long)]
     pub leave: bool,
+    /// Seconds after which a device gives up an attempt to connect and begins anew; the SDK's are 10.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub attempt_max: Duration,
     /// Seconds an idle crowd is watched.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub hold: Duration,

@@ -84,6 +84,11 @@ pub struct Driver {
     pub(super) echo_bytes: Option<usize>,
     /// Payments of the members below this place are counted.
     pub counted: usize,
+    /// Members below this place have the first socket to themselves, so that nobody's packets wait before theirs.
+    pub reserved: usize,
+    /// Attempts to connect that got no answer in time, and were begun anew.
+    pub given_up: u64,
+    pub(super) attempt_max: Duration,
     /// Strangers that completed their handshake, and those that were let go.
     pub strangers: Strangers,
 }
@@ -112,6 +117,8 @@ pub struct DriverSettings {
     pub gathering_max: usize,
     /// When a payment is said again.
     pub repeat_after: Duration,
+    /// When an attempt to connect is given up and begun anew.
+    pub attempt_max: Duration,
     /// Bytes of each packet, where the server is a bare echo that knows no payments.
     pub echo_bytes: Option<usize>,
     /// Ends everything early.
@@ -151,6 +158,9 @@ impl Driver {
             pay_on_return: false,
             echo_bytes: settings.echo_bytes,
             counted: usize::MAX,
+            reserved: 0,
+            given_up: 0,
+            attempt_max: settings.attempt_max,
             strangers: Strangers::default(),
         }
     }
@@ -217,10 +227,11 @@ impl Driver {
         while let Some((peer, event)) = self.client.next_event() {
             self.take(now, peer, event);
         }
-        self.gather();
+        self.gather(now);
         self.pay_due(now);
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
+            self.give_up_attempts(now);
             self.sweep(now);
         }
         self.client.flush();

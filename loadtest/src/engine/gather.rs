@@ -1,5 +1,6 @@
 //! Connecting and attaching, some at a time.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use bitcoin_hashes::sha256;
@@ -15,6 +16,9 @@ use crate::quic::{Event, Peer};
 
 /// Attach requests of one connection under way at once: as many streams as a hub allows by default.
 const REQUESTS_MAX: usize = 16;
+
+/// Connections begun in one turn. Each costs a key exchange, and payments must not wait for many.
+const CONNECTS_PER_TURN_MAX: usize = 4;
 
 impl Driver {
     /// Has these members connect, as soon as there is room.
@@ -33,21 +37,51 @@ impl Driver {
     }
 
     /// Begins connections for those who are wanted.
-    pub(super) fn gather(&mut self) {
+    pub(super) fn gather(&mut self, now: Instant) {
+        let mut begun = 0;
         while self.gathering < self.gathering_max
+            && begun < CONNECTS_PER_TURN_MAX
             && let Some(place) = self.wanted.pop_front()
         {
             if self.members[place].stage != Stage::Absent {
                 continue;
             }
-            match self.client.connect() {
+            begun += 1;
+            let sockets = self.sockets(place);
+            match self.client.connect(sockets) {
                 Ok(peer) => {
                     self.note(peer, place);
                     self.members[place].peer = Some(peer);
                     self.members[place].stage = Stage::Connecting;
+                    self.members[place].attempt_begun = Some(now);
                     self.gathering += 1;
                 }
                 Err(error) => *self.measure.dropped.entry(error.to_string()).or_default() += 1,
+            }
+        }
+    }
+
+    /// The sockets on which a member may connect.
+    fn sockets(&self, place: usize) -> Range<usize> {
+        match self.reserved {
+            0 => 0..usize::MAX,
+            reserved if place < reserved => 0..1,
+            _ => 1..usize::MAX,
+        }
+    }
+
+    /// Begins attempts anew that got no answer in time, as the SDK does.
+    pub(super) fn give_up_attempts(&mut self, now: Instant) {
+        if self.gathering == 0 {
+            return;
+        }
+        for place in 0..self.members.len() {
+            let member = &self.members[place];
+            let begun = member.attempt_begun.filter(|_| member.stage == Stage::Connecting);
+            if begun.is_some_and(|begun| now.saturating_duration_since(begun) > self.attempt_max) {
+                self.given_up += 1;
+                self.dismiss(place, true);
+                self.wanted.push_back(place);
             }
         }
     }
@@ -62,7 +96,7 @@ impl Driver {
 
     /// Begins a connection that attaches nothing.
     pub fn begin_stranger(&mut self) {
-        if let Ok(peer) = self.client.connect() {
+        if let Ok(peer) = self.client.connect(self.sockets(STRANGER)) {
             self.note(peer, STRANGER);
             self.strangers.begun += 1;
         }

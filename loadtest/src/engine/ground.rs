@@ -5,16 +5,14 @@ use std::num::NonZero;
 
 use anyhow::Context as _;
 use farthing_channel::id::{ChannelId, LaneId};
-use farthing_channel::mandate::{MandateTerms, sign_mandates};
+use farthing_channel::mandate::sign_mandates;
 use farthing_channel::sign::{LibSecpKey, Signer as _};
-use farthing_channel::time::UnixSeconds;
 
 use super::args::BenchArgs;
 use super::lane::Lane;
 use super::process::Memory;
 use super::shape::Shape;
-use crate::clock;
-use crate::fleet::{Fleet, FleetDescription, MANDATE_SECONDS};
+use crate::fleet::{Fleet, FleetDescription};
 use crate::site::{Site, SiteFolder, SiteOptions};
 
 /// What each device may owe, base units: more than any run pays.
@@ -121,17 +119,7 @@ fn own(args: &BenchArgs, shape: &Shape) -> anyhow::Result<Ground> {
     let hub_pid = hub_process(&site, args)?;
     let empty_hub = Some(Memory::of(hub_pid)?);
     let keys = derive_keys(&fleet, devices)?;
-    let expiry = UnixSeconds(clock::unix_seconds().saturating_add(MANDATE_SECONDS));
-    let terms: Vec<_> = keys
-        .iter()
-        .map(|key| MandateTerms {
-            device: key.address(),
-            limit: u128::from(LIMIT),
-            expiry,
-            serial: 1,
-            payees: vec![fleet.lane.payee],
-        })
-        .collect();
+    let terms: Vec<_> = keys.iter().map(|key| fleet.terms_of(key.address(), LIMIT)).collect();
     let bundles = sign_mandates(site.payer(&fleet.escrow)?, &fleet.contact.ledger, fleet.escrow, &terms)?;
     let accepted = site.import_bundles(&bundles)?;
     anyhow::ensure!(accepted == u64::try_from(devices)?, "the hub took up {accepted} of {devices} mandates");

@@ -27,6 +27,8 @@ pub struct Member {
     pub peer: Option<Peer>,
     /// How far it has come.
     pub stage: Stage,
+    /// When its present or last attempt to connect began.
+    pub attempt_begun: Option<Instant>,
     /// Its lanes: this many, from this place on.
     pub first_lane: usize,
     /// See `first_lane`.
@@ -55,6 +57,7 @@ impl Member {
         Self {
             peer: None,
             stage: Stage::Absent,
+            attempt_begun: None,
             first_lane,
             lanes,
             asked: 0,

@@ -13,7 +13,7 @@
 //! | [`measure`] | latencies and counters; [`process`] reads those of the system |
 //! | [`run`] | a run from beginning to end; [`storm`] has the profiles in which devices come and go |
 //! | [`side`] | one server with its connections, hub or echo |
-//! | [`result`] | what it came to |
+//! | [`result`] | what it came to; [`page`] shows it with plots |
 //!
 //! A payment is counted when an acknowledgement covers it, and an acknowledgement means that it is durable. In an open loop
 //! latency counts from when the payment was due, not from when there was time to send it.
@@ -26,6 +26,7 @@ pub mod ground;
 pub mod lane;
 pub mod measure;
 pub mod member;
+pub mod page;
 mod paying;
 pub mod process;
 pub mod result;
@@ -69,6 +70,9 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<BenchResult> {
     }
     if let Some(path) = &args.json {
         report::write_json(path, &result)?;
+    }
+    if let Some(path) = &args.html {
+        std::fs::write(path, page::render(&result)).with_context(|| format!("cannot write {}", path.display()))?;
     }
     result.say();
     Ok(result)

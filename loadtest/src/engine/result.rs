@@ -26,6 +26,8 @@ pub struct Period {
     pub payments_per_second: f64,
     /// Microseconds from due (open loop) or sent (closed loop) to acknowledged.
     pub latency: Percentiles,
+    /// The same as a curve: `[nines, microseconds]`, where 2 nines are 99%.
+    pub latency_curve: Vec<[f64; 2]>,
     /// CPU seconds of the hub, where its process is known.
     pub hub_cpu: Option<CpuTime>,
     /// Payments per CPU second of the hub's process.
@@ -90,6 +92,8 @@ pub struct BenchResult {
     /// p99 during the storm as a multiple of the p99 before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99_during_by_before: Option<f64>,
+    /// Attempts to connect that got no answer in time, and were begun anew.
+    pub attempts_given_up: u64,
     /// Lanes of which the hub knew less than it had acknowledged: must be none.
     pub lost: u64,
     /// Refusals by code.
@@ -100,6 +104,9 @@ pub struct BenchResult {
     pub unsent: u64,
     /// Every second of the run.
     pub seconds: Vec<Second>,
+    /// Every second of the echo beside it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub echo_seconds: Vec<Second>,
 }
 
 /// The hub against a bare echo under the same load, medians over the cycles.
@@ -152,12 +159,42 @@ impl BenchResult {
             back_after_seconds: None,
             strangers: None,
             p99_during_by_before: None,
+            attempts_given_up: 0,
             lost: 0,
             refused: BTreeMap::new(),
             dropped: BTreeMap::new(),
             unsent: 0,
             seconds: Vec::new(),
+            echo_seconds: Vec::new(),
         }
+    }
+
+    /// What the run as a whole came to, with labels.
+    #[must_use]
+    pub fn figures(&self) -> Vec<(&'static str, String)> {
+        let bytes = |value: f64| format!("{value:.0}");
+        let ratio = |value: f64| format!("{value:.3}");
+        let per_thread = self.echo.and_then(|echo| echo.per_thread_second);
+        let optional = [
+            ("hub by echo, per second", self.echo.map(|echo| ratio(echo.per_second))),
+            ("hub by echo, per serving CPU second", per_thread.map(ratio)),
+            ("hub memory before, MiB", self.hub_memory_before.map(|memory| mib(memory.resident))),
+            ("hub bytes per connection", self.hub_bytes_per_connection.map(bytes)),
+            ("hub bytes per channel", self.hub_bytes_per_channel.map(bytes)),
+            ("hub restarted after, ms", self.restart_ms.map(grouped)),
+            ("all back after, s", self.back_after_seconds.map(|value| format!("{value:.2}"))),
+            ("strangers let in", self.strangers.map(|strangers| strangers.connected.to_string())),
+            ("p99 during by before", self.p99_during_by_before.map(ratio)),
+        ];
+        let mut figures = vec![
+            ("connections", self.shape.connections.to_string()),
+            ("lanes", self.shape.lanes().to_string()),
+            ("all attached after, ms", grouped(self.gather_ms)),
+        ];
+        figures.extend(optional.into_iter().filter_map(|(label, value)| Some((label, value?))));
+        figures.push(("attempts given up", self.attempts_given_up.to_string()));
+        figures.push(("acknowledged and lost", self.lost.to_string()));
+        figures
     }
 
     /// Says it.
@@ -166,27 +203,9 @@ impl BenchResult {
             say_period(period);
         }
         let mut table = Table::new(["in all", ""]);
-        table.row(["connections".into(), self.shape.connections.to_string()]);
-        table.row(["lanes".into(), self.shape.lanes().to_string()]);
-        table.row(["all attached after, ms".into(), grouped(self.gather_ms)]);
-        let mut optional = |label: &str, value: Option<String>| {
-            if let Some(value) = value {
-                table.row([label.into(), value]);
-            }
-        };
-        let bytes = |value: Option<f64>| value.map(|value| format!("{value:.0}"));
-        let ratio = |value: f64| format!("{value:.3}");
-        optional("hub by echo, per second", self.echo.map(|echo| ratio(echo.per_second)));
-        let per_thread = self.echo.and_then(|echo| echo.per_thread_second);
-        optional("hub by echo, per CPU second", per_thread.map(ratio));
-        optional("hub memory before, MiB", self.hub_memory_before.map(|memory| mib(memory.resident)));
-        optional("hub bytes per connection", bytes(self.hub_bytes_per_connection));
-        optional("hub bytes per channel", bytes(self.hub_bytes_per_channel));
-        optional("hub restarted after, ms", self.restart_ms.map(grouped));
-        optional("all back after, s", self.back_after_seconds.map(|value| format!("{value:.2}")));
-        optional("strangers let in", self.strangers.map(|strangers| strangers.connected.to_string()));
-        optional("p99 during by before", self.p99_during_by_before.map(|value| format!("{value:.2}")));
-        table.row(["acknowledged and lost".into(), self.lost.to_string()]);
+        for (label, value) in self.figures() {
+            table.row([label.to_owned(), value]);
+        }
         print!("{table}");
         for (code, times) in &self.refused {
             println!("  refused {times} times with code {code}");

@@ -15,7 +15,7 @@ use super::result::{BenchResult, Comparison};
 use super::schedule::Schedule;
 use super::shape::{Profile, Shape};
 use super::side::Side;
-use super::stock;
+use super::{stock, storm};
 use crate::clock;
 use crate::echo::{self, EchoProcess};
 use crate::quic::{Client, ClientSettings, Trust, config};
@@ -37,6 +37,9 @@ const DATA_PLANE: &str = "data-plane";
 
 /// Connections of one socket, where the arguments do not say.
 const CONNECTIONS_PER_SOCKET: usize = 25_000;
+
+/// UDP datagrams taken in per turn and socket during a storm, each of which may cost a handshake's mathematics.
+const STORM_DATAGRAMS_PER_TURN: usize = 32;
 
 /// A run under way.
 #[derive(Debug)]
@@ -107,12 +110,16 @@ impl Run {
             Profile::HandshakeStorm => self.handshake_storm()?,
             _ => self.pay()?,
         }
+        self.result.attempts_given_up = self.hub.driver.given_up;
         let measure = &mut self.hub.driver.measure;
         self.result.lost = measure.lost;
         self.result.unsent = measure.unsent;
         self.result.refused = std::mem::take(&mut measure.refused);
         self.result.dropped = std::mem::take(&mut measure.dropped);
         self.result.seconds = std::mem::take(&mut measure.seconds);
+        if let Some(echo) = &mut self.echo {
+            self.result.echo_seconds = std::mem::take(&mut echo.driver.measure.seconds);
+        }
         let intervals = std::mem::take(&mut measure.intervals);
         drop((self.hub, self.echo, self.echo_process));
         self.ground.finish()?;
@@ -186,15 +193,29 @@ fn driver(
         None => (ground.remote, Trust::Pin(ground.fleet.contact.pin), &b"farthing/1"[..]),
     };
     let config = config::client_config(trust, alpn, IDLE_TIMEOUT, keep_alive)?;
+    let is_storm = matches!(args.profile, Profile::ReconnectStorm | Profile::HandshakeStorm);
     let now = clock::now();
-    let client = Client::new(ClientSettings { remote, config, sockets: args.sockets.unwrap_or(sockets) }, now)?;
+    let client = Client::new(
+        ClientSettings { remote, config, sockets: args.sockets.unwrap_or(sockets) + u16::from(is_storm) },
+        now,
+    )?;
     let settings = DriverSettings {
         fleet: ground.fleet.clone(),
         shape: *shape,
         gathering_max: args.gather,
         repeat_after: args.repeat_after,
+        attempt_max: args.storm.attempt_max,
         echo_bytes: echo.map(|_| args.message_bytes),
         stop: Arc::clone(stop),
     };
-    Ok(Driver::new(client, lanes, settings, now))
+    let mut driver = Driver::new(client, lanes, settings, now);
+    if is_storm {
+        // Whoever pays through the storm is measured, and must not wait for the generator's own work on it.
+        driver.client.set_datagrams_per_turn(STORM_DATAGRAMS_PER_TURN);
+        driver.reserved = match args.profile {
+            Profile::ReconnectStorm => storm::honest(args, shape),
+            _ => shape.connections,
+        };
+    }
+    Ok(driver)
 }

@@ -1,5 +1,7 @@
 //! Who pays how: the shapes that profiles stand for.
 
+use std::fmt;
+
 use anyhow::ensure;
 use clap::ValueEnum;
 use serde::Serialize;
@@ -29,6 +31,13 @@ pub enum Profile {
     Idle,
     /// Channels without connections.
     IdleChannels,
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.to_possible_value();
+        f.write_str(name.as_ref().map_or("", |name| name.get_name()))
+    }
 }
 
 /// A profile in numbers.

@@ -126,6 +126,7 @@ fn period(before: &Reading, after: &Reading, latencies: &Latencies, threads: &st
         acknowledged,
         payments_per_second: payments / seconds,
         latency: latencies.percentiles(),
+        latency_curve: latencies.curve(),
         payments_per_hub_cpu_second: hub_cpu.as_ref().and_then(|cpu| per(cpu.process)),
         payments_per_data_plane_second: hub_cpu.as_ref().and_then(|cpu| per(cpu.of_threads(threads))),
         hub_cpu,

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
+use super::args::BenchArgs;
 use super::driver::{Driver, Mode};
 use super::lane::Lane;
 use super::member::Stage;
 use super::process::Memory;
 use super::run::{Run, open};
 use super::schedule::Schedule;
+use super::shape::Shape;
 use crate::clock;
 
 /// How long a storm may last.
@@ -27,7 +29,7 @@ impl Run {
     /// Some pay on while the others vanish and come back.
     pub(super) fn reconnect_storm(&mut self) -> anyhow::Result<()> {
         let all = self.shape.connections;
-        let honest = self.args.storm.honest.min(all.saturating_sub(1)).max(1);
+        let honest = honest(&self.args, &self.shape);
         self.first_payments()?;
         let mode = open(&self.shape, self.honest_rate(honest), honest);
         self.hub.driver.set_mode(mode);
@@ -134,6 +136,11 @@ impl Run {
         self.result.hub_bytes_per_channel = Some(each(empty, Memory::of(pid)?, self.shape.lanes()));
         Ok(())
     }
+}
+
+/// Members of a reconnect storm that go on paying: the first so many.
+pub(super) fn honest(args: &BenchArgs, shape: &Shape) -> usize {
+    args.storm.honest.min(shape.connections.saturating_sub(1)).max(1)
 }
 
 fn each(before: Memory, after: Memory, count: usize) -> f64 {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context as _, bail};
-use farthing_channel::id::keccak256;
+use farthing_channel::id::{Address, keccak256};
 use farthing_channel::sign::LibSecpKey;
 use farthing_client::DeviceKey;
 
@@ -52,6 +52,16 @@ impl FleetSeed {
         }
     }
 
+    /// The address of a device that never signs anything. No key belongs to it, so it costs a hash and no point
+    /// multiplication: what a hub keeps of a million such devices is the same.
+    #[must_use]
+    pub fn silent(&self, name: &str) -> Address {
+        let hash = keccak256(&[DOMAIN, b"/silent/", &self.0, name.as_bytes()]);
+        let mut address = Address::ZERO;
+        address.0.copy_from_slice(&hash[12..]);
+        address
+    }
+
     fn secret(&self, name: &str) -> [u8; 32] {
         keccak256(&[DOMAIN, &self.0, name.as_bytes()])
     }
@@ -90,6 +100,8 @@ mod tests {
         assert_eq!(seed.device("a").unwrap().address(), again.device("a").unwrap().address());
         assert_ne!(seed.device("a").unwrap().address(), seed.device("b").unwrap().address());
         assert_ne!(seed, FleetSeed::random().unwrap());
+        assert_eq!(seed.silent("a"), again.silent("a"));
+        assert_ne!(seed.silent("a"), seed.device("a").unwrap().address());
         assert!(!format!("{seed:?}").contains(&seed.to_hex()));
     }
 }

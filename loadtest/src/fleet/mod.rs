@@ -102,13 +102,19 @@ impl Fleet {
     /// # Errors
     /// As [`FleetSeed::device`].
     pub fn terms(&self, name: &str, limit: u64) -> anyhow::Result<MandateTerms> {
-        Ok(MandateTerms {
-            device: self.seed.device(name)?.address(),
+        Ok(self.terms_of(self.seed.device(name)?.address(), limit))
+    }
+
+    /// The mandate's terms for a device with this address.
+    #[must_use]
+    pub fn terms_of(&self, device: Address, limit: u64) -> MandateTerms {
+        MandateTerms {
+            device,
             limit: u128::from(limit),
             expiry: UnixSeconds(clock::unix_seconds().saturating_add(MANDATE_SECONDS)),
             serial: 1,
             payees: vec![self.lane.payee],
-        })
+        }
     }
 
     /// The SDK's configuration of the device with this name. It brings a mandate over `limit` base units where the

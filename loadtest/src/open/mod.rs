@@ -45,7 +45,7 @@ pub struct OpenArgs {
 pub struct OpenResult {
     /// Channels.
     pub channels: usize,
-    /// Deriving the devices' keys; a real fleet has them.
+    /// Deriving the devices' addresses; a real fleet has them.
     pub derive_ms: u128,
     /// Building and signing the tree of mandates.
     pub sign_ms: u128,
@@ -91,7 +91,7 @@ fn open(folder: &SiteFolder, args: &OpenArgs) -> anyhow::Result<(Site, Fleet, Op
     let deposit = LIMIT.saturating_mul(u64::try_from(SAMPLE)?);
     let fleet = site.open_fleet("metered devices", deposit, &provider, RATING_GROUP)?;
 
-    working.set_message("deriving keys");
+    working.set_message("deriving addresses");
     let (terms, derive) = timed(|| derive(&fleet, args.channels))?;
     working.set_message("signing mandates");
     let payer = site.payer(&fleet.escrow)?.clone();
@@ -132,32 +132,27 @@ fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, Dura
     Ok((done, clock::now().duration_since(begun)))
 }
 
-/// Mandates for all devices, derived on all cores.
+/// The distance between two devices that pay at the end.
+fn distance(channels: usize) -> usize {
+    (channels / SAMPLE).max(1)
+}
+
+/// Mandates for all devices. Only those that pay at the end have keys.
 fn derive(fleet: &Fleet, channels: usize) -> anyhow::Result<Vec<MandateTerms>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = channels.div_ceil(cores).max(1);
-    std::thread::scope(|scope| {
-        let parts = (0..channels).step_by(share).map(|from| {
-            let to = from.saturating_add(share).min(channels);
-            scope.spawn(move || (from..to).map(|place| fleet.terms(&name(place), LIMIT)).collect())
-        });
-        let parts: Vec<_> = parts.collect();
-        let mut terms = Vec::with_capacity(channels);
-        for part in parts {
-            let part: anyhow::Result<Vec<MandateTerms>> =
-                part.join().map_err(|_| anyhow::anyhow!("a thread ended early"))?;
-            terms.extend(part?);
-        }
-        Ok(terms)
-    })
+    let distance = distance(channels);
+    let places = 0..channels;
+    let terms = places.map(|place| match place.is_multiple_of(distance) {
+        true => fleet.terms(&name(place), LIMIT),
+        false => Ok(fleet.terms_of(fleet.seed.silent(&name(place)), LIMIT)),
+    });
+    terms.collect()
 }
 
 /// Lets devices from all over the tree attach and pay.
 async fn pay_some(fleet: &Fleet, args: &OpenArgs) -> anyhow::Result<usize> {
     let connector = fleet.contact.connector(DEADLINE)?;
-    let distance = (args.channels / SAMPLE).max(1);
     let recruits: Vec<_> = (0..args.channels)
-        .step_by(distance)
+        .step_by(distance(args.channels))
         .take(SAMPLE)
         .map(|place| Recruit { name: name(place), limit: LIMIT, mode: PayMode::Voucher })
         .collect();
@@ -173,7 +168,7 @@ fn say(result: &OpenResult) {
     let mut table = Table::new(["channels", &grouped(u128::try_from(result.channels).unwrap_or(u128::MAX))]);
     let ms = |label: &str, time: u128| [format!("{label}, ms"), grouped(time)];
     let mib = |label: &str, bytes: u64| [format!("{label}, MiB"), grouped(u128::from(bytes >> 20))];
-    table.row(ms("keys derived", result.derive_ms));
+    table.row(ms("addresses derived", result.derive_ms));
     table.row(ms("mandates signed", result.sign_ms));
     table.row(ms("mandates imported", result.import_ms));
     table.row(mib("hub memory, imported", result.resident_bytes_imported));

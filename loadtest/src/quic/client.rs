@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,9 @@ use quinn_proto::{ClientConfig, Endpoint, StreamId, VarInt};
 use super::config::endpoint_config;
 use super::connection::{Connection, Event};
 use super::timers::{Deadline, Timers};
+
+/// UDP datagrams taken in per turn and socket, unless a shorter turn is asked for.
+const DATAGRAMS_PER_TURN: usize = 1024;
 
 /// A connection of this client. A slot is used again, under another generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +87,7 @@ pub struct Client {
     pub(super) scratch: Vec<u8>,
     pub(super) now: Instant,
     pub(super) traffic: Traffic,
+    pub(super) datagrams_per_turn: usize,
     pub(super) live: usize,
 }
 
@@ -137,6 +142,7 @@ impl Client {
             scratch: Vec::new(),
             now,
             traffic: Traffic::default(),
+            datagrams_per_turn: DATAGRAMS_PER_TURN,
             live: 0,
         })
     }
@@ -160,13 +166,19 @@ impl Client {
         connections.map(|connection| connection.quic.stats().path.lost_packets).sum()
     }
 
-    /// Begins a connection.
+    /// Takes in at most this many UDP datagrams per turn and socket, so that a turn stays short.
+    pub fn set_datagrams_per_turn(&mut self, most: usize) {
+        self.datagrams_per_turn = most.max(1);
+    }
+
+    /// Begins a connection on one of these sockets, each in its turn.
     ///
     /// # Errors
     /// Where the settings allow none.
-    pub fn connect(&mut self) -> anyhow::Result<Peer> {
-        let face_number = self.next_face % self.faces.len();
-        self.next_face += 1;
+    pub fn connect(&mut self, sockets: Range<usize>) -> anyhow::Result<Peer> {
+        let sockets = sockets.start.min(self.faces.len() - 1)..sockets.end.min(self.faces.len());
+        let face_number = sockets.start + self.next_face % sockets.len().max(1);
+        self.next_face = self.next_face.wrapping_add(1);
         let face = &mut self.faces[face_number];
         let (handle, quic) = face.endpoint.connect(self.now, self.config.clone(), self.remote, "hub")?;
         let slot = self.free.pop().unwrap_or(u32::try_from(self.slots.len())?);

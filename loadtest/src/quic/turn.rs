@@ -9,9 +9,6 @@ use quinn_proto::DatagramEvent;
 use super::client::{Client, Face, Traffic, index, is_armed};
 use super::timers::Deadline;
 
-/// UDP datagrams taken in per turn and socket.
-const DATAGRAMS_PER_TURN_MAX: usize = 1024;
-
 /// Packets one connection may send per turn beside those sent at once.
 const PACKETS_PER_FLUSH_MAX: usize = 16;
 
@@ -24,7 +21,7 @@ impl Client {
         self.now = now;
         for number in 0..self.faces.len() {
             let mut taken = 0;
-            while self.faces[number].readable && taken < DATAGRAMS_PER_TURN_MAX {
+            while self.faces[number].readable && taken < self.datagrams_per_turn {
                 let face = &mut self.faces[number];
                 match face.inbox.receive(&face.socket) {
                     Ok(()) => {

@@ -13,6 +13,10 @@ const LONGEST_US: u64 = 3_600_000_000;
 /// Steps per halving of the distance to 100% in the written table; what the usual plotters expect.
 const STEPS_PER_HALF_DISTANCE: u32 = 5;
 
+/// Percentiles of a curve: up to 99.9999%, eight for each further nine.
+const NINES_MAX: u32 = 6;
+const STEPS_PER_NINE: u32 = 8;
+
 /// Latencies from one microsecond to an hour, with three significant digits.
 #[derive(Debug, Clone)]
 pub struct Latencies(Histogram<u64>);
@@ -74,6 +78,17 @@ impl Latencies {
         }
     }
 
+    /// The latency at some percentiles, as `[nines, microseconds]`: 1 is 90%, 2 is 99%, 3 is 99.9%, as far as there are
+    /// enough latencies to tell.
+    #[must_use]
+    pub fn curve(&self) -> Vec<[f64; 2]> {
+        let count = u32::try_from(self.0.len()).map_or(f64::from(u32::MAX), f64::from);
+        let steps = (0..=NINES_MAX * STEPS_PER_NINE).map(|step| f64::from(step) / f64::from(STEPS_PER_NINE));
+        let told = steps.take_while(|nines| 10_f64.powf(*nines) <= count);
+        let at = |nines: f64| self.0.value_at_quantile(1.0 - 10_f64.powf(-nines));
+        told.map(|nines| [nines, u32::try_from(at(nines)).map_or(f64::from(u32::MAX), f64::from)]).collect()
+    }
+
     /// The histogram itself.
     #[must_use]
     pub fn histogram(&self) -> &Histogram<u64> {
@@ -119,6 +134,9 @@ mod tests {
         assert_eq!(told.count, 101);
         assert!((50_900..=51_100).contains(&told.p50_us), "{told:?}");
         assert!(told.max_us >= LONGEST_US, "{told:?}");
+        let curve = all.curve();
+        assert_eq!(curve.last().map(|[nines, _]| *nines), Some(2.0));
+        assert!(curve.is_sorted_by(|[_, one], [_, other]| one <= other), "{curve:?}");
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ack.hgrm");
         all.write(&path).unwrap();

@@ -3,12 +3,14 @@
 mod histogram;
 mod interval_log;
 mod json;
+mod plot;
 mod progress;
 mod table;
 
 pub use histogram::{Latencies, Percentiles};
 pub use interval_log::write_interval_log;
 pub use json::write_json;
+pub use plot::{Plot, Scale, Series};
 pub use progress::{bar, spinner};
 pub use table::Table;
 pub(crate) use table::grouped;

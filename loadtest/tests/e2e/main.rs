@@ -1,6 +1,7 @@
 //! Whole sites of real processes: hub, ledger, finance, devices, providers.
 #![allow(clippy::unwrap_used)]
 
+mod bench;
 mod commands;
 mod crashes;
 mod damage;

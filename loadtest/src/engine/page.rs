@@ -1,0 +1,187 @@
+//! A run as one HTML page that needs nothing else.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::measure::Second;
+use super::result::{BenchResult, Period};
+use crate::report::{Plot, Scale, Series, grouped};
+
+const STYLE: &str = include_str!("page.css");
+
+/// Marks of the percentile axis: the number of nines.
+const NINES: [(f64, &str); 7] =
+    [(0.0, "0%"), (1.0, "90%"), (2.0, "99%"), (3.0, "99.9%"), (4.0, "99.99%"), (5.0, "99.999%"), (6.0, "99.9999%")];
+
+/// The page.
+#[must_use]
+pub fn render(result: &BenchResult) -> String {
+    let shape = &result.shape;
+    let title = format!("Farthing under load: {}", result.profile);
+    let loop_kind = result.rate.map_or("closed loop".to_owned(), |rate| format!("open loop, {rate:.0} payments/s"));
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { (title) }
+                p {
+                    (grouped_usize(shape.connections)) " connections, " (grouped_usize(shape.lanes())) " lanes, "
+                    (loop_kind) @if result.pinned { ", a core each for data plane and generator" }
+                    ". Every acknowledgement is durable."
+                }
+                (extras(result))
+                (periods(&result.periods))
+                (throughput(result))
+                (latency_over_time(result))
+                (percentiles(&result.periods))
+                (troubles(result))
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn grouped_usize(number: usize) -> String {
+    grouped(u128::try_from(number).unwrap_or(u128::MAX))
+}
+
+fn extras(result: &BenchResult) -> Markup {
+    let figures = result.figures();
+    html! {
+        dl {
+            @for (label, value) in figures { div { dt { (label) } dd { (value) } } }
+        }
+    }
+}
+
+fn periods(periods: &[Period]) -> Markup {
+    html! {
+        table {
+            thead {
+                tr {
+                    th { "period" } th { "payments/s" } th { "per process CPU s" } th { "per serving CPU s" }
+                    th { "p50 µs" } th { "p90" } th { "p99" } th { "p99.9" } th { "max" }
+                    th { "bytes per payment" } th { "packets per payment" } th { "generator busy" }
+                }
+            }
+            tbody {
+                @for period in periods {
+                    @let latency = &period.latency;
+                    tr {
+                        th { (period.server) ", " (period.name) }
+                        td { (rounded(Some(period.payments_per_second))) }
+                        td { (rounded(period.payments_per_hub_cpu_second)) }
+                        td { (rounded(period.payments_per_data_plane_second)) }
+                        @for us in [latency.p50_us, latency.p90_us, latency.p99_us, latency.p999_us, latency.max_us] {
+                            td { (grouped(us.into())) }
+                        }
+                        td { (format!("{:.1} + {:.1}", period.bytes_to_hub, period.bytes_from_hub)) }
+                        td { (format!("{:.2} + {:.2}", period.packets_to_hub, period.packets_from_hub)) }
+                        td { (format!("{:.0}%", period.generator_busy * 100.0)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn rounded(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.0}"))
+}
+
+fn at(second: &Second) -> f64 {
+    std::time::Duration::from_millis(second.at_ms).as_secs_f64()
+}
+
+/// The seconds of each server, with its name.
+fn sides(result: &BenchResult) -> impl Iterator<Item = (&'static str, &[Second])> {
+    let echo = (!result.echo_seconds.is_empty()).then_some(("echo", result.echo_seconds.as_slice()));
+    [("hub", result.seconds.as_slice())].into_iter().chain(echo)
+}
+
+/// Where something was measured of the hub.
+fn bands(seconds: &[Second]) -> Vec<(f64, f64)> {
+    seconds.iter().filter(|second| second.measured).map(|second| (at(second), at(second) + 1.0)).collect()
+}
+
+fn float(number: u64) -> f64 {
+    super::side::float(number)
+}
+
+fn throughput(result: &BenchResult) -> Markup {
+    let series = sides(result).map(|(name, seconds)| Series {
+        name: name.to_owned(),
+        points: seconds.iter().map(|second| (at(second), float(second.acknowledged))).collect(),
+    });
+    let plot = Plot {
+        title: "Payments acknowledged per second".to_owned(),
+        x_label: "seconds",
+        y_label: "payments/s",
+        y_scale: Scale::Linear,
+        x_marks: Vec::new(),
+        bands: bands(&result.seconds),
+        series: series.collect(),
+    };
+    plot.draw()
+}
+
+fn latency_over_time(result: &BenchResult) -> Markup {
+    let paid: Vec<&Second> = result.seconds.iter().filter(|second| second.acknowledged > 0).collect();
+    let line = |name: &str, value: fn(&Second) -> u64| Series {
+        name: name.to_owned(),
+        points: paid.iter().map(|second| (at(second), float(value(second)))).collect(),
+    };
+    let plot = Plot {
+        title: "Latency of the hub's acknowledgements".to_owned(),
+        x_label: "seconds",
+        y_label: "µs",
+        y_scale: Scale::Logarithmic,
+        x_marks: Vec::new(),
+        bands: bands(&result.seconds),
+        series: vec![
+            line("p50", |second| second.p50_us),
+            line("p99", |second| second.p99_us),
+            line("max", |second| second.max_us),
+        ],
+    };
+    plot.draw()
+}
+
+fn percentiles(periods: &[Period]) -> Markup {
+    let series: Vec<Series> = periods
+        .iter()
+        .map(|period| Series {
+            name: format!("{}, {}", period.server, period.name),
+            points: period.latency_curve.iter().map(|[nines, us]| (*nines, *us)).collect(),
+        })
+        .collect();
+    let most = series.iter().flat_map(|series| &series.points).map(|(nines, _)| *nines).fold(1.0, f64::max);
+    let marks = NINES.iter().filter(|(nines, _)| *nines <= most).map(|(nines, label)| (*nines, (*label).to_owned()));
+    let plot = Plot {
+        title: "Latency by percentile".to_owned(),
+        x_label: "payments that were as fast or faster",
+        y_label: "µs",
+        y_scale: Scale::Logarithmic,
+        x_marks: marks.collect(),
+        bands: Vec::new(),
+        series,
+    };
+    plot.draw()
+}
+
+fn troubles(result: &BenchResult) -> Markup {
+    html! {
+        @if !result.refused.is_empty() || !result.dropped.is_empty() {
+            h2 { "Refusals and ended connections" }
+            ul {
+                @for (code, times) in &result.refused { li { (times) " payments refused with code " (code) } }
+                @for (reason, times) in &result.dropped { li { (times) " connections: " (reason) } }
+            }
+        }
+    }
+}
