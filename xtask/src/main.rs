@@ -1,5 +1,5 @@
 //! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask compare`,
-//! `cargo xtask instructions`.
+//! `cargo xtask instructions`, `cargo xtask growth`.
 //!
 //! Everything a command needs beyond the Rust toolchain, a C compiler, Python and apt it fetches itself,
 //! into `target/tools`, at pinned versions.
@@ -9,6 +9,8 @@
 mod clock;
 mod compare;
 mod demo;
+mod generator;
+mod growth;
 mod instructions;
 mod process;
 mod service;
@@ -32,6 +34,7 @@ Commands:
                                     run the hub and its peers side by side, and print the ratios
   instructions [--bless] [--json FILE]
                                     count instructions and allocations per payment, against the baseline
+  growth FOLDER [--quick]           measure how cost grows with connections and channels; table and plot
   help                              show this text
 ";
 
@@ -57,6 +60,7 @@ fn run(command: &str, args: &[String]) -> Result<ExitCode, Failure> {
         "test" => steps::run(&workspace, args),
         "compare" => compare::run(&workspace, args),
         "instructions" => instructions::run(&workspace, args),
+        "growth" => growth::run(&workspace, args),
         "fuzz" => steps::fuzz::run_long(&workspace, args),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

@@ -1,23 +1,12 @@
-//! The load generator with a hub, or a bare echo of the same message sizes, behind it.
-
-use std::path::PathBuf;
-use std::process::Command;
+//! What the load generator is told for each shape, for the hub and for the bare echo beside it.
 
 use serde_json::Value;
 
-use crate::process::{self, Failure};
-use crate::workspace::Workspace;
+use crate::generator::{Generator, number};
+use crate::process::Failure;
 
 /// A generator that is busier than this may be the bottleneck itself.
 const GENERATOR_BUSY_MAX: f64 = 0.97;
-
-/// What answers the generator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Server {
-    Hub,
-    /// quinn-proto with sendmmsg and nothing behind it.
-    Echo,
-}
 
 /// How the generator pays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +18,7 @@ pub(super) enum Profile {
 }
 
 impl Profile {
-    /// What the generator is told. As many connections as the peers of the shape have, and one message under way on each
-    /// where the peers have one.
+    /// As many connections as the peers of the shape have, and one message under way on each where the peers have one.
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Tick => &["tick", "--connections", "1000", "--in-flight", "1"],
@@ -41,42 +29,57 @@ impl Profile {
     }
 }
 
-/// The load generator, built.
-#[derive(Debug)]
-pub(super) struct Generator {
-    program: PathBuf,
+/// What one run came to, payments or messages per second.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rates {
+    pub(super) hub: f64,
+    /// Of the bare echo, where one ran in turn with the hub.
+    pub(super) echo: Option<f64>,
 }
 
-impl Generator {
-    pub(super) fn build(workspace: &Workspace) -> Result<Self, Failure> {
-        let packages = ["-p", "farthing-hub", "-p", "farthing-settlement", "-p", "farthing-loadtest"];
-        let build = ["build", "--release", "--locked"];
-        process::run(&mut workspace.cargo(build.into_iter().chain(packages)))?;
-        Ok(Self { program: workspace.target().join("release").join("farthing-loadtest") })
-    }
+/// The size of a tick on an open lane, and of its acknowledgement: what the echo is sent and answers.
+const TICK_BYTES: &str = "44";
+const ACKNOWLEDGEMENT_BYTES: &str = "25";
 
-    /// Payments acknowledged, or messages echoed, per second. The generator makes the site, starts the server on the
-    /// first core, runs on the second, and checks that every total adds up.
-    pub(super) fn rate(&self, server: Server, profile: Profile, seconds: u32) -> Result<f64, Failure> {
-        let folder = tempfile::tempdir()?;
-        let file = folder.path().join("result.json");
-        let mut command = Command::new(&self.program);
-        command.args(["bench", "--pin", "--duration", &seconds.to_string(), "--profile"]).args(profile.arguments());
-        if server == Server::Echo {
-            command.arg("--echo");
-        }
-        command.arg("--json").arg(&file);
-        process::quietly(&mut command)?;
-        let result: Value = serde_json::from_slice(&std::fs::read(&file)?)
-            .map_err(|error| Failure::new(format!("{}: {error}", process::line(&command))))?;
-        if result["lost"].as_u64().is_some_and(|lost| lost > 0) {
-            return Err(Failure::new(format!("{}: acknowledged payments were lost", process::line(&command))));
-        }
-        let period = &result["periods"][0];
-        if let Some(busy) = period["generator_busy"].as_f64().filter(|busy| *busy > GENERATOR_BUSY_MAX) {
-            eprintln!("the generator was busy for {:.0}% of the time: it may be what was measured", busy * 100.0);
-        }
-        let rate = period["payments_per_second"].as_f64();
-        rate.ok_or_else(|| Failure::new(format!("{} tells no rate: {result}", process::line(&command))))
+/// One run. The servers have the first core and the generator the second; hub and echo take turns within it.
+pub(super) fn rates(generator: &Generator, profile: Profile, seconds: u32) -> Result<Rates, Failure> {
+    let seconds = seconds.to_string();
+    let mut arguments = vec!["--pin", "--duration", &seconds, "--profile"];
+    arguments.extend(profile.arguments());
+    let with_echo = profile == Profile::Tick;
+    if with_echo {
+        arguments.extend(["--echo", "--message-bytes", TICK_BYTES, "--answer-bytes", ACKNOWLEDGEMENT_BYTES]);
+    }
+    let result = generator.bench(&arguments)?;
+    let echo = with_echo.then(|| rate(&result, "echo")).transpose()?;
+    Ok(Rates { hub: rate(&result, "hub")?, echo })
+}
+
+/// The rate of a server's measured period.
+fn rate(result: &Value, server: &str) -> Result<f64, Failure> {
+    // A result that names no server knows of none but the hub.
+    let is_of = |period: &&Value| period["server"].as_str().unwrap_or("hub") == server;
+    let period = result["periods"].as_array().and_then(|periods| periods.iter().find(is_of));
+    let period = period.ok_or_else(|| Failure::new(format!("the load generator tells no period of the {server}")))?;
+    let busy = number(period, "/generator_busy")?;
+    if busy > GENERATOR_BUSY_MAX {
+        eprintln!("the generator was busy for {:.0}% of the time: it may be what was measured", busy * 100.0);
+    }
+    number(period, "/payments_per_second")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_are_told_apart_by_their_server() {
+        let result = serde_json::json!({ "periods": [
+            { "server": "hub", "generator_busy": 0.5, "payments_per_second": 2.0 },
+            { "server": "echo", "generator_busy": 0.5, "payments_per_second": 4.0 },
+        ]});
+        assert!((rate(&result, "hub").unwrap() - 2.0).abs() < f64::EPSILON);
+        assert!((rate(&result, "echo").unwrap() - 4.0).abs() < f64::EPSILON);
+        assert!(rate(&serde_json::json!({ "periods": [] }), "hub").is_err());
     }
 }

@@ -3,10 +3,11 @@
 use std::cell::OnceCell;
 
 use super::ecdsa::Ecdsa;
-use super::generator::Generator;
+use super::generator;
 use super::postgres::{Postgres, Statement};
 use super::redis::{Load, Redis};
 use super::shapes::Contender;
+use crate::generator::Generator;
 use crate::process::Failure;
 use crate::workspace::Workspace;
 
@@ -33,6 +34,8 @@ pub(super) struct Lab<'a> {
     postgres: OnceCell<Postgres>,
     generator: OnceCell<Generator>,
     ecdsa: OnceCell<Ecdsa>,
+    /// What the echo did beside the hub's last run.
+    echo: Option<f64>,
 }
 
 impl<'a> Lab<'a> {
@@ -44,6 +47,7 @@ impl<'a> Lab<'a> {
             postgres: OnceCell::new(),
             generator: OnceCell::new(),
             ecdsa: OnceCell::new(),
+            echo: None,
         })
     }
 
@@ -51,10 +55,13 @@ impl<'a> Lab<'a> {
     pub(super) fn measure(&mut self, contender: &Contender) -> Result<f64, Failure> {
         let workspace = self.workspace;
         match *contender {
-            Contender::Quic(server, profile) => {
+            Contender::Hub(profile) => {
                 let generator = started(&self.generator, || Generator::build(workspace))?;
-                generator.rate(server, profile, self.effort.seconds)
+                let rates = generator::rates(generator, profile, self.effort.seconds)?;
+                self.echo = rates.echo;
+                Ok(rates.hub)
             }
+            Contender::Echo => self.echo.ok_or_else(|| Failure::new("no echo ran beside the hub")),
             Contender::Redis(load) => {
                 let redis = started(&self.redis, || Redis::start(workspace))?;
                 redis.debits_per_s(load, self.debits(load))

@@ -1,7 +1,7 @@
 //! What is compared with what.
 
 use super::ecdsa::Kind;
-use super::generator::{Profile, Server};
+use super::generator::Profile;
 use super::postgres::Statement;
 use super::redis::Load;
 
@@ -24,8 +24,10 @@ pub(super) struct Peer {
 /// Something with a rate.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Contender {
-    /// A server behind the load generator.
-    Quic(Server, Profile),
+    /// The hub behind the load generator.
+    Hub(Profile),
+    /// quinn-proto with sendmmsg and nothing behind it, in the same run as the hub just before.
+    Echo,
     Redis(Load),
     Postgres(Statement),
     Ecdsa(Kind),
@@ -45,9 +47,9 @@ pub(super) const SHAPES: &[Shape] = &[
     Shape {
         name: "tick",
         about: "one tick per packet, 1,000 connections",
-        hub: Contender::Quic(Server::Hub, Profile::Tick),
+        hub: Contender::Hub(Profile::Tick),
         peers: &[
-            Peer { name: "quinn-proto echo, sendmmsg", contender: Contender::Quic(Server::Echo, Profile::Tick) },
+            Peer { name: "quinn-proto echo, sendmmsg", contender: Contender::Echo },
             Peer { name: "Redis Lua debit, AOF always, one per request", contender: Contender::Redis(REDIS_SINGLE) },
             Peer { name: "PostgreSQL UPDATE, one row", contender: Contender::Postgres(Statement::One) },
         ],
@@ -55,7 +57,7 @@ pub(super) const SHAPES: &[Shape] = &[
     Shape {
         name: "batch",
         about: "gateway batches: 16 or more ticks of distinct lanes per packet",
-        hub: Contender::Quic(Server::Hub, Profile::Batch),
+        hub: Contender::Hub(Profile::Batch),
         peers: &[
             Peer { name: "Redis Lua debit, AOF always, pipelined 64", contender: Contender::Redis(REDIS_PIPELINED) },
             Peer { name: "PostgreSQL UPDATE, 1,000 rows", contender: Contender::Postgres(Statement::Batch) },
@@ -68,13 +70,13 @@ pub(super) const SHAPES: &[Shape] = &[
     Shape {
         name: "stream",
         about: "ticks back to back over 100 or more distinct lanes, cumulative acknowledgements",
-        hub: Contender::Quic(Server::Hub, Profile::Stream),
+        hub: Contender::Hub(Profile::Stream),
         peers: &[],
     },
     Shape {
         name: "voucher",
         about: "8 or more vouchers per packet, known keys",
-        hub: Contender::Quic(Server::Hub, Profile::Voucher),
+        hub: Contender::Hub(Profile::Voucher),
         peers: &[
             Peer { name: "libsecp256k1 verify, one core", contender: Contender::Ecdsa(Kind::Verify) },
             Peer { name: "libsecp256k1 recover, one core", contender: Contender::Ecdsa(Kind::Recover) },

@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("farthing-cells", &[]),
     ("farthing-hub", &["farthing-cells", "farthing-channel", "farthing-ledger", "farthing-udp"]),
     ("farthing-loadtest", &["farthing-channel", "farthing-client", "farthing-udp"]),
-    ("farthing-benches", &["farthing-channel", "farthing-hub", "farthing-udp"]),
+    ("farthing-benches", &["farthing-cells", "farthing-channel", "farthing-hub"]),
     ("xtask", &[]),
 ];
 
