@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::id::{LaneId, Preimage};
+use crate::wire::put_uint;
 
 /// The longest encoding of a [`Record::Tick`](super::Record::Tick).
 pub const TICK_RECORD_BYTES_MAX: usize = 1 + 1 + 1 + (1 + 34) + (1 + 9) + (1 + 3) + (1 + 34);
@@ -17,26 +18,6 @@ pub fn encode_tick(lane: &LaneId, anchor: u64, index: u16, link: &Preimage, out:
     put_uint(u64::from(index), out);
     out.extend_from_slice(&[0x03, 0x58, 0x20]);
     out.extend_from_slice(&link.0);
-}
-
-fn put_uint(value: u64, out: &mut Vec<u8>) {
-    let bytes = value.to_be_bytes();
-    match value {
-        0..=0x17 => out.push(bytes[7]),
-        0x18..=0xff => out.extend_from_slice(&[0x18, bytes[7]]),
-        0x100..=0xffff => {
-            out.push(0x19);
-            out.extend_from_slice(&bytes[6..]);
-        }
-        0x1_0000..=0xffff_ffff => {
-            out.push(0x1a);
-            out.extend_from_slice(&bytes[4..]);
-        }
-        _ => {
-            out.push(0x1b);
-            out.extend_from_slice(&bytes);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,11 +4,15 @@
 //! acknowledgements travel in QUIC datagrams, any number of messages one after another; control messages in frames on
 //! bidirectional streams, each a 16-bit big-endian length and one message. Codes and keys are append-only.
 
+mod acknowledgement;
 mod control;
 mod payment;
 mod provider;
 mod tick;
 
+pub(crate) use acknowledgement::put_uint;
+
+pub use acknowledgement::encode_acknowledged;
 pub use control::{Attached, ClosedLane, Hello, LaneOffer, LaneView, Request, Response, Role, SignedReceipt};
 pub use payment::{Answer, Grant, LaneRef, Payment, Payments, Reason};
 pub use provider::{Notice, ServiceMessage, SignedReport};

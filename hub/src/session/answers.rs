@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use farthing_channel::codec::encode_into;
-use farthing_channel::wire::Answer;
+use farthing_channel::wire::{Answer, LaneRef, encode_acknowledged};
 
 use super::outbox::{Recipient, Reply};
 use crate::transport::{Io, Unsent};
@@ -31,6 +31,13 @@ impl Answers {
     pub(super) fn add(&mut self, to: Recipient, answer: &Answer) {
         let start = self.bytes.len();
         encode_into(answer, &mut self.bytes);
+        self.messages.push(Message { to, start, end: self.bytes.len() });
+    }
+
+    /// Adds an acknowledgement without a grant.
+    pub(super) fn acknowledge(&mut self, to: Recipient, lane: &LaneRef, authorised: u64, anchor: Option<(u64, u16)>) {
+        let start = self.bytes.len();
+        encode_acknowledged(lane, authorised, anchor, &mut self.bytes);
         self.messages.push(Message { to, start, end: self.bytes.len() });
     }
 

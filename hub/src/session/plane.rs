@@ -240,26 +240,25 @@ impl DataPlane {
         let Some(state) = self.connections.get_mut(&to.connection) else {
             return;
         };
+        // Where units are base units, their number says nothing that the total does not.
+        let says_something = lane.has_tariff() || grant.final_unit || !grant.reasons.is_empty() || grant.pace_ms > 0;
         let grant = state.opened_mut(named).and_then(|open| {
-            let changed = open.granted.as_ref() != Some(&grant);
-            changed.then(|| {
-                open.granted = Some(grant.clone());
+            let is_news = match &open.granted {
+                Some(told) => *told != grant,
+                None => says_something,
+            };
+            is_news.then(|| {
+                open.granted = says_something.then(|| grant.clone());
                 grant
             })
         });
-        // Where units are base units, their number says nothing that the total does not.
-        let untariffed = lane.tariff().entry.is_none();
-        let grant =
-            grant.filter(|grant| !untariffed || grant.final_unit || !grant.reasons.is_empty() || grant.pace_ms > 0);
         self.tally.acknowledged += 1;
-        let answer = Answer::Acknowledged {
-            lane: *named,
-            authorised: *authorised,
-            anchor: anchor.map(|(tag, _)| tag),
-            index: anchor.map(|(_, index)| index),
-            grant,
+        let Some(grant) = grant else {
+            return self.answers.acknowledge(*to, named, *authorised, *anchor);
         };
-        self.answers.add(*to, &answer);
+        let (tag, index) = (anchor.map(|(tag, _)| tag), anchor.map(|(_, index)| index));
+        let (lane, authorised, grant) = (*named, *authorised, Some(grant));
+        self.answers.add(*to, &Answer::Acknowledged { lane, authorised, anchor: tag, index, grant });
     }
 
     /// Brings the shared counters up to date.

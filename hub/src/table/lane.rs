@@ -87,6 +87,11 @@ impl Lane {
         self.rating_group
     }
 
+    /// Whether a price is in force; units are base units otherwise.
+    pub fn has_tariff(&self) -> bool {
+        self.tariff.load().entry.is_some()
+    }
+
     /// The price in force.
     pub fn tariff(&self) -> Arc<LaneTariff> {
         self.tariff.load_full()
