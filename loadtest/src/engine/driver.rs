@@ -207,6 +207,7 @@ impl Driver {
     /// # Errors
     /// Where the system fails, or somebody wants it to stop.
     pub fn run(&mut self, end: Instant, mut done: impl FnMut(&Self) -> bool) -> anyhow::Result<bool> {
+        self.measure.resume(clock::now());
         loop {
             ensure!(!self.stop.load(Ordering::Relaxed), "stopped");
             let now = self.turn(end)?;

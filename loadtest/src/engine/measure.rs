@@ -12,6 +12,8 @@ use crate::report::Latencies;
 pub struct Second {
     /// Milliseconds since the run's clock began.
     pub at_ms: u64,
+    /// How long it was, milliseconds: shorter where a measured period began or ended within it.
+    pub length_ms: u64,
     /// Payments acknowledged in it.
     pub acknowledged: u64,
     /// Half of them were as fast or faster, microseconds.
@@ -29,6 +31,8 @@ pub struct Second {
 pub struct Measure {
     begun: Instant,
     recording: bool,
+    /// Nothing was done since the last second was closed.
+    paused: bool,
     /// Payments acknowledged since the beginning.
     pub acknowledged: u64,
     /// Latencies of the measured period.
@@ -58,6 +62,7 @@ impl Measure {
         Self {
             begun: now,
             recording: false,
+            paused: false,
             acknowledged: 0,
             latencies: Latencies::default(),
             interval: Latencies::default(),
@@ -92,6 +97,19 @@ impl Measure {
         self.interval.record_many(now.saturating_duration_since(due), count);
     }
 
+    /// Ends the present second; the time until [`resume`](Self::resume) is no part of any.
+    pub fn pause(&mut self, now: Instant) {
+        self.close_second(now);
+        self.paused = true;
+    }
+
+    /// Goes on at `now`, if it was paused.
+    pub fn resume(&mut self, now: Instant) {
+        if std::mem::take(&mut self.paused) {
+            self.interval_begun = now;
+        }
+    }
+
     /// Ends the present second, if it is over. Returns it then.
     pub fn tick(&mut self, now: Instant) -> Option<Second> {
         if now.saturating_duration_since(self.interval_begun) < Duration::from_secs(1) {
@@ -111,6 +129,7 @@ impl Measure {
         }
         let second = Second {
             at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX),
+            length_ms: u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
             acknowledged: told.count,
             p50_us: told.p50_us,
             p99_us: told.p99_us,
@@ -145,6 +164,10 @@ mod tests {
         let told = measure.record_to(at(1800)).percentiles();
         measure.covered(at(1800), at(1900), 9);
         assert_eq!((told.count, measure.acknowledged, measure.intervals.len()), (5, 19, 2));
+        measure.pause(at(2000));
+        measure.resume(at(9000));
+        let second = measure.tick(at(10_000)).unwrap();
+        assert_eq!((second.at_ms, second.length_ms, second.acknowledged), (9000, 1000, 0));
         assert!((199_000..=201_000).contains(&told.max_us), "{told:?}");
     }
 }

@@ -11,7 +11,7 @@
 //! | [`driver`] | the loop; [`gather`] has its connecting and attaching, [`paying`] its payments, [`echoing`] what stands for them at an echo |
 //! | [`schedule`] | due times of an open loop |
 //! | [`measure`] | latencies and counters; [`process`] reads those of the system |
-//! | [`run`] | a run from beginning to end; [`storm`] has the profiles in which devices come and go |
+//! | [`mod@run`] | a run from beginning to end; [`storm`] has the profiles in which devices come and go |
 //! | [`side`] | one server with its connections, hub or echo |
 //! | [`result`] | what it came to; [`page`] shows it with plots |
 //!

@@ -12,6 +12,12 @@ const STYLE: &str = include_str!("page.css");
 const NINES: [(f64, &str); 7] =
     [(0.0, "0%"), (1.0, "90%"), (2.0, "99%"), (3.0, "99.9%"), (4.0, "99.99%"), (5.0, "99.999%"), (6.0, "99.9999%")];
 
+/// Shorter stretches tell no rate.
+const LENGTH_MS_MIN: u64 = 200;
+
+/// A line is broken where nobody counted for longer than this.
+const GAP_SECONDS: f64 = 1.5;
+
 /// The page.
 #[must_use]
 pub fn render(result: &BenchResult) -> String {
@@ -104,9 +110,32 @@ fn sides(result: &BenchResult) -> impl Iterator<Item = (&'static str, &[Second])
     [("hub", result.seconds.as_slice())].into_iter().chain(echo)
 }
 
+fn length(second: &Second) -> f64 {
+    std::time::Duration::from_millis(second.length_ms).as_secs_f64()
+}
+
 /// Where something was measured of the hub.
 fn bands(seconds: &[Second]) -> Vec<(f64, f64)> {
-    seconds.iter().filter(|second| second.measured).map(|second| (at(second), at(second) + 1.0)).collect()
+    seconds.iter().filter(|second| second.measured).map(|second| (at(second), at(second) + length(second))).collect()
+}
+
+/// Seconds long enough to tell a rate from.
+fn whole(seconds: &[Second]) -> impl Iterator<Item = &Second> {
+    seconds.iter().filter(|second| second.length_ms >= LENGTH_MS_MIN)
+}
+
+/// Points of a line, which is broken where nobody counted.
+fn points<'a>(seconds: impl Iterator<Item = &'a Second>, value: impl Fn(&Second) -> f64) -> Vec<(f64, f64)> {
+    let mut points = Vec::new();
+    let mut end: Option<f64> = None;
+    for second in seconds {
+        if let Some(end) = end.filter(|end| at(second) - end > GAP_SECONDS) {
+            points.push((end, f64::NAN));
+        }
+        points.push((at(second) + length(second) / 2.0, value(second)));
+        end = Some(at(second) + length(second));
+    }
+    points
 }
 
 fn float(number: u64) -> f64 {
@@ -116,7 +145,7 @@ fn float(number: u64) -> f64 {
 fn throughput(result: &BenchResult) -> Markup {
     let series = sides(result).map(|(name, seconds)| Series {
         name: name.to_owned(),
-        points: seconds.iter().map(|second| (at(second), float(second.acknowledged))).collect(),
+        points: points(whole(seconds), |second| float(second.acknowledged) / length(second)),
     });
     let plot = Plot {
         title: "Payments acknowledged per second".to_owned(),
@@ -131,10 +160,10 @@ fn throughput(result: &BenchResult) -> Markup {
 }
 
 fn latency_over_time(result: &BenchResult) -> Markup {
-    let paid: Vec<&Second> = result.seconds.iter().filter(|second| second.acknowledged > 0).collect();
+    let paid = || result.seconds.iter().filter(|second| second.acknowledged > 0);
     let line = |name: &str, value: fn(&Second) -> u64| Series {
         name: name.to_owned(),
-        points: paid.iter().map(|second| (at(second), float(value(second)))).collect(),
+        points: points(paid(), |second| float(value(second))),
     };
     let plot = Plot {
         title: "Latency of the hub's acknowledgements".to_owned(),

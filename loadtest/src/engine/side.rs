@@ -59,6 +59,7 @@ impl Side {
         self.driver.set_mode(Mode::Still);
         self.driver.run(clock::now() + DRAIN, |driver| !driver.is_waiting())?;
         self.driver.run(clock::now() + SETTLE, |_| false)?;
+        self.driver.measure.pause(clock::now());
         Ok(())
     }
 

@@ -29,7 +29,7 @@ pub enum Scale {
 pub struct Series {
     /// In the legend.
     pub name: String,
-    /// From left to right.
+    /// From left to right. A number that is none ends a line, and the next one begins another.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -71,9 +71,9 @@ impl Axis {
             Scale::Linear => {
                 let greatest = greatest.max(1e-9);
                 let step = linear_step(greatest);
+                // Where the marks are given, the axis ends with the lines; otherwise it ends with a mark.
                 let to = if marks.is_empty() { (greatest / step).ceil() * step } else { greatest };
-                let linear = (0..=20_u32).map(|n| f64::from(n) * step).take_while(|value| *value <= to * 1.000_001);
-                let marks = if marks.is_empty() { linear.map(|value| (value, short(value))).collect() } else { marks };
+                let marks = if marks.is_empty() { linear_marks(to, step) } else { marks };
                 Self { from: 0.0, to, scale, marks }
             }
             Scale::Logarithmic => {
@@ -105,6 +105,12 @@ fn linear_step(greatest: f64) -> f64 {
     steps.into_iter().find(|step| greatest / step <= MARKS_MAX).unwrap_or(greatest)
 }
 
+/// Marks from zero to `to`, `step` apart.
+fn linear_marks(to: f64, step: f64) -> Vec<(f64, String)> {
+    let values = (0..=20_u32).map(|n| f64::from(n) * step).take_while(|value| *value <= to * 1.000_001);
+    values.map(|value| (value, short(value))).collect()
+}
+
 /// A number for an axis: `1.5 M`, `20 k`, `0.5`.
 fn short(value: f64) -> String {
     let (scaled, unit) = match value {
@@ -121,7 +127,10 @@ impl Plot {
     #[must_use]
     pub fn draw(&self) -> Markup {
         let points = || self.series.iter().flat_map(|series| &series.points);
-        let x_axis = Axis::new(points().map(|(x, _)| *x), Scale::Linear, self.x_marks.clone());
+        let x_max = points().map(|(x, _)| *x).fold(1e-9, f64::max);
+        let x_marks =
+            if self.x_marks.is_empty() { linear_marks(x_max, linear_step(x_max)) } else { self.x_marks.clone() };
+        let x_axis = Axis::new(points().map(|(x, _)| *x), Scale::Linear, x_marks);
         let y_axis = Axis::new(points().map(|(_, y)| *y), self.y_scale, Vec::new());
         let x = |value: f64| LEFT + x_axis.place(value) * (WIDTH - LEFT - RIGHT);
         let y = |value: f64| HEIGHT - BOTTOM - y_axis.place(value) * (HEIGHT - TOP - BOTTOM);
@@ -150,7 +159,9 @@ impl Plot {
                         (self.y_label)
                     }
                     @for (place, series) in self.series.iter().enumerate() {
-                        polyline class=(format!("line line-{}", place % 6)) points=(polyline(&series.points, x, y)) {}
+                        @for part in series.points.split(|(_, value)| !value.is_finite()).filter(|part| !part.is_empty()) {
+                            polyline class=(format!("line line-{}", place % 6)) points=(polyline(part, x, y)) {}
+                        }
                     }
                 }
             }
@@ -163,8 +174,7 @@ fn number(value: f64) -> String {
 }
 
 fn polyline(points: &[(f64, f64)], x: impl Fn(f64) -> f64, y: impl Fn(f64) -> f64) -> String {
-    let drawn = points.iter().filter(|(_, value)| value.is_finite());
-    drawn.map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect::<Vec<_>>().join(" ")
+    points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -188,10 +198,10 @@ mod tests {
             y_scale: Scale::Logarithmic,
             x_marks: Vec::new(),
             bands: vec![(1.0, 2.0)],
-            series: vec![series(&[(0.0, 10.0), (1.0, 5000.0)]), series(&[(0.0, 0.0)])],
+            series: vec![series(&[(0.0, 10.0), (1.0, f64::NAN), (2.0, 5000.0)]), series(&[(0.0, 0.0)])],
         };
         let drawn = plot.draw().into_string();
-        assert_eq!(drawn.matches("<polyline").count(), 2);
+        assert_eq!(drawn.matches("<polyline").count(), 3);
         assert!(drawn.contains("10 k") && !drawn.contains("NaN"), "{drawn}");
         plot.series.clear();
         assert!(!plot.draw().into_string().contains("NaN"));
