@@ -116,9 +116,9 @@ fn judge(path: &Path, costs: &[(&'static str, Cost)]) -> Result<(String, bool), 
 fn measure(workspace: &Workspace) -> Result<Vec<(&'static str, Cost)>, Failure> {
     let valgrind = debian::programs(workspace, &SUITE)
         .map_err(|failure| failure.during("instructions are counted by valgrind; install it or let apt fetch it"))?;
-    let build = ["build", "--release", "--locked", "-p", "farthing-benches", "--bin", "instructions"];
+    let build = ["build", "--profile", "counted", "--locked", "-p", "farthing-instructions"];
     process::run(&mut workspace.cargo(build))?;
-    let program = workspace.target().join("release").join("instructions");
+    let program = workspace.target().join("counted").join("instructions");
     let folder = tempfile::tempdir()?;
     // Two at a time: a run has one busy thread.
     let (left, right) = SHAPES.split_at(2);

@@ -89,7 +89,7 @@ fn spread_of_rates(spread: Spread) -> String {
 /// A Markdown table, which reads as well at a terminal.
 pub(super) fn table(comparisons: &[Comparison], machine: &Machine) -> String {
     let mut text = format!(
-        "{} with {} cores, Linux {}; medians of {} runs (lowest to highest)\n\n",
+        "{} with {} cores, Linux {}; runs: {}; medians (lowest to highest)\n\n",
         machine.cpu,
         machine.cores,
         machine.kernel,

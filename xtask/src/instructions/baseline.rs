@@ -17,7 +17,7 @@ pub(super) const TOLERANCE_PERCENT: f64 = 5.0;
 const ALLOCATIONS_TOLERANCE: f64 = 0.02;
 
 pub(super) fn path(workspace: &Workspace) -> PathBuf {
-    workspace.root().join("benches").join("instructions.json")
+    workspace.root().join("benches/instructions/baseline.json")
 }
 
 /// The figures as they are committed: one shape a line group, in a fixed order, so that a change reads well.

@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("farthing-hub", &["farthing-cells", "farthing-channel", "farthing-ledger", "farthing-udp"]),
     ("farthing-loadtest", &["farthing-channel", "farthing-client", "farthing-udp"]),
     ("farthing-benches", &["farthing-cells", "farthing-channel", "farthing-hub"]),
+    ("farthing-instructions", &["farthing-benches", "farthing-channel", "farthing-hub"]),
     ("xtask", &[]),
 ];
 
