@@ -17,8 +17,8 @@ use crate::clock;
 use crate::fleet::Fleet;
 use crate::quic::{Client, Event, Peer};
 
-/// Between two looks for payments of which nothing was heard.
-const SWEEP: Duration = Duration::from_millis(250);
+/// Between two rounds of looking for payments, and attempts to connect, of which nothing was heard.
+pub(super) const SWEEP: Duration = Duration::from_millis(250);
 
 /// The system rounds waits up to milliseconds; what is due sooner is slept for in steps of this.
 const NAP: Duration = Duration::from_micros(50);
@@ -72,7 +72,9 @@ pub struct Driver {
     pub(super) preparing: usize,
     pub(super) turn_of: usize,
     pub(super) repeat_after: Duration,
-    next_sweep: Instant,
+    pub(super) next_sweep: Instant,
+    /// The member to be looked at next.
+    pub(super) sweep_at: usize,
     pub(super) scratch: Vec<u8>,
     pub(super) piece: BytesMut,
     stop: Arc<AtomicBool>,
@@ -83,7 +85,9 @@ pub struct Driver {
     /// Bytes of each packet, where the server is a bare echo.
     pub(super) echo_bytes: Option<usize>,
     /// Payments of the members below this place are counted.
-    pub counted: usize,
+    pub(super) counted: usize,
+    /// Lanes that wait for an acknowledgement, of members whose payments count and of the others.
+    pub(super) waiting_lanes: [usize; 2],
     /// Members below this place have the first socket to themselves, so that nobody's packets wait before theirs.
     pub reserved: usize,
     /// Attempts to connect that got no answer in time, and were begun anew.
@@ -151,6 +155,7 @@ impl Driver {
             turn_of: 0,
             repeat_after: settings.repeat_after,
             next_sweep: now,
+            sweep_at: usize::MAX,
             scratch: Vec::new(),
             piece: BytesMut::new(),
             stop: settings.stop,
@@ -158,6 +163,7 @@ impl Driver {
             pay_on_return: false,
             echo_bytes: settings.echo_bytes,
             counted: usize::MAX,
+            waiting_lanes: [0, 0],
             reserved: 0,
             given_up: 0,
             attempt_max: settings.attempt_max,
@@ -198,8 +204,23 @@ impl Driver {
     pub fn is_waiting(&self) -> bool {
         match self.echo_bytes {
             Some(_) => self.members.iter().any(|member| member.under_way() > 0),
-            None => self.lanes.iter().any(Lane::is_waiting),
+            None => self.waiting_lanes != [0, 0],
         }
+    }
+
+    /// From now on only payments of the members below `place` are counted.
+    pub fn count_below(&mut self, place: usize) {
+        self.counted = place;
+        let boundary = self.members.get(place).map_or(self.lanes.len(), |member| member.first_lane);
+        let (counted, others) = self.lanes.split_at(boundary);
+        self.waiting_lanes = [counted, others].map(|lanes| lanes.iter().filter(|lane| lane.is_waiting()).count());
+    }
+
+    /// Whether payments that are not counted wait for their acknowledgement.
+    #[must_use]
+    pub fn is_crowd_waiting(&self) -> bool {
+        let [_, others] = self.waiting_lanes;
+        others > 0
     }
 
     /// Runs until `end`, or until `done` says so. Returns whether it did.
@@ -230,11 +251,7 @@ impl Driver {
         }
         self.gather(now);
         self.pay_due(now);
-        if now >= self.next_sweep {
-            self.next_sweep = now + SWEEP;
-            self.give_up_attempts(now);
-            self.sweep(now);
-        }
+        self.sweep(now);
         self.client.flush();
         if let Some(second) = self.measure.tick(now)
             && self.live
@@ -247,7 +264,9 @@ impl Driver {
     fn wait(&mut self, end: Instant) -> anyhow::Result<()> {
         let now = clock::now();
         let until = end.min(self.next_sweep);
-        let has_work = !self.waiting.is_empty() || (!self.wanted.is_empty() && self.gathering < self.gathering_max);
+        let is_sweeping = self.sweep_at < self.members.len();
+        let has_work =
+            is_sweeping || !self.waiting.is_empty() || (!self.wanted.is_empty() && self.gathering < self.gathering_max);
         if has_work {
             return Ok(self.client.wait(now, Some(now)).map(drop)?);
         }

@@ -70,19 +70,13 @@ impl Driver {
         }
     }
 
-    /// Begins attempts anew that got no answer in time, as the SDK does.
-    pub(super) fn give_up_attempts(&mut self, now: Instant) {
-        if self.gathering == 0 {
-            return;
-        }
-        for place in 0..self.members.len() {
-            let member = &self.members[place];
-            let begun = member.attempt_begun.filter(|_| member.stage == Stage::Connecting);
-            if begun.is_some_and(|begun| now.saturating_duration_since(begun) > self.attempt_max) {
-                self.given_up += 1;
-                self.dismiss(place, true);
-                self.wanted.push_back(place);
-            }
+    /// Begins an attempt anew that got no answer in time, as the SDK does.
+    pub(super) fn give_up_attempt(&mut self, now: Instant, place: usize) {
+        let begun = self.members[place].attempt_begun;
+        if begun.is_some_and(|begun| now.saturating_duration_since(begun) > self.attempt_max) {
+            self.given_up += 1;
+            self.dismiss(place, true);
+            self.wanted.push_back(place);
         }
     }
 

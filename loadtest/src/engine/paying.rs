@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use farthing_channel::codec::decode_first;
 use farthing_channel::wire::{Answer, LaneRef};
 
-use super::driver::{Driver, Mode};
+use super::driver::{Driver, Mode, SWEEP};
 use super::lane::Lane;
 use super::member::Stage;
 use crate::quic::Peer;
@@ -16,6 +16,9 @@ const DUE_PER_TURN_MAX: usize = 512;
 
 /// Connections of a closed loop begun in one turn.
 const STARTS_PER_TURN_MAX: usize = 64;
+
+/// Members looked after in one turn.
+const SWEPT_PER_TURN: usize = 256;
 
 /// Packets are cut from pieces of this size.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -54,6 +57,7 @@ impl Driver {
         let mut done = 0;
         let mut run: Option<(Instant, u64)> = None;
         let is_counted = place < self.counted;
+        let was_waiting = lane.is_waiting();
         let measure = &mut self.measure;
         lane.acknowledge(authorised, |covered| {
             done += usize::from(member.window().covered(covered.packet));
@@ -69,6 +73,9 @@ impl Driver {
                 }
             }
         });
+        if was_waiting && !lane.is_waiting() {
+            self.waiting_lanes[usize::from(!is_counted)] -= 1;
+        }
         if let Some((due, count)) = run {
             measure.covered(due, now, count);
         }
@@ -162,9 +169,11 @@ impl Driver {
         let mut payments = 0_u32;
         for _ in 0..most {
             let lane = &mut self.lanes[member.first_lane + member.cursor];
+            let was_waiting = lane.is_waiting();
             if !lane.promise(&self.fleet.contact.ledger, &mut self.scratch, room, due, packet) {
                 break;
             }
+            self.waiting_lanes[usize::from(place >= self.counted)] += usize::from(!was_waiting);
             payments += 1;
             member.cursor = (member.cursor + 1) % member.lanes;
             member.unpaid = member.unpaid.saturating_sub(1);
@@ -187,23 +196,37 @@ impl Driver {
         }
     }
 
-    /// Says again what has not been heard of.
+    /// Says again what has not been heard of. A round goes over all members, some in each turn, so that payments do
+    /// not wait for it.
     pub(super) fn sweep(&mut self, now: Instant) {
+        if self.sweep_at >= self.members.len() {
+            if now < self.next_sweep {
+                return;
+            }
+            self.next_sweep = now + SWEEP;
+            self.sweep_at = 0;
+        }
         let Some(before) = now.checked_sub(self.repeat_after) else { return };
-        for place in 0..self.members.len() {
-            let member = &self.members[place];
-            if member.stage != Stage::Ready {
-                continue;
-            }
-            if let Some(bytes) = self.echo_bytes {
-                self.repeat_echoes(place, bytes, before);
-                continue;
-            }
-            for lane in member.first_lane..member.first_lane + member.lanes {
-                if self.lanes.get(lane).is_some_and(|lane| lane.is_silent_since(before)) {
-                    self.repeat(now, place, lane);
+        let end = (self.sweep_at + SWEPT_PER_TURN).min(self.members.len());
+        for place in self.sweep_at..end {
+            self.look_after(now, before, place);
+        }
+        self.sweep_at = end;
+    }
+
+    fn look_after(&mut self, now: Instant, before: Instant, place: usize) {
+        let member = &self.members[place];
+        match (member.stage, self.echo_bytes) {
+            (Stage::Connecting, _) => self.give_up_attempt(now, place),
+            (Stage::Ready, Some(bytes)) => self.repeat_echoes(place, bytes, before),
+            (Stage::Ready, None) => {
+                for lane in member.first_lane..member.first_lane + member.lanes {
+                    if self.lanes.get(lane).is_some_and(|lane| lane.is_silent_since(before)) {
+                        self.repeat(now, place, lane);
+                    }
                 }
             }
+            (Stage::Absent | Stage::Attaching, _) => {}
         }
     }
 

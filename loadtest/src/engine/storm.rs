@@ -5,9 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use super::args::BenchArgs;
-use super::driver::{Driver, Mode};
-use super::lane::Lane;
-use super::member::Stage;
+use super::driver::Mode;
 use super::process::Memory;
 use super::run::{Run, open};
 use super::schedule::Schedule;
@@ -37,7 +35,7 @@ impl Run {
         let before = self.hub.period("before the storm", self.args.duration, |_| false)?;
         self.result.periods.push(before);
 
-        self.hub.driver.counted = honest;
+        self.hub.driver.count_below(honest);
         self.hub.driver.pay_on_return = true;
         for place in honest..all {
             self.hub.driver.dismiss(place, self.args.storm.silent);
@@ -59,7 +57,7 @@ impl Run {
                 self.hub.driver.call([called]);
                 called += 1;
             }
-            if self.hub.driver.run(now + STEP, |driver| driver.ready() == all && !has_unpaid(driver, honest))? {
+            if self.hub.driver.run(now + STEP, |driver| driver.ready() == all && !driver.is_crowd_waiting())? {
                 back = Some(clock::now().duration_since(begun));
             }
         }
@@ -147,13 +145,4 @@ fn each(before: Memory, after: Memory, count: usize) -> f64 {
     let grown = after.anonymous.saturating_sub(before.anonymous);
     let kib = u32::try_from(grown >> 10).map_or(f64::MAX, f64::from);
     kib * 1024.0 / u32::try_from(count).map_or(1.0, f64::from)
-}
-
-/// Whether a device that came back still waits for its payment's acknowledgement.
-fn has_unpaid(driver: &Driver, honest: usize) -> bool {
-    let returned = driver.members.iter().skip(honest);
-    returned.filter(|member| member.stage == Stage::Ready).any(|member| {
-        let lanes = member.first_lane..member.first_lane + member.lanes;
-        lanes.filter_map(|lane| driver.lanes.get(lane)).any(Lane::is_waiting)
-    })
 }
