@@ -4,7 +4,7 @@
 //! has happened survives a crash. Payments go the other way round (applied at once, said when durable), because a
 //! lane's maximum makes that safe.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use farthing_cells::HolderId;
@@ -21,6 +21,7 @@ use crate::journal::commit::{Batch, SubmitError, WaitError};
 use crate::journal::fault::JournalFault;
 use crate::session::Shared;
 use crate::table::Channel;
+use crate::table::cold::Unreadable;
 use crate::table::escrow::EscrowUse;
 use crate::table::fold::FoldError;
 
@@ -48,6 +49,9 @@ pub enum ControlError {
     /// The disk did not answer in time; the change may still be made.
     #[error("the journal did not become durable in time")]
     Timeout,
+    /// What it is about cannot be read; nothing changed.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// The change does not fit into one journal block.
     #[error("the change is larger than one journal block")]
     TooLarge,
@@ -79,13 +83,12 @@ impl Drop for ControlHold<'_> {
 #[derive(Debug)]
 pub struct Control {
     shared: Arc<Shared>,
-    order: Mutex<()>,
 }
 
 impl Control {
     /// Control over a hub's state.
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, order: Mutex::new(()) }
+        Self { shared }
     }
 
     /// Journals the records, waits until they are durable, applies them.
@@ -93,7 +96,7 @@ impl Control {
     /// # Errors
     /// [`ControlError`]. Nothing is applied unless all is durable.
     pub fn change(&self, records: &[Record]) -> Result<(), ControlError> {
-        let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let _order = self.shared.table.rounds().changing();
         self.journal(records)?;
         for record in records {
             self.shared.table.apply(record)?;
@@ -137,13 +140,14 @@ impl Control {
         if escrow.usage() == EscrowUse::Itself {
             return Err(Refusal::EscrowMixed.into());
         }
-        let is_news = |terms: &farthing_channel::mandate::MandateTerms| {
-            table.channel_of(&bundle.escrow, &terms.device).is_none_or(|channel| {
-                channel.limit() == 0 || channel.serial().is_none_or(|serial| terms.serial > serial)
-            })
-        };
         let total = bundle.mandates.len();
-        let accepted = bundle.mandates.iter().filter(|terms| is_news(terms)).count();
+        let mut accepted = 0_usize;
+        for terms in &bundle.mandates {
+            let is_news = table.channel_of(&bundle.escrow, &terms.device)?.is_none_or(|channel| {
+                channel.limit() == 0 || channel.serial().is_none_or(|serial| terms.serial > serial)
+            });
+            accepted = accepted.saturating_add(usize::from(is_news));
+        }
         let outcome = ImportOutcome { accepted, known: total.saturating_sub(accepted) };
         let verified = bundle.verify(&LibSecp, &self.shared.domain, &escrow.signer())?;
         if accepted > 0 {
@@ -157,7 +161,7 @@ impl Control {
     /// # Errors
     /// [`FoldError::UnknownChannel`], [`Refusal::ChannelClosed`] for thawing a closed one, and as [`Self::change`].
     pub fn set_status(&self, channel: ChannelId, status: ChannelStatus) -> Result<(), ControlError> {
-        let held = self.shared.table.channel(&channel).ok_or(FoldError::UnknownChannel)?;
+        let held = self.shared.table.channel(&channel)?.ok_or(FoldError::UnknownChannel)?;
         if held.status() == ChannelStatus::Closed && status != ChannelStatus::Closed {
             return Err(Refusal::ChannelClosed.into());
         }
@@ -168,7 +172,7 @@ impl Control {
     /// Waits until nothing of the channel is on its way to the disk, so that the journal's order is that of the changes.
     fn hold<'a>(&self, channel: &'a Channel) -> Result<ControlHold<'a>, ControlError> {
         for _ in 0..QUEUE_TRIES {
-            if channel.hold().take(CONTROL_PLANE) {
+            if channel.take_hold(CONTROL_PLANE) {
                 return Ok(ControlHold(channel));
             }
             std::thread::sleep(QUEUE_PAUSE);

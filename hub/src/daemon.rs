@@ -11,7 +11,7 @@ use farthing_channel::sign::Signer as _;
 use farthing_ledger::{BaseLedger, EmbeddedLedger};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::checkpoint::Checkpointer;
+use crate::checkpoint::{CheckpointProgress, Checkpointer};
 use crate::clock;
 use crate::config::material::pin_of;
 use crate::config::{Config, LedgerConfig};
@@ -74,17 +74,11 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
         Arc::new(EmbeddedLedger::open(path).with_context(|| format!("cannot open the ledger {}", path.display()))?);
     let domain = ledger.identity()?.domain();
 
-    let table = Arc::new(Table::default());
     let settled = recovery::settled_cursor(&*ledger, &hub)?;
     let begun = clock::now();
-    let recovered = recovery::recover(
-        &config.hub.data_dir,
-        hub.0,
-        config.journal.segment_bytes,
-        &table,
-        settled.as_ref(),
-        clock::unix_milliseconds(),
-    )?;
+    let recovered =
+        recovery::recover(&config.hub.data_dir, hub.0, &config.sizes(), settled.as_ref(), clock::unix_milliseconds())?;
+    let table = Arc::clone(&recovered.table);
     report_recovery(&recovered, &table, begun.elapsed());
 
     let pin = pin_of(&certificate);
@@ -109,6 +103,7 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
         certificate,
         risk: Arc::new(HardLimits(config.risk)),
         source_limits: config.source,
+        checkpointed: CheckpointProgress::default(),
         metrics: Metrics::new(fabric)?,
         serving: Serving::default(),
         heartbeat: Heartbeat::new(threads),
@@ -119,9 +114,9 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     describe(&shared, started, recovered.behind_ledger.is_some());
 
     let journal_directory = config.hub.data_dir.join("journal");
-    let mut follower = Follower::new(ledger, Arc::clone(&shared), Arc::clone(&control), journal_directory.clone());
+    let mut follower = Follower::new(ledger, Arc::clone(&shared), Arc::clone(&control), journal_directory);
     follower.catch_up().context("cannot take in the base ledger's events")?;
-    let checkpointer = Checkpointer::new(recovered.checkpoint, Arc::clone(&shared), journal_directory, hub.0);
+    let checkpointer = Checkpointer::new(recovered.checkpoint, Arc::clone(&shared), config.pace());
 
     shared.serving.start();
     let stop = Arc::new(AtomicBool::new(false));
@@ -130,9 +125,8 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     let follower_stop = Arc::clone(&stop);
     let interval = *poll_interval;
     let background = vec![spawn("ledger-follower", move || follower.run(interval, &follower_stop))?];
-    let checkpoint_interval = config.journal.checkpoint_interval;
     let stop_checkpoints = Arc::clone(&checkpointer_stop);
-    let checkpointer = spawn("checkpointer", move || checkpointer.run(checkpoint_interval, &stop_checkpoints))?;
+    let checkpointer = spawn("checkpointer", move || checkpointer.run(&stop_checkpoints))?;
     let behind_ledger = recovered.behind_ledger.map(|cursor| cursor.sequence);
     let facts = HubFacts { hub, account: hub, pin, quic, http, started, behind_ledger };
     let running = Running {

@@ -1,6 +1,7 @@
 //! Start: the checkpoint, then the journal's tail, then a new term.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use farthing_channel::codec::encode_to_vec;
 use farthing_channel::id::Address;
@@ -10,7 +11,9 @@ use farthing_channel::time::UnixSeconds;
 use farthing_ledger::{BaseLedger, JournalCursor, LedgerError};
 
 use crate::checkpoint::store::{CheckpointStore, StoreError};
+use crate::checkpoint::{CheckpointError, JournalFollower};
 use crate::journal::config::JournalConfig;
+use crate::journal::durable::Sequence;
 use crate::journal::fault::JournalFault;
 use crate::journal::lock::{JournalLock, LockError};
 use crate::journal::read_error::ReadError;
@@ -35,6 +38,9 @@ pub enum RecoveryError {
     /// The checkpoint is damaged.
     #[error(transparent)]
     Checkpoint(#[from] StoreError),
+    /// A long tail of the journal cannot be folded into the checkpoint.
+    #[error("the journal's tail: {0}")]
+    Fold(#[from] CheckpointError),
     /// A block holds something that is no record, or does not fit the state.
     #[error("journal block {sequence} cannot be applied: {reason}")]
     Record {
@@ -48,6 +54,17 @@ pub enum RecoveryError {
     Directory(#[from] std::io::Error),
 }
 
+/// How much disk and memory the files of a hub's state take at once.
+#[derive(Debug, Clone, Copy)]
+pub struct StateSizes {
+    /// Each journal segment.
+    pub segment_bytes: u64,
+    /// Pages of the checkpoint file in memory.
+    pub checkpoint_cache_bytes: usize,
+    /// Units in memory from which on a long tail is folded into the checkpoint on the way.
+    pub units_in_memory_max: usize,
+}
+
 /// A hub's state, brought back.
 #[derive(Debug)]
 pub struct Recovered {
@@ -55,8 +72,10 @@ pub struct Recovered {
     pub writer: JournalWriter<DiskStorage>,
     /// Keeps other hubs away while it lives.
     pub lock: JournalLock,
-    /// The checkpoint file.
-    pub checkpoint: CheckpointStore,
+    /// The checkpoint, which goes on from here.
+    pub checkpoint: JournalFollower,
+    /// The state.
+    pub table: Arc<Table>,
     /// The new term.
     pub term: u64,
     /// Blocks read after the checkpoint.
@@ -67,7 +86,7 @@ pub struct Recovered {
     pub behind_ledger: Option<JournalCursor>,
 }
 
-/// Brings a hub's state back into `table` and opens its journal under a new term, higher than any that wrote to it or
+/// Brings a hub's state back and opens its journal under a new term, higher than any that wrote to it or
 /// that the ledger knows. So a restored journal goes on under a term of its own, by which the ledger can tell its blocks
 /// from those that were lost.
 ///
@@ -76,21 +95,28 @@ pub struct Recovered {
 pub fn recover(
     data_directory: &Path,
     hub: [u8; 20],
-    segment_bytes: u64,
-    table: &Table,
+    sizes: &StateSizes,
     settled: Option<&JournalCursor>,
     now_ms: u64,
 ) -> Result<Recovered, RecoveryError> {
     let journal_directory = data_directory.join("journal");
     let storage = DiskStorage::open(&journal_directory)?;
     let lock = JournalLock::acquire(&journal_directory)?;
-    let checkpoint = CheckpointStore::open(&data_directory.join("checkpoint.redb"))?;
-    checkpoint.load(table)?;
-    let from = checkpoint.cursor()?.unwrap_or_else(|| ChainCursor::genesis(&hub, 0));
-    let mut reader = JournalReader::open(storage, hub, 0, from)?;
+    let store = CheckpointStore::open(&data_directory.join("checkpoint.redb"), sizes.checkpoint_cache_bytes)?;
+    let table = Arc::new(Table::new(store.cold_units()));
+    store.load(&table)?;
+    let mut checkpoint = JournalFollower::new(store, &journal_directory, hub);
+    let mut reader = JournalReader::open(storage, hub, 0, checkpoint.cursor()?)?;
     let mut tail_blocks = 0_u64;
     while let Some(block) = reader.next_block()? {
-        apply_block(table, block.header.sequence, block.body)?;
+        let sequence = block.header.sequence;
+        if table.hot_units() > sizes.units_in_memory_max {
+            // All before this block was synced before it was written (C5), so the checkpoint may hold it.
+            let round = table.rounds().open();
+            checkpoint.fold_through(&table, Sequence(sequence.saturating_sub(1)))?;
+            table.evict(round);
+        }
+        apply_block(&table, sequence, block.body)?;
         tail_blocks = tail_blocks.saturating_add(1);
     }
     let end = *reader.end();
@@ -101,13 +127,14 @@ pub fn recover(
     };
     let settled_term = settled.map_or(0, |cursor| cursor.term);
     let term = end.cursor.term.max(table.term()).max(settled_term).saturating_add(1);
-    let config = JournalConfig { hub, thread: 0, term, segment_bytes };
+    let config = JournalConfig { hub, thread: 0, term, segment_bytes: sizes.segment_bytes };
     let mut writer = JournalWriter::resume_at(reader.into_storage(), config, &end)?;
     let record = Record::Term { term, at: UnixSeconds(now_ms / 1000), restored: behind_ledger.is_some() };
     writer.append(&encode_to_vec(&record), 1, now_ms)?;
     writer.sync()?;
-    apply_block(table, writer.cursor().sequence, &encode_to_vec(&record))?;
-    Ok(Recovered { writer, lock, checkpoint, term, tail_blocks, torn_tail: end.tail == Tail::Torn, behind_ledger })
+    apply_block(&table, writer.cursor().sequence, &encode_to_vec(&record))?;
+    let torn_tail = end.tail == Tail::Torn;
+    Ok(Recovered { writer, lock, checkpoint, table, term, tail_blocks, torn_tail, behind_ledger })
 }
 
 fn apply_block(table: &Table, sequence: u64, body: &[u8]) -> Result<(), RecoveryError> {

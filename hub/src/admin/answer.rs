@@ -18,8 +18,10 @@ use super::protocol::{
 };
 use super::tariff_form::TariffForm;
 use crate::control::ControlError;
+use crate::table::cold::Unreadable;
 use crate::table::directory::Provider;
 use crate::table::escrow::EscrowUse;
+use crate::table::fold::FoldError;
 use crate::table::{Channel, Escrow, Lane, TariffEntry};
 
 /// An answer, as the method's documentation names it.
@@ -46,12 +48,19 @@ impl From<ControlError> for AdminError {
     fn from(error: ControlError) -> Self {
         let code = match &error {
             ControlError::Refused(_) => "refused",
+            ControlError::Unreadable(_) | ControlError::Unknown(FoldError::Unreadable(_)) => "checkpoint",
             ControlError::Unknown(_) => "not_found",
             ControlError::Journal(_) => "journal",
             ControlError::Timeout => "timeout",
             ControlError::TooLarge => "too_large",
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<Unreadable> for AdminError {
+    fn from(error: Unreadable) -> Self {
+        Self::new("checkpoint", error.to_string())
     }
 }
 
@@ -65,12 +74,11 @@ pub fn answer(hub: &dyn AdministeredHub, request: Request) -> Result<Answer, Adm
     Ok(match request {
         Request::Status {} => Answer::Status(Box::new(hub.status())),
         Request::ChannelList { after, escrow, limit } => {
-            let page =
-                list::channels(table, after.map(|id| id.0), escrow.map(|id| id.0), limit, |c| channel_summary(c));
-            Answer::Channels(page)
+            let (after, escrow) = (after.map(|id| id.0), escrow.map(|id| id.0));
+            Answer::Channels(list::channels(table, after, escrow, limit, channel_summary)?)
         }
         Request::ChannelShow { channel } => {
-            let channel = table.channel(&channel.0).ok_or_else(|| AdminError::not_found("channel"))?;
+            let channel = table.channel(&channel.0)?.ok_or_else(|| AdminError::not_found("channel"))?;
             Answer::ChannelDetail(channel_detail(&channel))
         }
         Request::ChannelFreeze { channel } => set_status(hub, channel.0, ChannelStatus::Frozen)?,
@@ -78,7 +86,7 @@ pub fn answer(hub: &dyn AdministeredHub, request: Request) -> Result<Answer, Adm
         Request::ChannelClose { channel } => set_status(hub, channel.0, ChannelStatus::Closed)?,
         Request::MandatesImport { bundles } => Answer::Imported(import(hub, &bundles)?),
         Request::LaneShow { lane } => {
-            let lane = table.lane(&lane.0).ok_or_else(|| AdminError::not_found("lane"))?;
+            let lane = table.lane(&lane.0)?.ok_or_else(|| AdminError::not_found("lane"))?;
             Answer::Lane(lane_detail(&lane))
         }
         Request::EscrowList { after, limit } => {
@@ -112,7 +120,7 @@ pub fn answer(hub: &dyn AdministeredHub, request: Request) -> Result<Answer, Adm
 }
 
 fn set_status(hub: &dyn AdministeredHub, id: ChannelId, status: ChannelStatus) -> Result<Answer, AdminError> {
-    let channel = hub.table().channel(&id).ok_or_else(|| AdminError::not_found("channel"))?;
+    let channel = hub.table().channel(&id)?.ok_or_else(|| AdminError::not_found("channel"))?;
     hub.set_status(id, status)?;
     Ok(Answer::Channel(channel_summary(&channel)))
 }

@@ -1,15 +1,16 @@
 //! Pages over escrows and channels.
 //!
-//! The table has no order, so a page is picked out of all entries: the least ids above the cursor, held in a heap of
-//! one page. Memory stays bounded however large the table is.
+//! Channels have slots, in the order in which the hub came to know them, and a page is a walk from one slot on. Escrows
+//! have no order and are few, so a page of them is picked out of all: the least ids above the cursor, held in a heap of
+//! one page.
 
 use std::collections::BinaryHeap;
 use std::fmt::Display;
-use std::sync::Arc;
 
 use farthing_channel::id::{ChannelId, EscrowId};
 
-use super::protocol::{PAGE_MAX, Page};
+use super::protocol::{AdminError, PAGE_MAX, Page};
+use crate::table::unit::Walk;
 use crate::table::{Channel, Escrow, Table};
 
 /// Keeps the least ids above a cursor, and one more to know whether the list goes on.
@@ -54,24 +55,38 @@ fn page_of<I: Display, S>(ids: &[I], goes_on: bool, items: Vec<S>) -> Page<S> {
     Page { items, next }
 }
 
-/// A page of channels, of one escrow or all.
+/// Slots looked through for one page: bounds what a page of an escrow with few channels among many costs.
+const SLOTS_PER_PAGE_MAX: u32 = 65_536;
+
+/// A page of channels, of one escrow or all, in the order of their slots.
 pub(super) fn channels<S>(
     table: &Table,
     after: Option<ChannelId>,
     escrow: Option<EscrowId>,
     limit: u32,
-    summary: impl Fn(&Arc<Channel>) -> S,
-) -> Page<S> {
-    let mut least = Least::new(after, limit);
-    table.visit_channels(|id, channel| {
-        if escrow.is_none_or(|escrow| channel.escrow().id() == escrow) {
-            least.offer(*id);
+    summary: impl Fn(&Channel) -> S,
+) -> Result<Page<S>, AdminError> {
+    let limit = usize::try_from(limit.clamp(1, PAGE_MAX)).unwrap_or(1);
+    let mut from = match &after {
+        None => Some(0),
+        Some(id) => {
+            let slot = table.slot_of_channel(id)?.ok_or_else(|| AdminError::not_found("channel"))?;
+            slot.checked_add(1)
         }
-        true
-    });
-    let (ids, goes_on) = least.page();
-    let items = ids.iter().filter_map(|id| table.channel(id)).map(|channel| summary(&channel)).collect();
-    page_of(&ids, goes_on, items)
+    };
+    let mut items = Vec::new();
+    let mut last = None;
+    while let (Some(slot), None) = (from, last) {
+        from = table.walk(slot, SLOTS_PER_PAGE_MAX, |_, channel| {
+            last = Some(channel.id());
+            if escrow.is_none_or(|escrow| channel.escrow().id() == escrow) {
+                items.push(summary(channel));
+            }
+            if items.len() < limit { Walk::On } else { Walk::Enough }
+        })?;
+    }
+    let next = from.and(last).map(|id| id.to_string());
+    Ok(Page { items, next })
 }
 
 /// A page of escrows.

@@ -26,7 +26,8 @@ const _: () = assert!(2 * IMPORT_BYTES_MAX + 64 * 1024 <= REQUEST_BYTES_MAX, "an
 pub enum Request {
     /// [`Status`].
     Status {},
-    /// [`Page`] of [`ChannelSummary`], ascending by id.
+    /// [`Page`] of [`ChannelSummary`], in the order in which the hub came to know them. A page of one escrow's channels may
+    /// be short or empty although more follow: only `next` tells the end.
     ChannelList {
         /// Begin after this channel.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,7 +129,8 @@ pub enum Outcome<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message} ({code})")]
 pub struct AdminError {
-    /// Stable, for programs: `bad_request`, `not_found`, `refused`, `journal`, `timeout`, `too_large`, `internal`.
+    /// Stable, for programs: `bad_request`, `not_found`, `refused`, `journal`, `timeout`, `too_large`,
+    /// `checkpoint`, `internal`.
     pub code: String,
     /// For people.
     pub message: String,

@@ -1,20 +1,26 @@
 //! Records into rows: read, change, write, each row once a transaction.
+//!
+//! Rows are found through the live table's index. A record is durable before it is folded, and mostly applied to the
+//! table too; one that the control plane has made durable and not applied yet is applied here first, which changes
+//! nothing for its second time.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use farthing_channel::admission::ChannelStatus;
 use farthing_channel::codec::encode_to_vec;
-use farthing_channel::id::{ChannelId, EscrowId, LaneId};
-use farthing_channel::lane::Change;
+use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId};
+use farthing_channel::lane::{Change, LaneState};
 use farthing_channel::mandate::MandateTerms;
-use farthing_channel::record::Record;
 use farthing_channel::record::block::ChainCursor;
-use farthing_channel::time::UnixSeconds;
+use farthing_channel::record::{LaneImage, Record};
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::row::{ChannelRow, LaneRow};
-use super::store::{CHANNELS, ESCROWS, LANES, PROVIDERS, StoreError, TARIFFS, next_tariff, write_cursor, write_meta};
+use super::row::{LaneRow, UnitRow};
+use super::store::{
+    ESCROWS, PROVIDERS, StoreError, TARIFFS, UNITS, decode_unit, next_tariff, write_cursor, write_meta,
+};
+use crate::table::Table;
 use crate::table::fold::FoldError;
 
 /// About how many rows a record touches.
@@ -25,97 +31,114 @@ pub(super) fn rows_of(record: &Record) -> usize {
     }
 }
 
+/// A row being changed, with the evidence of those of its lanes that were paid on.
+struct Working {
+    row: UnitRow,
+    states: HashMap<LaneId, LaneState>,
+}
+
+impl Working {
+    fn new(row: UnitRow) -> Self {
+        Self { row, states: HashMap::new() }
+    }
+
+    fn lane(&mut self, lane: &LaneId) -> Result<&mut LaneRow, FoldError> {
+        self.row.lane_mut(lane).ok_or(FoldError::UnknownLane)
+    }
+
+    fn open_lane(&mut self, image: &LaneImage) {
+        match self.row.lane_mut(&image.lane) {
+            Some(held) => held.set_tariff(image),
+            None => self.row.lanes.push(LaneRow::new(image)),
+        }
+    }
+
+    fn change(&mut self, lane: &LaneId, change: &Change) -> Result<(), FoldError> {
+        let state = match self.states.remove(lane) {
+            Some(state) => state,
+            None => self.lane(lane)?.state(),
+        };
+        self.states.insert(*lane, state.restore(change));
+        Ok(())
+    }
+
+    fn into_row(mut self) -> UnitRow {
+        for lane in &mut self.row.lanes {
+            if let Some(state) = self.states.get(&lane.lane) {
+                lane.set_state(state);
+            }
+        }
+        self.row
+    }
+}
+
 /// A fold in progress within one transaction.
 pub(super) struct Fold<'t> {
     transaction: &'t WriteTransaction,
-    channels: HashMap<ChannelId, ChannelRow>,
-    lanes: HashMap<LaneId, LaneRow>,
+    table: &'t Table,
+    units: HashMap<u32, Working>,
     next_tariff: u64,
 }
 
 impl std::fmt::Debug for Fold<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fold")
-            .field("channels", &self.channels.len())
-            .field("lanes", &self.lanes.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Fold").field("units", &self.units.len()).finish_non_exhaustive()
     }
 }
 
 impl<'t> Fold<'t> {
-    pub(super) fn new(transaction: &'t mut WriteTransaction) -> Result<Self, StoreError> {
+    pub(super) fn new(transaction: &'t mut WriteTransaction, table: &'t Table) -> Result<Self, StoreError> {
         let next_tariff = next_tariff(transaction)?;
-        Ok(Self { transaction, channels: HashMap::new(), lanes: HashMap::new(), next_tariff })
+        Ok(Self { transaction, table, units: HashMap::new(), next_tariff })
     }
 
     /// Takes in one record.
-    pub(super) fn take(&mut self, record: Record) -> Result<(), StoreError> {
-        match &record {
-            Record::Term { .. } => write_meta(self.transaction, "term", &record)?,
-            Record::LedgerCursor { .. } => write_meta(self.transaction, "ledger_cursor", &record)?,
-            Record::EpochClosed { .. } => write_meta(self.transaction, "epoch_closed", &record)?,
+    pub(super) fn take(&mut self, record: &Record) -> Result<(), StoreError> {
+        match record {
+            Record::Term { .. } => write_meta(self.transaction, "term", record)?,
+            Record::LedgerCursor { .. } => write_meta(self.transaction, "ledger_cursor", record)?,
+            Record::EpochClosed { .. } => write_meta(self.transaction, "epoch_closed", record)?,
             Record::Escrow(image) => {
-                let bytes = encode_to_vec(&record);
+                let bytes = encode_to_vec(record);
                 self.transaction.open_table(ESCROWS)?.insert(&image.id.0, bytes.as_slice())?;
             }
             Record::Provider { address, .. } => {
-                let bytes = encode_to_vec(&record);
+                let bytes = encode_to_vec(record);
                 self.transaction.open_table(PROVIDERS)?.insert(&address.0, bytes.as_slice())?;
             }
             Record::Tariff { .. } => {
-                let bytes = encode_to_vec(&record);
+                let bytes = encode_to_vec(record);
                 self.transaction.open_table(TARIFFS)?.insert(self.next_tariff, bytes.as_slice())?;
                 self.next_tariff = self.next_tariff.saturating_add(1);
             }
             Record::Mandates(bundle) => {
                 for terms in &bundle.mandates {
-                    self.mandate(&bundle.escrow, terms)?;
+                    self.mandate(record, &bundle.escrow, terms)?;
                 }
             }
             Record::Revoked { escrow, device, serial, .. } => {
-                let id = ChannelId::derive(escrow, device);
-                let row = self.channel_or_insert(id, *escrow, *device)?;
+                let row = &mut self.unit_of_device(record, escrow, device)?.row;
                 row.revoked = row.revoked.max(Some(*serial));
             }
-            Record::Status { channel, status } => {
-                let row = self.channel(*channel)?.ok_or(FoldError::UnknownChannel)?;
-                row.status = *status;
-            }
-            Record::Lane(image) => match self.lane(image.lane)? {
-                Some(row) => row.image = *image,
-                None => {
-                    self.lanes.insert(image.lane, LaneRow::new(*image));
-                    if image.lane == LaneId::of_escrow(&image.escrow) {
-                        // A lone payer's channel has no mandate whose record would have made its row.
-                        let id = ChannelId::derive(&image.escrow, &image.device);
-                        self.channel_or_insert(id, image.escrow, image.device)?;
-                    }
-                }
-            },
+            Record::Status { channel, status } => self.status(channel, *status)?,
+            Record::Lane(image) => self.unit_of_device(record, &image.escrow, &image.device)?.open_lane(image),
             Record::Report(report) => {
-                let row = self.lane(report.lane)?.ok_or(FoldError::UnknownLane)?;
-                if row.report.is_none_or(|held| report.revision > held.revision) {
-                    row.report = Some(*report);
+                let lane = self.unit_of_lane(&report.lane)?.lane(&report.lane)?;
+                if lane.report.is_none_or(|held| report.revision > held.revision) {
+                    lane.report = Some(*report);
                 }
             }
             Record::Anchor { .. } | Record::Voucher { .. } | Record::Tick { .. } => {
                 if let Some((lane, change)) = record.as_change() {
-                    self.change(lane, &change)?;
+                    self.unit_of_lane(&lane)?.change(&lane, &change)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn change(&mut self, lane: LaneId, change: &Change) -> Result<(), StoreError> {
-        let row = self.lane(lane)?.ok_or(FoldError::UnknownLane)?;
-        row.state = row.state.clone().restore(change);
-        Ok(())
-    }
-
-    fn mandate(&mut self, escrow: &EscrowId, terms: &MandateTerms) -> Result<(), StoreError> {
-        let id = ChannelId::derive(escrow, &terms.device);
-        let row = self.channel_or_insert(id, *escrow, terms.device)?;
+    fn mandate(&mut self, record: &Record, escrow: &EscrowId, terms: &MandateTerms) -> Result<(), StoreError> {
+        let row = &mut self.unit_of_device(record, escrow, &terms.device)?.row;
         if !row.mandated || terms.serial > row.terms.serial {
             row.terms = terms.clone();
             row.mandated = true;
@@ -126,58 +149,63 @@ impl<'t> Fold<'t> {
         Ok(())
     }
 
-    fn channel(&mut self, id: ChannelId) -> Result<Option<&mut ChannelRow>, StoreError> {
-        match self.channels.entry(id) {
-            Entry::Occupied(held) => Ok(Some(held.into_mut())),
-            Entry::Vacant(place) => {
-                let table = self.transaction.open_table(CHANNELS)?;
-                let Some(bytes) = table.get(&id.0)? else {
-                    return Ok(None);
-                };
-                let row =
-                    ChannelRow::decode(bytes.value()).map_err(|error| StoreError::Row { table: "channels", error })?;
-                Ok(Some(place.insert(row)))
-            }
-        }
+    fn status(&mut self, channel: &ChannelId, status: u8) -> Result<(), StoreError> {
+        let slot = self.table.slot_of_channel(channel).map_err(FoldError::from)?;
+        let slot = slot.ok_or(FoldError::UnknownChannel)?;
+        let unit = self.unit(slot)?.ok_or(FoldError::UnknownChannel)?;
+        unit.row.status = status;
+        Ok(())
     }
 
-    fn channel_or_insert(
+    /// The unit of a device, which `record` may be the first to name.
+    fn unit_of_device(
         &mut self,
-        id: ChannelId,
-        escrow: EscrowId,
-        device: farthing_channel::id::Address,
-    ) -> Result<&mut ChannelRow, StoreError> {
-        if self.channel(id)?.is_none() {
-            let terms = MandateTerms { device, limit: 0, expiry: UnixSeconds(0), serial: 0, payees: Vec::new() };
-            let row = ChannelRow { escrow, terms, revoked: None, status: 0, mandated: false };
-            self.channels.insert(id, row);
+        record: &Record,
+        escrow: &EscrowId,
+        device: &Address,
+    ) -> Result<&mut Working, StoreError> {
+        let channel = ChannelId::derive(escrow, device);
+        let slot = match self.table.slot_of_channel(&channel).map_err(FoldError::from)? {
+            Some(slot) => slot,
+            None => {
+                self.table.apply(record)?;
+                let made = self.table.slot_of_channel(&channel).map_err(FoldError::from)?;
+                made.ok_or(FoldError::UnknownChannel)?
+            }
+        };
+        if self.unit(slot)?.is_none() {
+            self.units.insert(slot, Working::new(UnitRow::new(channel, *escrow, *device)));
         }
-        self.channels.get_mut(&id).ok_or_else(|| FoldError::UnknownChannel.into())
+        self.units.get_mut(&slot).ok_or_else(|| FoldError::UnknownChannel.into())
     }
 
-    fn lane(&mut self, id: LaneId) -> Result<Option<&mut LaneRow>, StoreError> {
-        match self.lanes.entry(id) {
+    fn unit_of_lane(&mut self, lane: &LaneId) -> Result<&mut Working, StoreError> {
+        let slot = self.table.slot_of_lane(lane).map_err(FoldError::from)?.ok_or(FoldError::UnknownLane)?;
+        self.unit(slot)?.ok_or_else(|| FoldError::UnknownLane.into())
+    }
+
+    /// The unit as this transaction has it so far; none where the checkpoint has not heard of it.
+    fn unit(&mut self, slot: u32) -> Result<Option<&mut Working>, StoreError> {
+        match self.units.entry(slot) {
             Entry::Occupied(held) => Ok(Some(held.into_mut())),
             Entry::Vacant(place) => {
-                let table = self.transaction.open_table(LANES)?;
-                let Some(bytes) = table.get(&id.0)? else {
+                let units = self.transaction.open_table(UNITS)?;
+                let Some(bytes) = units.get(slot)? else {
                     return Ok(None);
                 };
-                let row = LaneRow::decode(bytes.value()).map_err(|error| StoreError::Row { table: "lanes", error })?;
-                Ok(Some(place.insert(row)))
+                let row = decode_unit(bytes.value())?;
+                Ok(Some(place.insert(Working::new(row))))
             }
         }
     }
 
-    /// Writes the changed rows and the cursor. The caller commits.
+    /// Writes the changed rows, in the order of their slots, and the cursor. The caller commits.
     pub(super) fn finish(self, cursor: &ChainCursor) -> Result<(), StoreError> {
-        let mut channels = self.transaction.open_table(CHANNELS)?;
-        for (id, row) in &self.channels {
-            channels.insert(&id.0, encode_to_vec(row).as_slice())?;
-        }
-        let mut lanes = self.transaction.open_table(LANES)?;
-        for (id, row) in &self.lanes {
-            lanes.insert(&id.0, row.encode().as_slice())?;
+        let mut rows: Vec<_> = self.units.into_iter().collect();
+        rows.sort_unstable_by_key(|(slot, _)| *slot);
+        let mut units = self.transaction.open_table(UNITS)?;
+        for (slot, working) in rows {
+            units.insert(slot, working.into_row().encode().as_slice())?;
         }
         write_cursor(self.transaction, cursor)
     }

@@ -1,33 +1,42 @@
 //! The redb file of the checkpoint.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use farthing_channel::codec::CodecError;
-use farthing_channel::id::ChannelId;
 use farthing_channel::record::block::{BlockHash, ChainCursor};
 use farthing_channel::record::{Record, records};
-use redb::{Database, Durability, ReadableDatabase as _, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{
+    Database, Durability, ReadableDatabase as _, ReadableTable, ReadableTableMetadata as _, TableDefinition,
+    WriteTransaction,
+};
 
-use super::row::{ChannelRow, LaneRow};
+use super::row::{UnitHead, UnitRow};
 use crate::table::Table;
+use crate::table::cold::{ColdUnits, Unreadable};
 use crate::table::fold::FoldError;
+use crate::table::unit::StartSums;
 
-/// `cursor` and single records by name.
+/// `format`, `cursor`, and single records by name.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// Escrow id to [`Record::Escrow`].
 pub(super) const ESCROWS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("escrows");
-/// Channel id to [`ChannelRow`].
-pub(super) const CHANNELS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("channels");
-/// Lane id to [`LaneRow`].
-pub(super) const LANES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("lanes");
+/// Slot to [`UnitRow`]. Slots are given in order, so new rows go to the end, into packed pages.
+pub(super) const UNITS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("units");
 /// Provider address to [`Record::Provider`].
 pub(super) const PROVIDERS: TableDefinition<'_, &[u8; 20], &[u8]> = TableDefinition::new("providers");
 /// Order of entry to [`Record::Tariff`]: the last for a service is the current one.
 pub(super) const TARIFFS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("tariffs");
 
+/// The layout of the file. The first kept channels and lanes apart, by id, and said nothing of a layout.
+const FORMAT: [u8; 1] = [2];
+const META_FORMAT: &str = "format";
 pub(super) const META_CURSOR: &str = "cursor";
 /// [`Record::Term`], [`Record::LedgerCursor`] and [`Record::EpochClosed`]: the newest of each.
 pub(super) const META_RECORDS: [&str; 3] = ["term", "ledger_cursor", "epoch_closed"];
+
+/// Parts in which a start reads units: beyond these, memory is the limit.
+const PARTS_MAX: usize = 8;
 
 /// Why the checkpoint cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +52,12 @@ pub enum StoreError {
         /// What is wrong.
         error: CodecError,
     },
+    /// It was written by another version.
+    #[error(
+        "the checkpoint file has another layout than this version's; as long as the journal reaches back to its first \
+         block, move the file away and the hub makes it anew from the journal"
+    )]
+    Format,
     /// Rows that do not fit each other.
     #[error("the checkpoint contradicts itself: {0}")]
     Fold(#[from] FoldError),
@@ -65,7 +80,13 @@ from_redb!(
 /// An open checkpoint file.
 #[derive(Debug)]
 pub struct CheckpointStore {
-    database: Database,
+    database: Arc<Database>,
+}
+
+/// Reads units of an open checkpoint file, beside the checkpointer's writing. It cannot write.
+#[derive(Debug)]
+struct CheckpointReader {
+    database: Arc<Database>,
 }
 
 fn encode_cursor(cursor: &ChainCursor) -> [u8; 48] {
@@ -88,30 +109,46 @@ fn decode_cursor(bytes: &[u8]) -> Option<ChainCursor> {
 }
 
 impl CheckpointStore {
-    /// Opens the file, or makes an empty one.
+    /// Opens the file, or makes an empty one. redb keeps pages of up to `cache_bytes` in memory.
     ///
     /// # Errors
-    /// [`StoreError::Database`].
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        // The cache serves the checkpointer alone, which mostly writes; redb's default would take a gibibyte.
-        let database = Database::builder().set_cache_size(32 * 1024 * 1024).create(path)?;
-        let store = Self { database };
+    /// [`StoreError::Database`], [`StoreError::Format`].
+    pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
+        let database = Database::builder().set_cache_size(cache_bytes).create(path)?;
+        let store = Self { database: Arc::new(database) };
+        store.check_format()?;
         let transaction = store.begin()?;
-        transaction.open_table(META)?;
+        transaction.open_table(META)?.insert(META_FORMAT, FORMAT.as_slice())?;
         transaction.open_table(ESCROWS)?;
-        transaction.open_table(CHANNELS)?;
-        transaction.open_table(LANES)?;
+        transaction.open_table(UNITS)?;
         transaction.open_table(PROVIDERS)?;
         transaction.open_table(TARIFFS)?;
         transaction.commit()?;
         Ok(store)
     }
 
+    fn check_format(&self) -> Result<(), StoreError> {
+        let read = self.database.begin_read()?;
+        if read.list_tables()?.next().is_none() {
+            return Ok(());
+        }
+        let format = read.open_table(META)?.get(META_FORMAT)?.map(|bytes| bytes.value() == FORMAT.as_slice());
+        if format == Some(true) { Ok(()) } else { Err(StoreError::Format) }
+    }
+
+    /// What reads cold units for a table.
+    pub fn cold_units(&self) -> Arc<dyn ColdUnits> {
+        Arc::new(CheckpointReader { database: Arc::clone(&self.database) })
+    }
+
     /// A write transaction that is durable, by two phases, once committed.
     pub(super) fn begin(&self) -> Result<WriteTransaction, StoreError> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
+        // With two phases a crash cannot leave a bad root, and with the allocator's state in each commit the next open
+        // need not walk the whole file to find out which pages are free.
         transaction.set_two_phase_commit(true);
+        transaction.set_quick_repair(true);
         Ok(transaction)
     }
 
@@ -155,19 +192,77 @@ impl CheckpointStore {
         for entry in read.open_table(TARIFFS)?.iter()? {
             apply("tariffs", entry?.1.value())?;
         }
-        for entry in read.open_table(CHANNELS)?.iter()? {
-            let (id, bytes) = entry?;
-            let row =
-                ChannelRow::decode(bytes.value()).map_err(|error| StoreError::Row { table: "channels", error })?;
-            table.restore_channel(ChannelId(*id.value()), &row)?;
+        self.enter_units(table)
+    }
+
+    /// Enters every unit in the table's indexes and sums, in as many parts at once as there are cores.
+    fn enter_units(&self, table: &Table) -> Result<(), StoreError> {
+        let units = self.database.begin_read()?.open_table(UNITS)?;
+        let Some(last) = units.last()?.map(|(slot, _)| slot.value()) else {
+            return Ok(());
+        };
+        table.reserve_units(usize::try_from(units.len()?).unwrap_or(0));
+        let parts = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(PARTS_MAX);
+        let share = (last / u32::try_from(parts).unwrap_or(1)).saturating_add(1);
+        std::thread::scope(|scope| {
+            let enter = |from: u32| self.enter_part(table, from..=from.saturating_add(share - 1));
+            let begin = |from: u32| scope.spawn(move || enter(from));
+            let running: Vec<_> = (0..=last).step_by(usize::try_from(share).unwrap_or(usize::MAX)).map(begin).collect();
+            running.into_iter().try_for_each(|part| match part.join() {
+                Ok(outcome) => outcome,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })
+    }
+
+    fn enter_part(&self, table: &Table, slots: std::ops::RangeInclusive<u32>) -> Result<(), StoreError> {
+        let units = self.database.begin_read()?.open_table(UNITS)?;
+        let mut sums = StartSums::default();
+        let mut head = UnitHead::blank();
+        for entry in units.range(slots)? {
+            let (slot, bytes) = entry?;
+            head.read(bytes.value()).map_err(|error| StoreError::Row { table: "units", error })?;
+            table.enter_unit(slot.value(), &head, &mut sums)?;
         }
-        for entry in read.open_table(LANES)?.iter()? {
-            let row = LaneRow::decode(entry?.1.value()).map_err(|error| StoreError::Row { table: "lanes", error })?;
-            for record in row.records() {
-                table.apply(&record)?;
-            }
-        }
+        table.finish_entering(sums);
         Ok(())
+    }
+}
+
+pub(super) fn decode_unit(bytes: &[u8]) -> Result<UnitRow, StoreError> {
+    UnitRow::decode(bytes).map_err(|error| StoreError::Row { table: "units", error })
+}
+
+impl CheckpointReader {
+    fn read_unit(&self, slot: u32) -> Result<Option<UnitRow>, StoreError> {
+        let units = self.database.begin_read()?.open_table(UNITS)?;
+        let row = units.get(slot)?.map(|bytes| decode_unit(bytes.value()));
+        row.transpose()
+    }
+
+    fn read_units(&self, slots: std::ops::Range<u32>) -> Result<Vec<(u32, UnitRow)>, StoreError> {
+        let units = self.database.begin_read()?.open_table(UNITS)?;
+        let mut rows = Vec::new();
+        for entry in units.range(slots)? {
+            let (slot, bytes) = entry?;
+            rows.push((slot.value(), decode_unit(bytes.value())?));
+        }
+        Ok(rows)
+    }
+}
+
+fn unreadable(error: &StoreError) -> Unreadable {
+    tracing::error!(%error, "a unit of the checkpoint cannot be read");
+    Unreadable
+}
+
+impl ColdUnits for CheckpointReader {
+    fn unit(&self, slot: u32) -> Result<Option<UnitRow>, Unreadable> {
+        self.read_unit(slot).map_err(|error| unreadable(&error))
+    }
+
+    fn units(&self, slots: std::ops::Range<u32>) -> Result<Vec<(u32, UnitRow)>, Unreadable> {
+        self.read_units(slots).map_err(|error| unreadable(&error))
     }
 }
 

@@ -1,3 +1,5 @@
+mod eviction;
+
 use farthing_channel::admission::ChannelStatus;
 use farthing_channel::id::{ChannelId, LaneId, RatingGroup, TariffHash};
 use farthing_channel::record::block::{BlockHash, ChainCursor};
@@ -14,13 +16,15 @@ fn cursor(sequence: u64) -> ChainCursor {
     ChainCursor { term: 3, sequence, hash: BlockHash([7; 32]) }
 }
 
-/// Folds the records in transactions of the given sizes.
-fn fold(store: &CheckpointStore, records: &[Record], at_once: usize) {
+const CACHE_BYTES: usize = 1024 * 1024;
+
+/// Folds the records in transactions of the given sizes, for a table to which they were applied.
+fn fold(store: &CheckpointStore, table: &Table, records: &[Record], at_once: usize) {
     for (number, part) in (1..).zip(records.chunks(at_once)) {
         let mut transaction = store.begin().unwrap();
-        let mut fold = Fold::new(&mut transaction).unwrap();
+        let mut fold = Fold::new(&mut transaction, table).unwrap();
         for record in part {
-            fold.take(record.clone()).unwrap();
+            fold.take(record).unwrap();
         }
         fold.finish(&cursor(number)).unwrap();
         transaction.commit().unwrap();
@@ -28,7 +32,7 @@ fn fold(store: &CheckpointStore, records: &[Record], at_once: usize) {
 }
 
 fn load(store: &CheckpointStore) -> Table {
-    let table = Table::default();
+    let table = Table::new(store.cold_units());
     store.load(&table).unwrap();
     table
 }
@@ -36,7 +40,7 @@ fn load(store: &CheckpointStore) -> Table {
 #[test]
 fn an_empty_checkpoint_loads_as_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::open(&directory.path().join("checkpoint.redb")).unwrap();
+    let store = CheckpointStore::open(&directory.path().join("checkpoint.redb"), CACHE_BYTES).unwrap();
     assert_eq!(store.cursor().unwrap(), None);
     assert_eq!(load(&store).counts(), (0, 0, 0));
 }
@@ -45,7 +49,7 @@ fn an_empty_checkpoint_loads_as_nothing() {
 fn statuses_terms_and_lone_payers_come_back() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("checkpoint.redb");
-    let store = CheckpointStore::open(&path).unwrap();
+    let store = CheckpointStore::open(&path, CACHE_BYTES).unwrap();
     let image = escrow(100);
     let signer = image.terms().signer();
     let lone = ChannelId::derive(&image.id, &signer);
@@ -66,13 +70,13 @@ fn statuses_terms_and_lone_payers_come_back() {
         Record::Status { channel: lone, status: ChannelStatus::Frozen as u8 },
         Record::EpochClosed { epoch: 2, sequence: 40 },
     ];
-    fold(&store, &records, 2);
+    fold(&store, &table(&records), &records, 2);
     drop(store);
-    let store = CheckpointStore::open(&path).unwrap();
+    let store = CheckpointStore::open(&path, CACHE_BYTES).unwrap();
     assert_eq!(store.cursor().unwrap(), Some(cursor(3)));
-    let table = load(&store);
-    assert_eq!((table.term(), table.ledger_cursor(), table.epoch_closed()), (5, 9, (2, 40)));
-    let channel = table.channel(&lone).unwrap();
+    let loaded = load(&store);
+    assert_eq!((loaded.term(), loaded.ledger_cursor(), loaded.epoch_closed()), (5, 9, (2, 40)));
+    let channel = loaded.channel(&lone).unwrap().unwrap();
     assert_eq!(channel.status(), ChannelStatus::Frozen);
     assert_eq!(channel.limit(), u64::MAX);
     assert_eq!(channel.lanes().len(), 1);
@@ -95,15 +99,18 @@ proptest! {
             }
         }
         let directory = tempfile::tempdir().unwrap();
-        let store = CheckpointStore::open(&directory.path().join("checkpoint.redb")).unwrap();
-        fold(&store, &records, at_once);
+        let store = CheckpointStore::open(&directory.path().join("checkpoint.redb"), CACHE_BYTES).unwrap();
+        fold(&store, &live, &records, at_once);
         let loaded = load(&store);
         let id = escrow(0).id;
         prop_assert_eq!(loaded.escrow(&id).unwrap().authorised(), live.escrow(&id).unwrap().authorised());
         for n in 0..3 {
-            let channel = loaded.channel_of(&id, &farthing_channel::sign::Signer::address(&device(n))).unwrap();
+            let channel = loaded.channel_of(&id, &farthing_channel::sign::Signer::address(&device(n)));
+            let channel = channel.unwrap().unwrap();
             prop_assert_eq!(channel.limit(), 50);
-            prop_assert_eq!(loaded.lane(&lane_of(n)).unwrap().state(), live.lane(&lane_of(n)).unwrap().state());
+            let (kept, paid) = (loaded.lane(&lane_of(n)).unwrap().unwrap(), live.lane(&lane_of(n)).unwrap().unwrap());
+            prop_assert_eq!(kept.state(), paid.state());
+            prop_assert_eq!(kept.channel().authorised(), paid.channel().authorised());
         }
     }
 }

@@ -8,7 +8,7 @@ use farthing_channel::limits::TICK_GAP_MAX;
 use super::error::{ConfigError, Problem};
 use super::form::{DATA_PLANE_THREADS_MAX, Form, LedgerKind};
 use super::settings::{
-    Config, DrainConfig, HubConfig, JournalSettings, LedgerConfig, ListenConfig, LogConfig, TlsConfig,
+    Config, DrainConfig, HubConfig, JournalSettings, LedgerConfig, ListenConfig, LogConfig, TableSettings, TlsConfig,
 };
 use super::source::Source;
 use crate::journal::config::SEGMENT_BYTES_MAX;
@@ -92,6 +92,9 @@ fn numbers(checks: &mut Checks<'_>, form: &Form) {
     checks.within("ledger", "poll_interval_ms", form.ledger.poll_interval_ms, 10, 60_000);
     checks.within("journal", "segment_mib", form.journal.segment_mib, 1, SEGMENT_BYTES_MAX / MIB);
     checks.within("journal", "checkpoint_interval_ms", form.journal.checkpoint_interval_ms, 100, DAY_MS);
+    checks.within("journal", "checkpoint_journal_mib", form.journal.checkpoint_journal_mib, 1, 64 * 1024);
+    checks.within("journal", "checkpoint_cache_mib", form.journal.checkpoint_cache_mib.into(), 1, 1024 * 1024);
+    checks.within("table", "idle_seconds", form.table.idle_seconds, 0, DAY_MS / 1000);
     checks.within("drain", "deadline_seconds", form.drain.deadline_seconds, 1, DRAIN_SECONDS_MAX);
     let threads = u64::from(form.data_plane.threads);
     checks.within("data_plane", "threads", threads, 1, DATA_PLANE_THREADS_MAX.into());
@@ -135,6 +138,10 @@ fn transport_limits(checks: &mut Checks<'_>, limits: &TransportLimits) {
     }
 }
 
+fn bytes_of_mib(mib: u32) -> usize {
+    usize::try_from(u64::from(mib).saturating_mul(MIB)).unwrap_or(usize::MAX)
+}
+
 fn assemble(form: Form, transport: TransportLimits, file: &Path, base: &Path, admin: PathBuf) -> Config {
     let ledger = match form.ledger.kind {
         LedgerKind::Embedded => LedgerConfig::Embedded {
@@ -154,6 +161,12 @@ fn assemble(form: Form, transport: TransportLimits, file: &Path, base: &Path, ad
         journal: JournalSettings {
             segment_bytes: form.journal.segment_mib.saturating_mul(MIB),
             checkpoint_interval: Duration::from_millis(form.journal.checkpoint_interval_ms),
+            checkpoint_journal_bytes: form.journal.checkpoint_journal_mib.saturating_mul(MIB),
+            checkpoint_cache_bytes: bytes_of_mib(form.journal.checkpoint_cache_mib),
+        },
+        table: TableSettings {
+            idle: Duration::from_secs(form.table.idle_seconds),
+            channels_in_memory_max: usize::try_from(form.table.channels_in_memory_max).unwrap_or(usize::MAX),
         },
         drain: DrainConfig { deadline: Duration::from_secs(form.drain.deadline_seconds) },
         log: LogConfig { format: form.log.format, filter: form.log.filter },

@@ -27,6 +27,7 @@ pub(super) struct Form {
     pub(super) source: SourceLimits,
     pub(super) risk: RiskLimits,
     pub(super) journal: JournalForm,
+    pub(super) table: TableForm,
     pub(super) drain: DrainForm,
     pub(super) log: LogForm,
     pub(super) data_plane: DataPlaneForm,
@@ -101,11 +102,26 @@ impl Default for LedgerForm {
 pub(super) struct JournalForm {
     pub(super) segment_mib: u64,
     pub(super) checkpoint_interval_ms: u64,
+    pub(super) checkpoint_journal_mib: u64,
+    pub(super) checkpoint_cache_mib: u32,
 }
 
 impl Default for JournalForm {
     fn default() -> Self {
-        Self { segment_mib: 64, checkpoint_interval_ms: 5_000 }
+        Self { segment_mib: 64, checkpoint_interval_ms: 5_000, checkpoint_journal_mib: 16, checkpoint_cache_mib: 32 }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TableForm {
+    pub(super) idle_seconds: u64,
+    pub(super) channels_in_memory_max: u32,
+}
+
+impl Default for TableForm {
+    fn default() -> Self {
+        Self { idle_seconds: 60, channels_in_memory_max: 200_000 }
     }
 }
 

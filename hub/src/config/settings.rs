@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::checkpoint::Pace;
 use crate::gate::SourceLimits;
+use crate::recovery::StateSizes;
 use crate::risk::RiskLimits;
 use crate::transport::TransportLimits;
 
@@ -29,12 +31,35 @@ pub struct Config {
     pub risk: RiskLimits,
     /// `[journal]`
     pub journal: JournalSettings,
+    /// `[table]`
+    pub table: TableSettings,
     /// `[drain]`
     pub drain: DrainConfig,
     /// `[log]`
     pub log: LogConfig,
     /// `[data_plane]` `threads`: how many threads carry payments.
     pub data_plane_threads: u16,
+}
+
+impl Config {
+    /// What recovery has to know.
+    pub fn sizes(&self) -> StateSizes {
+        StateSizes {
+            segment_bytes: self.journal.segment_bytes,
+            checkpoint_cache_bytes: self.journal.checkpoint_cache_bytes,
+            units_in_memory_max: self.table.channels_in_memory_max,
+        }
+    }
+
+    /// When checkpoints are made, and what stays in memory after them.
+    pub fn pace(&self) -> Pace {
+        Pace {
+            interval: self.journal.checkpoint_interval,
+            journal_bytes: self.journal.checkpoint_journal_bytes,
+            idle: self.table.idle,
+            units_in_memory_max: self.table.channels_in_memory_max,
+        }
+    }
 }
 
 /// Who the hub is and where its state lies.
@@ -85,6 +110,19 @@ pub struct JournalSettings {
     pub segment_bytes: u64,
     /// The time between two checkpoints.
     pub checkpoint_interval: Duration,
+    /// Journal bytes after which a checkpoint is made ahead of time: what a start reads again, at most.
+    pub checkpoint_journal_bytes: u64,
+    /// Pages of the checkpoint file in memory, bytes.
+    pub checkpoint_cache_bytes: usize,
+}
+
+/// How long idle channels stay in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableSettings {
+    /// Time after which an idle channel leaves memory.
+    pub idle: Duration,
+    /// Channels in memory from which on every idle one leaves at the next checkpoint.
+    pub channels_in_memory_max: usize,
 }
 
 /// How the hub stops.

@@ -155,6 +155,16 @@ const REST: &str = r#"[journal]
 # segment_mib = 64
 # Milliseconds between two checkpoints. Longer means fewer writes and a longer restart.
 # checkpoint_interval_ms = 5000
+# MiB of journal after which a checkpoint is made ahead of time. A start reads so much of the journal again, at most.
+# checkpoint_journal_mib = 16
+# MiB of the checkpoint file kept in memory. It serves devices that come back, and the checkpoints themselves.
+# checkpoint_cache_mib = 32
+
+[table]
+# Seconds after which an idle channel leaves memory. It is read again from the checkpoint when its device comes back.
+# idle_seconds = 60
+# Channels in memory from which on every idle one leaves at the next checkpoint. One takes about 1 KiB with a lane.
+# channels_in_memory_max = 200000
 
 [drain]
 # Seconds that a stop may take in all; what is not durable by then was never acknowledged.

@@ -3,12 +3,13 @@ use farthing_channel::id::Hash32;
 use super::*;
 
 const HUB: [u8; 20] = [7; 20];
-const SEGMENT_BYTES: u64 = 1024 * 1024;
+const SIZES: StateSizes =
+    StateSizes { segment_bytes: 1024 * 1024, checkpoint_cache_bytes: 1024 * 1024, units_in_memory_max: 2 };
 
 /// Starts a hub's state, writes `blocks` blocks as a running hub would, and stops. Returns what recovery found and
 /// the place of every block written by this run, the one that begins the term first.
 fn run(directory: &Path, settled: Option<&JournalCursor>, blocks: u64) -> (Recovered, Vec<JournalCursor>) {
-    let mut recovered = recover(directory, HUB, SEGMENT_BYTES, &Table::default(), settled, 1_000).unwrap();
+    let mut recovered = recover(directory, HUB, &SIZES, settled, 1_000).unwrap();
     let mut places = vec![place(&recovered.writer.cursor())];
     for number in 0..blocks {
         let record = Record::LedgerCursor { cursor: number + 1 };

@@ -108,6 +108,7 @@ impl Application for DataPlane {
             self.fail_stop();
         }
         self.release(io);
+        self.rounds.turn_ends(self.outbox.submitted(), &self.shared.journal);
     }
 
     fn woken(&mut self, io: &mut Io<'_>, now: Instant) {
@@ -116,6 +117,7 @@ impl Application for DataPlane {
             self.fail_stop();
         }
         self.release(io);
+        self.rounds.turn_ends(self.outbox.submitted(), &self.shared.journal);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
@@ -125,6 +127,7 @@ impl Application for DataPlane {
     fn timeout(&mut self, io: &mut Io<'_>, now: Instant) {
         if self.next_beat.is_none_or(|due| due <= now) {
             self.beat(now);
+            self.rounds.turn_ends(self.outbox.submitted(), &self.shared.journal);
         }
         if self.next_notices.is_some_and(|due| due <= now) {
             self.release(io);

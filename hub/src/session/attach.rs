@@ -101,13 +101,13 @@ impl DataPlane {
         for record in plan.records {
             self.apply(record)?;
         }
-        let channel = self.shared.table.channel_of(&escrow.id(), &key).ok_or(Refusal::NoMandate)?;
+        let channel = self.shared.table.channel_of(&escrow.id(), &key)?.ok_or(Refusal::NoMandate)?;
         let hold = hold.or_else(|| HeldChannel::take(&channel, self.holder));
         self.outbox.pending().holds.extend(hold);
         self.remember_attached(from.connection, &channel);
         let mut views = Vec::with_capacity(plan.lanes.len());
         for id in &plan.lanes {
-            let lane = self.shared.table.lane(id).ok_or(Refusal::UnknownLane)?;
+            let lane = self.shared.table.lane(id)?.ok_or(Refusal::UnknownLane)?;
             let state = self.connections.get_mut(&from.connection).ok_or(Refusal::NotAttached)?;
             let handle = state.open(&lane);
             views.push(view::lane(&self.shared, &lane, handle, self.unix));
@@ -127,7 +127,7 @@ impl DataPlane {
 
     /// The right to change the device's channel, if there is one yet.
     fn hold_channel(&self, escrow: &Escrow, key: &Address) -> Result<Option<HeldChannel>, Refusal> {
-        match self.shared.table.channel_of(&escrow.id(), key) {
+        match self.shared.table.channel_of(&escrow.id(), key)? {
             // Another connection of the device changes it at this moment; a moment later it can come again.
             Some(channel) => HeldChannel::take(&channel, self.holder).map(Some).ok_or(Refusal::NotServing),
             None => Ok(None),
@@ -180,7 +180,7 @@ impl DataPlane {
         if escrow.usage() == EscrowUse::Itself {
             return Err(Refusal::EscrowMixed);
         }
-        if let Some(channel) = self.shared.table.channel_of(&escrow.id(), &key)
+        if let Some(channel) = self.shared.table.channel_of(&escrow.id(), &key)?
             && channel.serial().is_some_and(|serial| terms.serial <= serial)
             && channel.limit() > 0
         {

@@ -91,7 +91,7 @@ pub(super) fn plan(
     if offers.len() > LANES_PER_ATTACH_MAX {
         return Err(Refusal::TooManyLanes);
     }
-    let channel = table.channel_of(&escrow.id(), key);
+    let channel = table.channel_of(&escrow.id(), key)?;
     let shown = mandate.as_ref().and_then(|verified| verified.get().mandates.first());
     let mut plan = Plan::default();
     let mut prospect = match (shown, &channel) {
@@ -141,7 +141,7 @@ fn plan_lane(
         return if *offer == lone { Ok((LaneId::of_escrow(&escrow.id()), None)) } else { Err(Refusal::EscrowMixed) };
     }
     let id = LaneId::derive(&ChannelId::derive(&escrow.id(), key), &offer.payee, offer.rating_group);
-    let held = table.lane(&id);
+    let held = table.lane(&id)?;
     // A provider that was switched off gets no new lanes; what is owed on open ones stays payable.
     if held.is_none() && !table.directory.provider(&offer.payee).is_some_and(|provider| provider.active) {
         return Err(Refusal::UnknownPayee);

@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn news_reaches_the_threads_that_asked_and_none_is_missed_silently() {
         let table = table(&opening(100, 60, 1));
-        let lane = table.lane(&lane_of(0)).unwrap();
+        let lane = table.lane(&lane_of(0)).unwrap().unwrap();
         let exchange = Exchange::new(3);
         exchange.tell(0, &lane);
         exchange.subscribe(1, PAYEE);

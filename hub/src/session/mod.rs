@@ -15,6 +15,7 @@
 //! | [`request`] | receipts, queries, tariffs, closing |
 //! | [`report`] | what providers say they served |
 //! | [`outbox`] | answers that wait for the journal |
+//! | [`rounds`] | answers to the table: what was changed before is durable |
 //! | [`subscription`] | providers that are told what is authorised |
 //! | [`exchange`] | news for providers that are connected on another thread |
 //! | [`small_map`] | a map of a handful of entries |
@@ -33,6 +34,7 @@ mod payment;
 mod plane;
 mod report;
 mod request;
+mod rounds;
 mod small_map;
 mod subscription;
 mod view;
@@ -47,6 +49,7 @@ use farthing_channel::sign::LibSecpKey;
 pub use exchange::Exchange;
 pub use plane::DataPlane;
 
+use crate::checkpoint::CheckpointProgress;
 use crate::gate::SourceLimits;
 use crate::journal::commit::JournalHandle;
 use crate::observe::metrics::Metrics;
@@ -72,6 +75,8 @@ pub struct Shared {
     pub risk: Arc<dyn RiskModel>,
     /// What one connection may cost.
     pub source_limits: SourceLimits,
+    /// How much of the journal the checkpoint holds.
+    pub checkpointed: CheckpointProgress,
     /// Counters.
     pub metrics: Metrics,
     /// Whether payments are accepted: false while draining and after the journal has failed.

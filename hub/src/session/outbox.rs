@@ -37,7 +37,7 @@ pub(super) struct HeldLane {
 impl HeldLane {
     /// Takes the lane's channel. None while another thread has changes of it on their way.
     pub(super) fn take(lane: Arc<Lane>, holder: HolderId) -> Option<Self> {
-        lane.channel().hold().take(holder).then_some(Self { lane, is_held: true })
+        lane.channel().take_hold(holder).then_some(Self { lane, is_held: true })
     }
 
     /// A lane of which nothing is on its way.
@@ -195,7 +195,7 @@ pub(super) struct HeldChannel(Arc<crate::table::Channel>);
 impl HeldChannel {
     /// Takes it. None while another thread has changes of it on their way.
     pub(super) fn take(channel: &Arc<crate::table::Channel>, holder: HolderId) -> Option<Self> {
-        channel.hold().take(holder).then(|| Self(Arc::clone(channel)))
+        channel.take_hold(holder).then(|| Self(Arc::clone(channel)))
     }
 }
 
@@ -381,6 +381,11 @@ impl Outbox {
             said.clear();
             self.spare.push(said);
         }
+    }
+
+    /// The last ticket, where the journal has taken every record.
+    pub(super) fn submitted(&self) -> Option<Ticket> {
+        (self.count == 0 && self.unsent.is_none()).then_some(self.last)
     }
 
     /// Whether nothing waits any more.

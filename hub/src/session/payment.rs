@@ -19,6 +19,7 @@ use farthing_channel::wire::{Answer, LaneRef, Payment, Payments};
 use super::outbox::{Acknowledgement, HeldLane, Recipient, TakenTick};
 use super::plane::DataPlane;
 use crate::table::Lane;
+use crate::table::cold::Unreadable;
 use crate::table::commit::{Committed, commit, commit_tip};
 
 /// A voucher that waits for what arrived with it.
@@ -40,6 +41,12 @@ enum NotTaken {
 impl From<Refusal> for NotTaken {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<Unreadable> for NotTaken {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Refused(unreadable.into())
     }
 }
 
@@ -232,7 +239,7 @@ impl DataPlane {
         let lane = match (connection.opened(named), named) {
             (Some(lane), _) => Arc::clone(lane),
             (None, LaneRef::Handle(_)) => return Err(Refusal::UnknownLane.into()),
-            (None, LaneRef::Id(id)) => self.shared.table.lane(id).ok_or(Refusal::UnknownLane)?,
+            (None, LaneRef::Id(id)) => self.shared.table.lane(id)?.ok_or(Refusal::UnknownLane)?,
         };
         check_standing(&lane.channel().standing(Some(&lane.payee())), self.unix)?;
         HeldLane::take(lane, self.holder).ok_or(NotTaken::Later)

@@ -14,6 +14,7 @@ use super::attached::AttachedDevices;
 use super::connection::{Connections, Proof, StreamUse};
 use super::outbox::{Acknowledgement, Outbox, Pending, Place, Reply};
 use super::payment::WaitingVoucher;
+use super::rounds::RoundAnswers;
 use super::subscription::Subscriptions;
 use super::{Shared, view};
 use crate::transport::{ConnectionId, Io, StreamId};
@@ -36,6 +37,7 @@ pub struct DataPlane {
     /// Connections that newer ones of the same device have displaced, to be closed.
     pub(super) displaced: Vec<ConnectionId>,
     pub(super) outbox: Outbox,
+    pub(super) rounds: RoundAnswers,
     pub(super) subscriptions: Subscriptions,
     /// The hub's clock, read once a turn.
     pub(super) unix: UnixSeconds,
@@ -71,7 +73,9 @@ impl DataPlane {
     /// The plane of data-plane thread number `thread`, with no connections.
     pub fn new(shared: Arc<Shared>, thread: u16) -> Self {
         let outbox = Outbox::new(shared.journal.clone());
+        let rounds = RoundAnswers::new(shared.table.rounds());
         Self {
+            rounds,
             shared,
             holder: HolderId(thread),
             connections: Connections::default(),
@@ -220,7 +224,7 @@ impl DataPlane {
             subscriptions.news(&lane);
         }
         if shared.exchange.has_missed(holder.0) {
-            subscriptions.read_up(&shared.table);
+            subscriptions.read_up();
         }
     }
 

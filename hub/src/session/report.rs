@@ -47,7 +47,7 @@ impl DataPlane {
         if !self.shared.serving.is_on() || !self.outbox.has_room() {
             return Err(Refusal::NotServing);
         }
-        let lane = self.shared.table.lane(&report.lane).ok_or(Refusal::UnknownLane)?;
+        let lane = self.shared.table.lane(&report.lane)?.ok_or(Refusal::UnknownLane)?;
         if lane.payee() != payee {
             return Err(Refusal::NotThePayee);
         }

@@ -25,7 +25,7 @@ impl DataPlane {
         let LaneRef::Id(id) = named else {
             return Err(Refusal::UnknownLane);
         };
-        let lane = self.shared.table.lane(id).ok_or(Refusal::UnknownLane)?;
+        let lane = self.shared.table.lane(id)?.ok_or(Refusal::UnknownLane)?;
         let may_ask = state.providers.contains(&lane.payee()) || state.channels.contains_key(&lane.channel().id());
         // A stranger learns nothing, not even that the lane exists.
         if may_ask { Ok(lane) } else { Err(Refusal::UnknownLane) }
@@ -107,7 +107,8 @@ impl DataPlane {
         self.reply_now(io, closing.connection, closing.stream, &Response::Closed(closed), true);
     }
 
-    /// Opens a provider's conversation. It begins with how every lane of the provider stands.
+    /// Opens a provider's conversation. It begins with how every lane of the provider stands, in the turns that
+    /// follow.
     pub(super) fn subscribe(
         &mut self,
         io: &mut Io<'_>,
@@ -120,7 +121,7 @@ impl DataPlane {
         let payee = *state.providers.last().ok_or(Refusal::NotAttached)?;
         state.streams.insert(stream, StreamUse::Subscription { payee });
         self.shared.exchange.subscribe(self.holder.0, payee);
-        self.subscriptions.add(connection, stream, payee, rating_groups, &self.shared.table);
+        self.subscriptions.add(connection, stream, payee, rating_groups);
         self.reply_now(io, connection, stream, &Response::Ready {}, false);
         Ok(())
     }

@@ -6,14 +6,20 @@ use std::sync::Arc;
 use farthing_channel::codec::encode_to_vec;
 use farthing_channel::id::{Address, LaneId, RatingGroup};
 use farthing_channel::time::UnixSeconds;
-use farthing_channel::wire::Notice;
+use farthing_channel::wire::{Notice, close_code};
 
 use super::{Exchange, Shared, view};
+use crate::table::cold::Unreadable;
+use crate::table::unit::Walk;
 use crate::table::{Lane, Table};
 use crate::transport::{ConnectionId, Io, StreamId};
 
 /// Notices sent to one subscriber in one turn; the rest follows in the next, newer by then.
 const NOTICES_PER_TURN_MAX: usize = 256;
+
+/// Slots of the table looked through in one turn for a subscriber who reads up: about a millisecond, where all of them
+/// are cold.
+const SLOTS_PER_TURN: u32 = 512;
 
 /// A provider's conversation.
 type SubscriberId = (ConnectionId, StreamId);
@@ -25,6 +31,8 @@ struct Subscriber {
     rating_groups: Vec<RatingGroup>,
     /// Lanes with news, each once however often it grew.
     news: BTreeMap<LaneId, Arc<Lane>>,
+    /// From which slot on the table is still to be looked through for lanes on which something is paid.
+    unread_from: Option<u32>,
     /// Whether it waits to be told.
     is_ready: bool,
 }
@@ -35,13 +43,25 @@ impl Subscriber {
             && (self.rating_groups.is_empty() || self.rating_groups.contains(&lane.rating_group()))
     }
 
-    /// Takes every lane on which something is paid for news.
-    fn read_up(&mut self, table: &Table) {
-        table.visit_lanes(|lane| {
-            if self.wants(lane) && lane.durable() > 0 {
-                self.news.insert(lane.id(), Arc::clone(lane));
-            }
-        });
+    /// Takes the lanes of the next piece of the table for news, while there is little other news.
+    fn read_on(&mut self, table: &Table) -> Result<(), Unreadable> {
+        let Some(from) = self.unread_from.filter(|_| self.news.len() < NOTICES_PER_TURN_MAX) else {
+            return Ok(());
+        };
+        let mut found = Vec::new();
+        self.unread_from = table.walk(from, SLOTS_PER_TURN, |_, channel| {
+            found.extend(channel.lanes().into_iter().filter(|lane| self.wants(lane) && lane.durable() > 0));
+            Walk::On
+        })?;
+        for lane in found {
+            self.news.entry(lane.id()).or_insert(lane);
+        }
+        Ok(())
+    }
+
+    /// Whether something is left to tell.
+    fn has_news(&self) -> bool {
+        !self.news.is_empty() || self.unread_from.is_some()
     }
 }
 
@@ -55,22 +75,19 @@ pub(super) struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// Adds a subscriber. Its news begins with every lane of the provider on which something is paid.
+    /// Adds a subscriber. Its news begins with every lane of the provider on which something is paid, read bit by bit
+    /// in the turns that follow.
     pub(super) fn add(
         &mut self,
         connection: ConnectionId,
         stream: StreamId,
         payee: Address,
         rating_groups: Vec<RatingGroup>,
-        table: &Table,
     ) {
         let id = (connection, stream);
-        let mut subscriber = Subscriber { payee, rating_groups, news: BTreeMap::new(), is_ready: false };
-        subscriber.read_up(table);
-        if !subscriber.news.is_empty() {
-            subscriber.is_ready = true;
-            self.ready.push(id);
-        }
+        let subscriber =
+            Subscriber { payee, rating_groups, news: BTreeMap::new(), unread_from: Some(0), is_ready: true };
+        self.ready.push(id);
         self.subscribers.insert(id, subscriber);
         self.by_payee.entry(payee).or_default().push(id);
     }
@@ -94,9 +111,9 @@ impl Subscriptions {
     }
 
     /// News was missed: everything counts as news.
-    pub(super) fn read_up(&mut self, table: &Table) {
+    pub(super) fn read_up(&mut self) {
         for (id, subscriber) in &mut self.subscribers {
-            subscriber.read_up(table);
+            subscriber.unread_from = Some(0);
             if !subscriber.is_ready {
                 subscriber.is_ready = true;
                 self.ready.push(*id);
@@ -114,7 +131,7 @@ impl Subscriptions {
             if !tell(io, shared, now, id, subscriber) {
                 // Gone, or so slow that its stream was reset: it subscribes again and is told everything.
                 self.remove(id.0, id.1, &shared.exchange, thread);
-            } else if !subscriber.news.is_empty() {
+            } else if subscriber.has_news() {
                 subscriber.is_ready = true;
                 self.ready.push(id);
             }
@@ -150,6 +167,11 @@ impl Subscriptions {
 
 /// Tells one subscriber as much as one turn may. False if it cannot be told.
 fn tell(io: &mut Io<'_>, shared: &Shared, now: UnixSeconds, id: SubscriberId, subscriber: &mut Subscriber) -> bool {
+    if subscriber.read_on(&shared.table).is_err() {
+        // Told to come again rather than left without some of its lanes.
+        io.reset_stream(id.0, id.1, close_code::SHUTDOWN);
+        return false;
+    }
     for _ in 0..NOTICES_PER_TURN_MAX {
         let Some((_, lane)) = subscriber.news.pop_first() else {
             return true;

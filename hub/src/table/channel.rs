@@ -1,12 +1,12 @@
 //! A device under a mandate.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
-use farthing_cells::{Counter, Hold};
+use farthing_cells::{Counter, Hold, HolderId};
 use farthing_channel::admission::{ChannelStatus, Standing};
-use farthing_channel::id::{Address, ChannelId};
+use farthing_channel::id::{Address, ChannelId, LaneId};
 use farthing_channel::mandate::MandateTerms;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::time::UnixSeconds;
@@ -16,6 +16,7 @@ use super::{Escrow, Lane};
 /// A channel. Amounts in base units.
 #[derive(Debug)]
 pub struct Channel {
+    id: ChannelId,
     escrow: Arc<Escrow>,
     device: Address,
     limit: AtomicU64,
@@ -31,6 +32,8 @@ pub struct Channel {
     authorised: Counter,
     /// Held by whoever has changes of it, or of its lanes, on their way to the disk.
     hold: Hold,
+    /// The round of the last change or look-up, see [`super::round`].
+    touched: AtomicU64,
     /// Opened lanes. Taken when a device attaches, never by a payment.
     lanes: Mutex<Vec<Arc<Lane>>>,
 }
@@ -53,6 +56,8 @@ impl Channel {
 
     fn bare(escrow: Arc<Escrow>, device: Address) -> Self {
         Self {
+            id: ChannelId::derive(&escrow.id(), &device),
+            touched: AtomicU64::new(escrow.round()),
             escrow,
             device,
             limit: AtomicU64::new(0),
@@ -91,7 +96,7 @@ impl Channel {
 
     /// Its identity.
     pub fn id(&self) -> ChannelId {
-        ChannelId::derive(&self.escrow.id(), &self.device)
+        self.id
     }
 
     /// The escrow it draws on.
@@ -144,6 +149,16 @@ impl Channel {
         &self.authorised
     }
 
+    /// Takes the right to change the channel and its lanes, and says that it is being changed in the round that runs. The
+    /// holder makes its changes before the end of its turn.
+    pub fn take_hold(&self, holder: HolderId) -> bool {
+        let is_taken = self.hold.take(holder);
+        if is_taken {
+            self.touch();
+        }
+        is_taken
+    }
+
     /// The right to change the channel and its lanes: one thread's at a time, until its changes are durable.
     pub fn hold(&self) -> &Hold {
         &self.hold
@@ -183,5 +198,54 @@ impl Channel {
 
     pub(super) fn add_lane(&self, lane: Arc<Lane>) {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+    }
+
+    /// Its lane with this id.
+    pub(super) fn lane(&self, id: &LaneId) -> Option<Arc<Lane>> {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.iter().find(|lane| lane.id() == *id).map(Arc::clone)
+    }
+
+    /// Says that it is in use, or that it is being changed, in the round that runs. A change says so before its holder
+    /// lets go of the channel.
+    pub(super) fn touch(&self) {
+        let round = self.escrow.round();
+        // Mostly it was touched in this round already; looking first leaves the cache line shared.
+        if self.touched.load(Ordering::Relaxed) < round {
+            self.touched.fetch_max(round, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether nobody but the table holds the channel or one of its lanes. Under the lock of the table's shard, so that
+    /// none of them is given out meanwhile. Why the order of the looks matters stands in [`super::hot`].
+    fn is_unheld(self: &Arc<Self>, lanes: &[Arc<Lane>]) -> bool {
+        if lanes.iter().any(|lane| Arc::strong_count(lane) != 1) {
+            return false;
+        }
+        // Whoever let a lane go let it go after what it did before, taking the channel for one.
+        fence(Ordering::Acquire);
+        let is_unheld = Arc::strong_count(self) == lanes.len().saturating_add(1);
+        fence(Ordering::Acquire);
+        is_unheld
+    }
+
+    /// Whether the table may let it go: untouched since before the round, and unheld. Its lanes are gone then.
+    pub(super) fn is_evictable(self: &Arc<Self>, before: u64) -> bool {
+        if self.touched.load(Ordering::Relaxed) >= before {
+            return false;
+        }
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked at again: a holder may have touched it and let go between the two looks.
+        if !self.is_unheld(&lanes) || self.touched.load(Ordering::Relaxed) >= before {
+            return false;
+        }
+        // Lanes and their channel hold each other.
+        lanes.clear();
+        true
+    }
+
+    /// Breaks the circle of a channel and its lanes that are of no use any more.
+    pub(super) fn let_lanes_go(&self) {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }

@@ -1,10 +1,13 @@
 //! A payer's deposit, as the ledger shows it, and what is authorised against it here.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use farthing_cells::Counter;
 use farthing_channel::id::{Address, EscrowId, EscrowTerms};
 use farthing_channel::record::{EscrowImage, EscrowState};
+
+use super::round::Rounds;
 
 /// How an escrow pays. The two ways exclude each other: a voucher on the escrow id states the total over all lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct Escrow {
     usage: AtomicU8,
     /// Sum over its lanes of what is authorised, but never less than what is settled already.
     authorised: Counter,
+    /// The table's rounds, by which its channels are stamped.
+    rounds: Arc<Rounds>,
 }
 
 const STATE_OPEN: u8 = 0;
@@ -43,7 +48,7 @@ fn state_code(state: EscrowState) -> u8 {
 }
 
 impl Escrow {
-    pub(super) fn new(image: &EscrowImage) -> Self {
+    pub(super) fn new(image: &EscrowImage, rounds: Arc<Rounds>) -> Self {
         Self {
             id: image.id,
             terms: image.terms(),
@@ -52,6 +57,7 @@ impl Escrow {
             state: AtomicU8::new(state_code(image.state)),
             usage: AtomicU8::new(0),
             authorised: Counter::default(),
+            rounds,
         }
     }
 
@@ -129,6 +135,11 @@ impl Escrow {
 
     pub(super) fn authorised_counter(&self) -> &Counter {
         &self.authorised
+    }
+
+    /// The round that runs.
+    pub(super) fn round(&self) -> u64 {
+        self.rounds.current()
     }
 
     /// After a restored backup the lanes may sum to less than the ledger has settled. What is settled is gone from the

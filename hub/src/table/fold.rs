@@ -1,20 +1,20 @@
 //! The state as a fold over journal records: the same function serves recovery and every change that does not come from
 //! a payment.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use farthing_channel::admission::ChannelStatus;
-use farthing_channel::id::{ChannelId, LaneId};
+use farthing_channel::id::{Address, ChannelId, LaneId};
 use farthing_channel::lane::Change;
 use farthing_channel::mandate::MandateTerms;
 use farthing_channel::record::{EscrowImage, LaneImage, Record};
 
+use super::cold::Unreadable;
 use super::directory::{Provider, TariffEntry};
 use super::escrow::EscrowUse;
 use super::lane::LaneTariff;
 use super::{Channel, Escrow, Lane, Table};
-use crate::checkpoint::row::ChannelRow;
 
 /// A record that does not fit the records before it: the journal is not one this hub wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +37,12 @@ pub enum FoldError {
     /// A status code of a later version.
     #[error("a recorded channel status is unknown to this version")]
     BadStatus,
+    /// The table cannot tell.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// More channels than slots.
+    #[error("the table has no slot for a further channel")]
+    Full,
 }
 
 impl Table {
@@ -64,14 +70,14 @@ impl Table {
                     serial: 0,
                     payees: Vec::new(),
                 };
-                let id = ChannelId::derive(&escrow.id(), device);
-                let channel = self.channels.entry(id).or_insert_with(|| Arc::new(Channel::mandated(escrow, &terms)));
+                let (channel, _) = self.channel_or_new(&escrow, device, |escrow| Channel::mandated(escrow, &terms))?;
                 channel.revoke(*serial);
+                channel.touch();
             }
             Record::Mandates(bundle) => {
                 let escrow = self.escrow(&bundle.escrow).ok_or(FoldError::UnknownEscrow)?;
                 for terms in &bundle.mandates {
-                    self.apply_mandate(&escrow, terms);
+                    self.apply_mandate(&escrow, terms)?;
                 }
             }
             Record::Provider { address, name, active } => {
@@ -90,11 +96,15 @@ impl Table {
                 }
             }
             Record::Report(report) => {
-                self.lane(&report.lane).ok_or(FoldError::UnknownLane)?.restore_report(report);
+                let lane = self.lane(&report.lane)?.ok_or(FoldError::UnknownLane)?;
+                lane.restore_report(report);
+                lane.channel().touch();
             }
             Record::Status { channel, status } => {
                 let status = ChannelStatus::from_code(*status).ok_or(FoldError::BadStatus)?;
-                self.channel(channel).ok_or(FoldError::UnknownChannel)?.set_status(status);
+                let channel = self.channel(channel)?.ok_or(FoldError::UnknownChannel)?;
+                channel.set_status(status);
+                channel.touch();
             }
             Record::EpochClosed { epoch, sequence } => {
                 self.epoch_closed.fetch_max(*epoch, Ordering::AcqRel);
@@ -105,29 +115,52 @@ impl Table {
     }
 
     fn apply_escrow(&self, image: &EscrowImage) {
-        let escrow = self.escrows.entry(image.id).or_insert_with(|| Arc::new(Escrow::new(image)));
+        let make = || Arc::new(Escrow::new(image, Arc::clone(&self.rounds)));
+        let escrow = self.escrows.entry(image.id).or_insert_with(make);
         escrow.update(image);
     }
 
-    fn apply_mandate(&self, escrow: &Arc<Escrow>, terms: &MandateTerms) {
-        let id = ChannelId::derive(&escrow.id(), &terms.device);
-        match self.channels.entry(id) {
-            dashmap::Entry::Occupied(held) => {
-                if held.get().serial().is_none_or(|serial| terms.serial > serial) || held.get().limit() == 0 {
-                    held.get().renew(terms);
-                }
-            }
-            dashmap::Entry::Vacant(place) => {
-                place.insert(Arc::new(Channel::mandated(Arc::clone(escrow), terms)));
-            }
+    /// The channel of a device; where there is none, the one that `make` makes, and true.
+    fn channel_or_new(
+        &self,
+        escrow: &Arc<Escrow>,
+        device: &Address,
+        make: impl FnOnce(Arc<Escrow>) -> Channel,
+    ) -> Result<(Arc<Channel>, bool), FoldError> {
+        let id = ChannelId::derive(&escrow.id(), device);
+        if let Some(held) = self.channel(&id)? {
+            return Ok((held, false));
         }
+        let _births = self.births.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = self.channel(&id)? {
+            return Ok((held, false));
+        }
+        let next = |slot: u32| slot.checked_add(1);
+        let slot = self.next_slot.try_update(Ordering::AcqRel, Ordering::Acquire, next).map_err(|_| FoldError::Full)?;
+        let channel = Arc::new(make(Arc::clone(escrow)));
+        // In memory first: who finds the slot in the index finds the unit.
+        self.hot.insert(slot, Arc::clone(&channel));
+        self.channels.insert(&id.0, slot);
+        self.channel_count.fetch_add(1, Ordering::AcqRel);
+        Ok((channel, true))
+    }
+
+    fn apply_mandate(&self, escrow: &Arc<Escrow>, terms: &MandateTerms) -> Result<(), FoldError> {
+        let (channel, is_new) =
+            self.channel_or_new(escrow, &terms.device, |escrow| Channel::mandated(escrow, terms))?;
+        if !is_new && (channel.serial().is_none_or(|serial| terms.serial > serial) || channel.limit() == 0) {
+            channel.renew(terms);
+        }
+        channel.touch();
         escrow.claim_usage(EscrowUse::Mandates);
+        Ok(())
     }
 
     /// Opens a lane, or changes an open one's tariff. Makes the channel of a lone payer on the way.
     ///
     /// # Errors
-    /// [`FoldError::UnknownEscrow`], [`FoldError::UnknownChannel`], [`FoldError::UnknownTariff`].
+    /// [`FoldError::UnknownEscrow`], [`FoldError::UnknownChannel`], [`FoldError::UnknownTariff`], [`FoldError::Unreadable`],
+    /// [`FoldError::Full`].
     pub fn open_lane(&self, image: &LaneImage) -> Result<Arc<Lane>, FoldError> {
         let entry = if image.tariff.is_zero() {
             None
@@ -135,52 +168,41 @@ impl Table {
             Some(self.directory.tariff(&image.tariff).ok_or(FoldError::UnknownTariff)?)
         };
         let tariff = LaneTariff { entry, base_amount: image.tariff_base_amount, base_units: image.tariff_base_units };
-        if let Some(lane) = self.lane(&image.lane) {
+        if let Some(lane) = self.lane(&image.lane)? {
             lane.set_tariff(tariff);
+            lane.channel().touch();
             return Ok(lane);
         }
         let escrow = self.escrow(&image.escrow).ok_or(FoldError::UnknownEscrow)?;
-        let id = ChannelId::derive(&image.escrow, &image.device);
-        if image.lane == LaneId::of_escrow(&image.escrow) {
+        let channel = if image.lane == LaneId::of_escrow(&image.escrow) {
             escrow.claim_usage(EscrowUse::Itself);
-            self.channels.entry(id).or_insert_with(|| Arc::new(Channel::lone(Arc::clone(&escrow))));
+            self.channel_or_new(&escrow, &image.device, Channel::lone)?.0
+        } else {
+            self.channel_of(&image.escrow, &image.device)?.ok_or(FoldError::UnknownChannel)?
+        };
+        let slot = self.slot_of_channel(&channel.id())?.ok_or(FoldError::UnknownChannel)?;
+        let _births = self.births.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = channel.lane(&image.lane) {
+            return Ok(lane);
         }
-        let channel = self.channel(&id).ok_or(FoldError::UnknownChannel)?;
         let lane = Arc::new(Lane::new(image, Arc::clone(&channel), tariff));
-        self.lanes.insert(image.lane, Arc::clone(&lane));
         channel.add_lane(Arc::clone(&lane));
+        self.lanes.insert(&image.lane.0, slot);
+        self.lane_count.fetch_add(1, Ordering::AcqRel);
+        channel.touch();
         Ok(lane)
     }
 
     /// Applies a lane's change from the journal: what it adds was within the limits when it was made, so the counters
     /// follow without asking.
     fn apply_change(&self, lane: &LaneId, change: &Change) -> Result<(), FoldError> {
-        let lane = self.lane(lane).ok_or(FoldError::UnknownLane)?;
+        let lane = self.lane(lane)?.ok_or(FoldError::UnknownLane)?;
         let (before, after) = lane.evidence().restore(change);
         let increase = after.saturating_sub(before);
         lane.channel().authorised_counter().add(increase);
         lane.channel().escrow().authorised_counter().add(increase);
         lane.raise_durable(after);
-        Ok(())
-    }
-
-    /// Puts a channel back as a checkpoint kept it.
-    ///
-    /// # Errors
-    /// [`FoldError::UnknownEscrow`], [`FoldError::BadStatus`].
-    pub fn restore_channel(&self, id: ChannelId, row: &ChannelRow) -> Result<(), FoldError> {
-        let escrow = self.escrow(&row.escrow).ok_or(FoldError::UnknownEscrow)?;
-        let status = ChannelStatus::from_code(row.status).ok_or(FoldError::BadStatus)?;
-        let is_lone = !row.mandated && row.revoked.is_none();
-        if row.mandated {
-            escrow.claim_usage(EscrowUse::Mandates);
-        }
-        let channel = if is_lone { Channel::lone(escrow) } else { Channel::mandated(escrow, &row.terms) };
-        if let Some(serial) = row.revoked {
-            channel.revoke(serial);
-        }
-        channel.set_status(status);
-        self.channels.insert(id, Arc::new(channel));
+        lane.channel().touch();
         Ok(())
     }
 

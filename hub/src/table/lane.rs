@@ -50,13 +50,17 @@ pub struct Lane {
 
 impl Lane {
     pub(super) fn new(image: &LaneImage, channel: Arc<Channel>, tariff: LaneTariff) -> Self {
+        Self::with_state(image, channel, tariff, LaneState::new(image.lane))
+    }
+
+    pub(super) fn with_state(image: &LaneImage, channel: Arc<Channel>, tariff: LaneTariff, state: LaneState) -> Self {
         Self {
             id: image.lane,
             channel,
             payee: image.payee,
             rating_group: image.rating_group,
             tariff: ArcSwap::from_pointee(tariff),
-            evidence: EvidenceCell::new(LaneState::new(image.lane)),
+            evidence: EvidenceCell::new(state),
             durable: AtomicU64::new(0),
             report: ArcSwapOption::empty(),
             report_order: Mutex::new(()),
@@ -151,6 +155,7 @@ impl Lane {
             return Err(Refusal::BadCredit);
         }
         self.report.store(Some(Arc::new(*report)));
+        self.channel.touch();
         Ok(())
     }
 

@@ -1,7 +1,8 @@
-//! The channel table: every escrow, channel, lane, provider and tariff of the hub, in memory.
+//! The channel table: every escrow, provider and tariff of the hub, and an index of every channel and lane.
 //!
-//! Look-ups by id go through concurrent maps and happen when a session attaches; after that a session holds its
-//! lanes directly. What a payment changes is atomics and one swapped pointer, never a lock.
+//! A channel with its lanes is a unit. A unit in use is in memory; an idle one is only in the checkpoint, and costs the
+//! table its entries in two indexes. Look-ups by id happen when a session attaches; after that a session holds its lanes
+//! directly. What a payment changes is atomics and one swapped pointer, never a lock.
 //!
 //! | file | holds |
 //! | --- | --- |
@@ -12,20 +13,30 @@
 //! | [`directory`] | providers and tariffs |
 //! | [`commit`] | reserve the limits, swap the evidence: a payment takes effect |
 //! | [`fold`] | the state as a fold over journal records |
+//! | [`index`] | from ids to slots, in few bytes |
+//! | [`hot`] | units in memory, and how they leave it |
+//! | [`cold`] | where the others are read from |
+//! | [`unit`] | units between memory and checkpoint |
+//! | [`round`] | how the table knows that the checkpoint holds a change |
 
 pub mod channel;
+pub mod cold;
 pub mod commit;
 pub mod directory;
 pub mod escrow;
 pub mod evidence;
 pub mod fold;
+mod hot;
+mod index;
 pub mod lane;
+pub mod round;
+pub mod unit;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use dashmap::DashMap;
 use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId};
@@ -35,13 +46,28 @@ pub use directory::{Directory, TariffEntry};
 pub use escrow::Escrow;
 pub use lane::Lane;
 
+use cold::{ColdUnits, NoColdUnits, Unreadable};
+use hot::HotUnits;
+use index::FingerprintIndex;
+use round::Rounds;
+
 /// All state that payments depend on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Table {
     /// Deposits by id.
     escrows: DashMap<EscrowId, Arc<Escrow>>,
-    channels: DashMap<ChannelId, Arc<Channel>>,
-    lanes: DashMap<LaneId, Arc<Lane>>,
+    /// Slots of channels by id, and slots of their channels by the ids of lanes.
+    channels: FingerprintIndex,
+    lanes: FingerprintIndex,
+    hot: HotUnits,
+    cold: Arc<dyn ColdUnits>,
+    /// The slot of the next new unit.
+    next_slot: AtomicU32,
+    /// Held while a unit or lane is made, so that it is made once.
+    births: Mutex<()>,
+    channel_count: AtomicUsize,
+    lane_count: AtomicUsize,
+    rounds: Arc<Rounds>,
     /// Providers and tariffs.
     pub directory: Directory,
     /// Ledger events up to here are in the journal.
@@ -53,25 +79,74 @@ pub struct Table {
     term: AtomicU64,
 }
 
+impl Default for Table {
+    /// A table all of which stays in memory.
+    fn default() -> Self {
+        Self::new(Arc::new(NoColdUnits))
+    }
+}
+
 impl Table {
+    /// An empty table, which reads its cold units from `cold`.
+    pub fn new(cold: Arc<dyn ColdUnits>) -> Self {
+        Self {
+            escrows: DashMap::new(),
+            channels: FingerprintIndex::default(),
+            lanes: FingerprintIndex::default(),
+            hot: HotUnits::default(),
+            cold,
+            next_slot: AtomicU32::new(0),
+            births: Mutex::new(()),
+            channel_count: AtomicUsize::new(0),
+            lane_count: AtomicUsize::new(0),
+            rounds: Arc::new(Rounds::default()),
+            directory: Directory::default(),
+            ledger_cursor: AtomicU64::new(0),
+            epoch_closed: AtomicU64::new(0),
+            epoch_sequence: AtomicU64::new(0),
+            term: AtomicU64::new(0),
+        }
+    }
+
     /// The escrow, if the ledger has shown it.
     pub fn escrow(&self, id: &EscrowId) -> Option<Arc<Escrow>> {
         self.escrows.get(id).map(|entry| Arc::clone(entry.value()))
     }
 
     /// The channel, if a mandate for it was accepted.
-    pub fn channel(&self, id: &ChannelId) -> Option<Arc<Channel>> {
-        self.channels.get(id).map(|entry| Arc::clone(entry.value()))
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn channel(&self, id: &ChannelId) -> Result<Option<Arc<Channel>>, Unreadable> {
+        for slot in self.channels.candidates(&id.0) {
+            if let Some(channel) = self.unit(slot)?.filter(|channel| channel.id() == *id) {
+                channel.touch();
+                return Ok(Some(channel));
+            }
+        }
+        Ok(None)
     }
 
     /// The channel of a device under an escrow.
-    pub fn channel_of(&self, escrow: &EscrowId, device: &Address) -> Option<Arc<Channel>> {
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn channel_of(&self, escrow: &EscrowId, device: &Address) -> Result<Option<Arc<Channel>>, Unreadable> {
         self.channel(&ChannelId::derive(escrow, device))
     }
 
     /// The lane, if it was opened.
-    pub fn lane(&self, id: &LaneId) -> Option<Arc<Lane>> {
-        self.lanes.get(id).map(|entry| Arc::clone(entry.value()))
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn lane(&self, id: &LaneId) -> Result<Option<Arc<Lane>>, Unreadable> {
+        for slot in self.lanes.candidates(&id.0) {
+            if let Some(lane) = self.unit(slot)?.and_then(|channel| channel.lane(id)) {
+                lane.channel().touch();
+                return Ok(Some(lane));
+            }
+        }
+        Ok(None)
     }
 
     /// Every escrow, in no order.
@@ -79,25 +154,26 @@ impl Table {
         self.escrows.iter().map(|entry| Arc::clone(entry.value())).collect()
     }
 
-    /// Calls `visit` for every channel until it returns false.
-    pub fn visit_channels(&self, mut visit: impl FnMut(&ChannelId, &Arc<Channel>) -> bool) {
-        for entry in &self.channels {
-            if !visit(entry.key(), entry.value()) {
-                return;
-            }
-        }
-    }
-
-    /// Calls `visit` for every lane.
-    pub fn visit_lanes(&self, mut visit: impl FnMut(&Arc<Lane>)) {
-        for entry in &self.lanes {
-            visit(entry.value());
-        }
-    }
-
     /// Numbers of escrows, channels and lanes.
     pub fn counts(&self) -> (usize, usize, usize) {
-        (self.escrows.len(), self.channels.len(), self.lanes.len())
+        let read = |count: &AtomicUsize| count.load(Ordering::Acquire);
+        (self.escrows.len(), read(&self.channel_count), read(&self.lane_count))
+    }
+
+    /// Number of units in memory.
+    pub fn hot_units(&self) -> usize {
+        self.hot.len()
+    }
+
+    /// The rounds by which changes are stamped.
+    pub fn rounds(&self) -> &Arc<Rounds> {
+        &self.rounds
+    }
+
+    /// Lets go of every unit in memory that nobody holds and that was last touched before round `before`. The
+    /// checkpoint must hold all changes of earlier rounds. Returns how many went.
+    pub fn evict(&self, before: u64) -> usize {
+        self.hot.evict(before)
     }
 
     /// Number of the last ledger event that is in the journal.

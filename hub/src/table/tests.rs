@@ -13,6 +13,7 @@ use proptest::prelude::*;
 
 use super::Table;
 use super::commit::{Committed, commit};
+use super::unit::Walk;
 
 pub(crate) const PAYEE: Address = Address([9; 20]);
 
@@ -100,14 +101,18 @@ fn voucher(n: u8, amount: u64) -> Verified<SignedVoucher> {
 }
 
 pub(crate) fn pay(table: &Table, n: u8, amount: u64) -> Result<Committed, Refusal> {
-    let lane = table.lane(&lane_of(n)).unwrap();
+    let lane = table.lane(&lane_of(n)).unwrap().unwrap();
     let voucher = voucher(n, amount);
     commit(&lane, u64::MAX, |state| Ok(state.propose_voucher(&voucher)))
 }
 
 fn authorised_by_lanes(table: &Table) -> u64 {
     let mut sum = 0;
-    table.visit_lanes(|lane| sum += lane.state().total().amount());
+    let end = table.walk(0, u32::MAX, |_, channel| {
+        sum += channel.lanes().iter().map(|lane| lane.state().total().amount()).sum::<u64>();
+        Walk::On
+    });
+    assert_eq!(end, Ok(None));
     sum
 }
 
@@ -122,7 +127,7 @@ fn limits_are_exact_and_a_refusal_changes_nothing() {
     assert!(matches!(pay(&table, 1, 40), Ok(Committed::Changed { .. })));
     assert_eq!(escrow.authorised(), 100);
     assert_eq!(pay(&table, 0, 60), Ok(Committed::Known));
-    let lane = table.lane(&lane_of(0)).unwrap();
+    let lane = table.lane(&lane_of(0)).unwrap().unwrap();
     let refused = commit(&lane, 59, |state| Ok(state.propose_voucher(&voucher(0, 61))));
     assert_eq!(refused, Err(Refusal::LaneLimit));
     assert_eq!(authorised_by_lanes(&table), 100);
@@ -138,7 +143,7 @@ fn lanes_racing_for_the_last_base_unit_cannot_both_win() {
             for (n, vouchers) in (0..4_u8).zip(&vouchers) {
                 let (table, won) = (&table, &won);
                 scope.spawn(move || {
-                    let lane = table.lane(&lane_of(n)).unwrap();
+                    let lane = table.lane(&lane_of(n)).unwrap().unwrap();
                     for voucher in vouchers {
                         match commit(&lane, u64::MAX, |state| Ok(state.propose_voucher(voucher))) {
                             Ok(Committed::Changed { increase, .. }) => {
@@ -171,7 +176,7 @@ fn a_revocation_holds_whatever_its_order() {
     older.push(revoked(0));
     for (records, expected) in [(before, true), (after, true), (older, false), (opening, false)] {
         let table = table(&records);
-        let channel = table.channel_of(&escrow(0).id, &device(0).address()).unwrap();
+        let channel = table.channel_of(&escrow(0).id, &device(0).address()).unwrap().unwrap();
         assert_eq!(channel.is_revoked(), expected);
     }
 }
@@ -195,7 +200,7 @@ proptest! {
         prop_assert_eq!(again.escrow(&id).unwrap().authorised(), live.escrow(&id).unwrap().authorised());
         prop_assert_eq!(authorised_by_lanes(&live), live.escrow(&id).unwrap().authorised());
         for n in 0..3 {
-            let (a, b) = (again.lane(&lane_of(n)).unwrap(), live.lane(&lane_of(n)).unwrap());
+            let (a, b) = (again.lane(&lane_of(n)).unwrap().unwrap(), live.lane(&lane_of(n)).unwrap().unwrap());
             prop_assert_eq!(a.state(), b.state());
             prop_assert_eq!(a.channel().authorised(), b.channel().authorised());
         }
