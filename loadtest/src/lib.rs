@@ -12,6 +12,7 @@
 //! | [`engine`] | load of many shapes from one thread, and what it costs the hub; [`quic`] has its connections |
 //! | [`echo`] | a bare QUIC echo, to compare the hub with |
 //! | [`open`] | many channels at once, and how long a hub with them takes to start |
+//! | [`idle`] | millions of channels that nobody uses |
 //! | [`replay`] | bills a recorded trace |
 //! | [`demo`] | a day with a power cut and its night |
 //! | [`crash`] | many power cuts |
@@ -25,6 +26,7 @@ pub mod demo;
 pub mod echo;
 pub mod engine;
 pub mod fleet;
+pub mod idle;
 pub mod load;
 pub mod open;
 pub mod quic;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use farthing_loadtest::{crash, demo, echo, engine, load, open, replay};
+use farthing_loadtest::{crash, demo, echo, engine, idle, load, open, replay};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +24,7 @@ enum Command {
     EchoServer(echo::EchoServerArgs),
     Load(load::LoadArgs),
     Open(open::OpenArgs),
+    IdleChannels(idle::IdleArgs),
     Replay(replay::ReplayArgs),
     Demo(demo::DemoArgs),
     Crash(crash::CrashArgs),
@@ -67,6 +68,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::EchoServer(args) => echo::run(&args).await,
         Command::Load(args) => load::run(&args).await.map(drop),
         Command::Open(args) => open::run(&args).await.map(drop),
+        Command::IdleChannels(args) => idle::run(&args).await.map(drop),
         Command::Replay(args) => replay::run(&args).await.map(drop),
         Command::Demo(args) => demo::run(&args).await.map(drop),
         Command::Crash(args) => crash::run(&args).await.map(drop),

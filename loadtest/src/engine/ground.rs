@@ -109,6 +109,7 @@ fn own(args: &BenchArgs, shape: &Shape) -> anyhow::Result<Ground> {
     let options = SiteOptions {
         hub_environment: settings(args, shape),
         hub_launcher: launcher.split_whitespace().map(str::to_owned).collect(),
+        start_deadline: None,
     };
     let mut site = Site::create_with(folder.path(), &options)?;
     site.start_hub()?;

@@ -54,6 +54,7 @@ pub(super) struct Hub {
     admin: PathBuf,
     environment: Vec<(String, String)>,
     launcher: Vec<String>,
+    start_deadline: Duration,
     process: Option<Process>,
     kills: u32,
 }
@@ -80,8 +81,12 @@ impl Hub {
         let tool = Tool::new(program, ["--config".into(), config.into()]);
         let environment = options.hub_environment.clone();
         let launcher = options.hub_launcher.clone();
+        let start_deadline = options.start_deadline.unwrap_or(READY_DEADLINE);
         let log = site.join("hub.log");
-        Ok((Self { tool, log, quic, http, admin, environment, launcher, process: None, kills: 0 }, made))
+        Ok((
+            Self { tool, log, quic, http, admin, environment, launcher, start_deadline, process: None, kills: 0 },
+            made,
+        ))
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -137,8 +142,8 @@ impl Hub {
                 self.process = None;
                 bail!("the hub ended ({status}):\n{}", self.last_lines());
             }
-            if clock::now().duration_since(begun) > READY_DEADLINE {
-                bail!("the hub does not serve within {READY_DEADLINE:?}:\n{}", self.last_lines());
+            if clock::now().duration_since(begun) > self.start_deadline {
+                bail!("the hub does not serve within {:?}:\n{}", self.start_deadline, self.last_lines());
             }
             std::thread::sleep(POLL);
         }

@@ -46,6 +46,8 @@ pub struct SiteOptions {
     pub hub_environment: Vec<(String, String)>,
     /// A program and its first arguments that start the hub's process, whose own command line follows them.
     pub hub_launcher: Vec<String>,
+    /// Longest wait for the hub to serve, where a minute is too short.
+    pub start_deadline: Option<std::time::Duration>,
 }
 
 /// A provider of the site.
