@@ -43,11 +43,13 @@ pub struct EchoServerArgs {
 /// Where the address cannot be bound, or the system fails.
 pub async fn run(args: &EchoServerArgs) -> anyhow::Result<()> {
     let mut server = EchoServer::bind(args.listen, args.answer_bytes)?;
-    println!("{LISTENING}{}", server.local_addr()?);
+    let address = server.local_addr()?;
     let stop = Arc::new(AtomicBool::new(false));
     let (sender, ended) = tokio::sync::oneshot::channel();
     let wanted = Arc::clone(&stop);
     let thread = std::thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
+        // Said by the thread itself, which has its name by then: whoever hears it may look for the thread.
+        println!("{LISTENING}{address}");
         // Nobody listens any more where the command was ended.
         let _ = sender.send(server.run(&wanted));
     })?;
