@@ -282,7 +282,10 @@ pub fn records(body: &[u8]) -> Result<Vec<Record>, CodecError> {
     let mut rest = body;
     let mut records = Vec::new();
     while !rest.is_empty() {
-        let (record, taken) = decode_first(rest)?;
+        let (record, taken) = match tick::read_tick(rest) {
+            Some(read) => read,
+            None => decode_first(rest)?,
+        };
         records.push(record);
         rest = rest.get(taken..).unwrap_or_default();
     }

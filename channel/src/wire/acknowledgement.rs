@@ -47,6 +47,32 @@ pub(crate) fn put_uint(value: u64, out: &mut Vec<u8>) {
     }
 }
 
+/// Reads an unsigned integer in its shortest form, and no other.
+pub(crate) fn take_uint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (first, rest) = bytes.split_first()?;
+    let (value, least, rest) = match first {
+        0x00..=0x17 => return Some((u64::from(*first), rest)),
+        0x18 => {
+            let (value, rest) = rest.split_first()?;
+            (u64::from(*value), 0x18, rest)
+        }
+        0x19 => {
+            let (value, rest) = rest.split_first_chunk::<2>()?;
+            (u64::from(u16::from_be_bytes(*value)), 0x100, rest)
+        }
+        0x1a => {
+            let (value, rest) = rest.split_first_chunk::<4>()?;
+            (u64::from(u32::from_be_bytes(*value)), 0x1_0000, rest)
+        }
+        0x1b => {
+            let (value, rest) = rest.split_first_chunk::<8>()?;
+            (u64::from_be_bytes(*value), 0x1_0000_0000, rest)
+        }
+        _ => return None,
+    };
+    (value >= least).then_some((value, rest))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -10,12 +10,13 @@ mod payment;
 mod provider;
 mod tick;
 
-pub(crate) use acknowledgement::put_uint;
+pub(crate) use acknowledgement::{put_uint, take_uint};
 
 pub use acknowledgement::encode_acknowledged;
 pub use control::{Attached, ClosedLane, Hello, LaneOffer, LaneView, Request, Response, Role, SignedReceipt};
 pub use payment::{Answer, Grant, LaneRef, Payment, Payments, Reason};
 pub use provider::{Notice, ServiceMessage, SignedReport};
+pub use tick::Tick;
 
 /// The protocol's name in TLS, with its version.
 pub const ALPN: &[u8] = b"farthing/1";

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use minicbor::{Decode, Decoder, Encode, Encoder, data::Type, decode, encode};
 
-use super::tick::read_tick;
+use super::tick::{Tick, read_tick};
 use crate::codec::{CodecError, decode_first};
 use crate::id::{LaneId, Preimage};
 use crate::lane::{SignedAnchor, SignedVoucher};
@@ -100,6 +100,13 @@ impl<'b> Payments<'b> {
     pub fn new(datagram: &'b [u8]) -> Self {
         Self { rest: datagram }
     }
+
+    /// The next payment, if it is a tick: the everyday payment without the room that the others need.
+    pub fn next_tick(&mut self) -> Option<Tick> {
+        let (tick, taken) = read_tick(self.rest)?;
+        self.rest = self.rest.get(taken..).unwrap_or_default();
+        Some(tick)
+    }
 }
 
 impl Iterator for Payments<'_> {
@@ -109,9 +116,8 @@ impl Iterator for Payments<'_> {
         if self.rest.is_empty() {
             return None;
         }
-        if let Some((tick, taken)) = read_tick(self.rest) {
-            self.rest = self.rest.get(taken..).unwrap_or_default();
-            return Some(Ok(tick));
+        if let Some(tick) = self.next_tick() {
+            return Some(Ok(tick.into()));
         }
         // Decoding looks at one message's bytes only, however long the datagram is.
         let window = self.rest.get(..PAYMENT_BYTES_MAX).unwrap_or(self.rest);

@@ -9,7 +9,7 @@ use std::collections::hash_map::Entry;
 
 use farthing_channel::admission::ChannelStatus;
 use farthing_channel::codec::encode_to_vec;
-use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId};
+use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId, Preimage};
 use farthing_channel::lane::{Change, LaneState};
 use farthing_channel::mandate::MandateTerms;
 use farthing_channel::record::block::ChainCursor;
@@ -22,14 +22,6 @@ use super::store::{
 };
 use crate::table::Table;
 use crate::table::fold::FoldError;
-
-/// About how many rows a record touches.
-pub(super) fn rows_of(record: &Record) -> usize {
-    match record {
-        Record::Mandates(bundle) => bundle.mandates.len(),
-        _ => 1,
-    }
-}
 
 /// A row being changed, with the evidence of those of its lanes that were paid on.
 struct Working {
@@ -77,7 +69,25 @@ pub(super) struct Fold<'t> {
     transaction: &'t WriteTransaction,
     table: &'t Table,
     units: HashMap<u32, Working>,
+    /// The newest tick of each lane that has not been folded into its row. Most records are ticks, and most of these are
+    /// overtaken by another one before the transaction ends.
+    ticks: HashMap<LaneId, LateTick>,
     next_tariff: u64,
+}
+
+/// A tick that waits for a newer one of the same anchor.
+#[derive(Debug, Clone, Copy)]
+struct LateTick {
+    anchor: u64,
+    index: u16,
+    link: Preimage,
+}
+
+impl LateTick {
+    fn change(self) -> Change {
+        let Self { anchor, index, link } = self;
+        Change::Tick { anchor, index, link }
+    }
 }
 
 impl std::fmt::Debug for Fold<'_> {
@@ -89,7 +99,12 @@ impl std::fmt::Debug for Fold<'_> {
 impl<'t> Fold<'t> {
     pub(super) fn new(transaction: &'t mut WriteTransaction, table: &'t Table) -> Result<Self, StoreError> {
         let next_tariff = next_tariff(transaction)?;
-        Ok(Self { transaction, table, units: HashMap::new(), next_tariff })
+        Ok(Self { transaction, table, units: HashMap::new(), ticks: HashMap::new(), next_tariff })
+    }
+
+    /// About how many rows the transaction will write.
+    pub(super) fn rows(&self) -> usize {
+        self.units.len().saturating_add(self.ticks.len())
     }
 
     /// Takes in one record.
@@ -128,13 +143,32 @@ impl<'t> Fold<'t> {
                     lane.report = Some(*report);
                 }
             }
-            Record::Anchor { .. } | Record::Voucher { .. } | Record::Tick { .. } => {
+            Record::Tick { lane, anchor, index, link } => {
+                self.tick(*lane, LateTick { anchor: *anchor, index: *index, link: *link })?;
+            }
+            Record::Anchor { .. } | Record::Voucher { .. } => {
                 if let Some((lane, change)) = record.as_change() {
+                    // Which anchors are held follows from the order of the changes.
+                    if let Some(tick) = self.ticks.remove(&lane) {
+                        self.unit_of_lane(&lane)?.change(&lane, &tick.change())?;
+                    }
                     self.unit_of_lane(&lane)?.change(&lane, &change)?;
                 }
             }
         }
         Ok(())
+    }
+
+    fn tick(&mut self, lane: LaneId, tick: LateTick) -> Result<(), StoreError> {
+        let older = self.ticks.insert(lane, tick);
+        match older {
+            Some(older) if older.anchor != tick.anchor => {
+                self.unit_of_lane(&lane)?.change(&lane, &older.change())?;
+                Ok(())
+            }
+            // Indices of one anchor only grow.
+            _ => Ok(()),
+        }
     }
 
     fn mandate(&mut self, record: &Record, escrow: &EscrowId, terms: &MandateTerms) -> Result<(), StoreError> {
@@ -200,7 +234,10 @@ impl<'t> Fold<'t> {
     }
 
     /// Writes the changed rows, in the order of their slots, and the cursor. The caller commits.
-    pub(super) fn finish(self, cursor: &ChainCursor) -> Result<(), StoreError> {
+    pub(super) fn finish(mut self, cursor: &ChainCursor) -> Result<(), StoreError> {
+        for (lane, tick) in std::mem::take(&mut self.ticks) {
+            self.unit_of_lane(&lane)?.change(&lane, &tick.change())?;
+        }
         let mut rows: Vec<_> = self.units.into_iter().collect();
         rows.sort_unstable_by_key(|(slot, _)| *slot);
         let mut units = self.transaction.open_table(UNITS)?;

@@ -6,7 +6,7 @@ use farthing_channel::record::block::ChainCursor;
 use farthing_channel::record::records;
 
 use super::CheckpointError;
-use super::fold::{Fold, rows_of};
+use super::fold::Fold;
 use super::store::{CheckpointStore, StoreError};
 use crate::journal::durable::Sequence;
 use crate::journal::reader::JournalReader;
@@ -16,6 +16,9 @@ use crate::table::Table;
 
 /// Rows that the records of one transaction may touch; bounds its memory to some ten MiB and its time to about a second.
 const ROWS_PER_TRANSACTION: usize = 32_768;
+
+/// Journal read for one transaction, should few rows come of it.
+const BYTES_PER_TRANSACTION: usize = 64 * 1024 * 1024;
 
 /// A checkpoint file, and the place in the journal up to which it is folded.
 #[derive(Debug)]
@@ -67,15 +70,15 @@ impl JournalFollower {
         };
         let mut transaction = self.store.begin()?;
         let mut fold = Fold::new(&mut transaction, table)?;
-        let mut folded = 0_usize;
+        let mut read = 0_usize;
         let mut blocks = 0_u64;
-        while folded < ROWS_PER_TRANSACTION {
+        while fold.rows() < ROWS_PER_TRANSACTION && read < BYTES_PER_TRANSACTION {
             let Some(block) = reader.next_block_through(limit)? else {
                 break;
             };
             let sequence = block.header.sequence;
+            read = read.saturating_add(block.body.len());
             for record in records(block.body).map_err(|_| CheckpointError::Record(sequence))? {
-                folded = folded.saturating_add(rows_of(&record));
                 fold.take(&record)?;
             }
             blocks = blocks.saturating_add(1);

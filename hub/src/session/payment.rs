@@ -14,7 +14,7 @@ use farthing_channel::lane::{LaneState, Outcome, SignedAnchor, SignedVoucher, ve
 use farthing_channel::record::Record;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::LibSecp;
-use farthing_channel::wire::{Answer, LaneRef, Payment, Payments};
+use farthing_channel::wire::{Answer, LaneRef, Payment, Payments, Tick};
 
 use super::outbox::{Acknowledgement, HeldLane, Recipient, TakenTick};
 use super::plane::DataPlane;
@@ -53,7 +53,17 @@ impl From<Unreadable> for NotTaken {
 impl DataPlane {
     /// Takes the payments of one datagram or frame.
     pub(super) fn payments(&mut self, now: Instant, from: Recipient, early: bool, bytes: &[u8]) {
-        for payment in Payments::new(bytes) {
+        let mut payments = Payments::new(bytes);
+        loop {
+            if let Some(Tick { lane, index, link }) = payments.next_tick() {
+                self.tally.received += 1;
+                let taken = self.take_tick(now, from, early, &lane, index, &link);
+                self.answer_untaken(from, &lane, taken);
+                continue;
+            }
+            let Some(payment) = payments.next() else {
+                return;
+            };
             self.tally.received += 1;
             let payment = match payment {
                 Ok(payment) => payment,
