@@ -13,6 +13,7 @@ use farthing_channel::mandate::{Authority, MandateBundle, MandateTerms};
 use farthing_channel::record::{EscrowImage, EscrowState, Record};
 use farthing_channel::sign::{LibSecpKey, Signer as _, sign_typed};
 use farthing_channel::time::UnixSeconds;
+use farthing_hub::checkpoint::CheckpointProgress;
 use farthing_hub::gate::SourceLimits;
 use farthing_hub::journal::commit::{CommitThread, Hooks};
 use farthing_hub::journal::config::JournalConfig;
@@ -75,7 +76,7 @@ impl Site {
         let shared = Arc::new(Shared {
             table: Arc::clone(&table),
             journal: commit.handle(),
-            domain: domain.clone(),
+            domain,
             key,
             account: hub,
             certificate: certificate.to_vec(),
@@ -85,6 +86,7 @@ impl Site {
             serving: Serving::default(),
             heartbeat: Heartbeat::new(1),
             exchange: Exchange::new(1),
+            checkpointed: CheckpointProgress::default(),
         });
         shared.serving.start();
         let plane = Counting::new(DataPlane::new(shared, 0));

@@ -11,6 +11,7 @@ pub const TICK_RECORD_BYTES_MAX: usize = 1 + 1 + 1 + (1 + 34) + (1 + 9) + (1 + 3
 
 /// Appends the encoding of a [`Record::Tick`](super::Record::Tick).
 pub fn encode_tick(lane: &LaneId, anchor: u64, index: u16, link: &Preimage, out: &mut Vec<u8>) {
+    // Room for everything at once, so that the pieces need not ask one by one.
     out.reserve(TICK_RECORD_BYTES_MAX);
     out.extend_from_slice(&OPENING);
     out.extend_from_slice(&lane.0);

@@ -1,6 +1,6 @@
 //! A device under a mandate.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
@@ -29,6 +29,8 @@ pub struct Channel {
     status: AtomicU8,
     /// Whom it may pay; anyone where absent.
     payees: ArcSwapOption<Vec<Address>>,
+    /// Whether `payees` is there: asked for every payment, and mostly false.
+    names_payees: AtomicBool,
     authorised: Counter,
     /// Held by whoever has changes of it, or of its lanes, on their way to the disk.
     hold: Hold,
@@ -66,6 +68,7 @@ impl Channel {
             revoked: AtomicU64::new(0),
             status: AtomicU8::new(0),
             payees: ArcSwapOption::empty(),
+            names_payees: AtomicBool::new(false),
             authorised: Counter::default(),
             hold: Hold::new(),
             lanes: Mutex::new(Vec::new()),
@@ -75,7 +78,11 @@ impl Channel {
     /// Takes up a mandate with a higher serial. A closed channel opens again by it.
     pub(super) fn renew(&self, terms: &MandateTerms) {
         let payees = (!terms.payees.is_empty()).then(|| Arc::new(terms.payees.clone()));
+        // A payment that meets the list half-way is checked against the list.
+        self.names_payees.store(true, Ordering::Release);
+        let names_payees = payees.is_some();
         self.payees.store(payees);
+        self.names_payees.store(names_payees, Ordering::Release);
         // The wire's totals have 64 bits, so a larger limit is no limit beyond them.
         self.limit.store(u64::try_from(terms.limit).unwrap_or(u64::MAX), Ordering::Release);
         self.expiry.store(terms.expiry.0, Ordering::Release);
@@ -180,6 +187,9 @@ impl Channel {
     /// # Errors
     /// [`Refusal::PayeeNotAllowed`].
     pub fn check_payee(&self, payee: &Address) -> Result<(), Refusal> {
+        if !self.names_payees.load(Ordering::Acquire) {
+            return Ok(());
+        }
         match self.payees.load().as_ref() {
             Some(payees) if payees.binary_search(payee).is_err() => Err(Refusal::PayeeNotAllowed),
             _ => Ok(()),
