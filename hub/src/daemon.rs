@@ -27,6 +27,9 @@ use crate::session::{DataPlane, Exchange, Heartbeat, Serving, Shared};
 use crate::table::Table;
 use crate::transport::{Driver, Fabric, WakeHandle};
 
+/// How far the checkpointer stands behind the threads that somebody waits for.
+const CHECKPOINT_NICENESS: i32 = 10;
+
 /// How often gauges that are read off the table are brought up to date.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -126,7 +129,10 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     let interval = *poll_interval;
     let background = vec![spawn("ledger-follower", move || follower.run(interval, &follower_stop))?];
     let stop_checkpoints = Arc::clone(&checkpointer_stop);
-    let checkpointer = spawn("checkpointer", move || checkpointer.run(&stop_checkpoints))?;
+    let checkpointer = spawn("checkpointer", move || {
+        step_aside();
+        checkpointer.run(&stop_checkpoints);
+    })?;
     let behind_ledger = recovered.behind_ledger.map(|cursor| cursor.sequence);
     let facts = HubFacts { hub, account: hub, pin, quic, http, started, behind_ledger };
     let running = Running {
@@ -165,6 +171,14 @@ fn spawn_data_plane(
         spawn(&format!("data-plane-{thread}"), move || driver.run(&mut plane, &stop))
     });
     threads.collect()
+}
+
+/// Lets every other thread go first: a checkpoint may take longer, an acknowledgement must not. On Linux the niceness is the
+/// thread's own.
+fn step_aside() {
+    if let Err(error) = rustix::process::nice(CHECKPOINT_NICENESS) {
+        tracing::debug!(%error, "the checkpointer keeps its priority");
+    }
 }
 
 fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> std::io::Result<JoinHandle<T>> {

@@ -279,17 +279,40 @@ impl Record {
 /// # Errors
 /// As [`decode_first`]; a body with a bad record is bad as a whole.
 pub fn records(body: &[u8]) -> Result<Vec<Record>, CodecError> {
-    let mut rest = body;
-    let mut records = Vec::new();
-    while !rest.is_empty() {
-        let (record, taken) = match tick::read_tick(rest) {
-            Some(read) => read,
-            None => decode_first(rest)?,
-        };
-        records.push(record);
-        rest = rest.get(taken..).unwrap_or_default();
+    Records::new(body).collect()
+}
+
+/// The records of a block's body, one after another; nothing follows an error.
+#[derive(Debug, Clone)]
+pub struct Records<'b> {
+    rest: &'b [u8],
+}
+
+impl<'b> Records<'b> {
+    /// The records in `body`.
+    #[must_use]
+    pub fn new(body: &'b [u8]) -> Self {
+        Self { rest: body }
     }
-    Ok(records)
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<Record, CodecError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let read = match tick::read_tick(self.rest) {
+            Some(read) => Ok(read),
+            None => decode_first(self.rest),
+        };
+        self.rest = match &read {
+            Ok((_, taken)) => self.rest.get(*taken..).unwrap_or_default(),
+            Err(_) => &[],
+        };
+        Some(read.map(|(record, _)| record))
+    }
 }
 
 #[cfg(test)]

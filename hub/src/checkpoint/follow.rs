@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use farthing_channel::record::Records;
 use farthing_channel::record::block::ChainCursor;
-use farthing_channel::record::records;
 
 use super::CheckpointError;
 use super::fold::Fold;
@@ -78,8 +78,8 @@ impl JournalFollower {
             };
             let sequence = block.header.sequence;
             read = read.saturating_add(block.body.len());
-            for record in records(block.body).map_err(|_| CheckpointError::Record(sequence))? {
-                fold.take(&record)?;
+            for record in Records::new(block.body) {
+                fold.take(&record.map_err(|_| CheckpointError::Record(sequence))?)?;
             }
             blocks = blocks.saturating_add(1);
         }

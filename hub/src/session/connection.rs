@@ -36,13 +36,13 @@ pub(super) struct OpenLane {
 
 impl OpenLane {
     /// The newest chain of the lane, whose state has this version now.
-    pub(super) fn chain(&mut self, version: u64) -> Option<&TipChain> {
+    pub(super) fn chain(&mut self, version: u64) -> Option<TipChain> {
         if self.version != Some(version) {
             let (held, chain) = self.lane.evidence().chain();
             self.version = Some(held);
             self.chain = chain;
         }
-        self.chain.as_ref()
+        self.chain
     }
 }
 

@@ -123,17 +123,17 @@ impl DataPlane {
         } else {
             Some(HeldLane::take(Arc::clone(lane), *holder).ok_or(NotTaken::Later)?)
         };
-        let lane = Arc::clone(lane);
         let (version, tip) = lane.evidence().tip();
         if let Some(chain) = open.chain(version)
             && let Some(steps) = chain.steps(&tip, index)
         {
             gate.admit_hashes(u32::from(steps), now)?;
-            let (limit, anchor) = (shared.risk.lane_limit(&lane), chain.tag());
-            if let Some(next) = commit_tip(&lane, limit, chain, (version, &tip), index, link)? {
+            let (lane, anchor) = (&open.lane, chain.tag());
+            let limit = shared.risk.lane_limit(lane);
+            if let Some(next) = commit_tip(lane, limit, &chain, (version, &tip), index, link)? {
                 let authorised = next.total.amount();
                 let tick = TakenTick { to: from, named, anchor, index, link, authorised };
-                outbox.tick(&mut open.gathering, held, &tick, &lane);
+                outbox.tick(&mut open.gathering, held, &tick, lane);
                 tally.accepted += 1;
                 tally.authorised += authorised.saturating_sub(tip.total.amount());
                 return Ok(());

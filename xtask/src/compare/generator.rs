@@ -22,8 +22,8 @@ impl Profile {
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Tick => &["tick", "--connections", "1000", "--in-flight", "1"],
-            Self::Batch => &["batch", "--ticks-per-packet", "16"],
-            Self::Stream => &["stream", "--connections", "100"],
+            Self::Batch => &["batch", "--ticks-per-packet", "24", "--in-flight", "8"],
+            Self::Stream => &["stream", "--connections", "100", "--in-flight", "6"],
             Self::Voucher => &["voucher", "--vouchers-per-packet", "8"],
         }
     }
