@@ -71,9 +71,9 @@ const CONTROL_PLANE: HolderId = HolderId(u16::MAX);
 
 /// The right to change a channel, given back when dropped.
 #[derive(Debug)]
-struct ControlHold<'a>(&'a Channel);
+struct ControlHold(Arc<Channel>);
 
-impl Drop for ControlHold<'_> {
+impl Drop for ControlHold {
     fn drop(&mut self) {
         self.0.hold().give_back();
     }
@@ -142,17 +142,24 @@ impl Control {
         }
         let total = bundle.mandates.len();
         let mut accepted = 0_usize;
+        // A mandate opens a closed channel again, so it must not overtake the closing on its way to the disk.
+        let mut renewed = Vec::new();
         for terms in &bundle.mandates {
-            let is_news = table.channel_of(&bundle.escrow, &terms.device)?.is_none_or(|channel| {
+            let channel = table.channel_of(&bundle.escrow, &terms.device)?;
+            let is_news = channel.as_ref().is_none_or(|channel| {
                 channel.limit() == 0 || channel.serial().is_none_or(|serial| terms.serial > serial)
             });
             accepted = accepted.saturating_add(usize::from(is_news));
+            if let (true, Some(channel)) = (is_news, channel) {
+                renewed.push(self.hold(channel)?);
+            }
         }
         let outcome = ImportOutcome { accepted, known: total.saturating_sub(accepted) };
         let verified = bundle.verify(&LibSecp, &self.shared.domain, &escrow.signer())?;
         if accepted > 0 {
             self.change(&[Record::Mandates(verified.into_inner())])?;
         }
+        drop(renewed);
         Ok(outcome)
     }
 
@@ -165,12 +172,12 @@ impl Control {
         if held.status() == ChannelStatus::Closed && status != ChannelStatus::Closed {
             return Err(Refusal::ChannelClosed.into());
         }
-        let _hold = self.hold(&held)?;
+        let _hold = self.hold(held)?;
         self.change(&[Record::Status { channel, status: status as u8 }])
     }
 
     /// Waits until nothing of the channel is on its way to the disk, so that the journal's order is that of the changes.
-    fn hold<'a>(&self, channel: &'a Channel) -> Result<ControlHold<'a>, ControlError> {
+    fn hold(&self, channel: Arc<Channel>) -> Result<ControlHold, ControlError> {
         for _ in 0..QUEUE_TRIES {
             if channel.take_hold(CONTROL_PLANE) {
                 return Ok(ControlHold(channel));
