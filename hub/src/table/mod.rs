@@ -16,7 +16,7 @@
 //! | [`index`] | from ids to slots, in few bytes |
 //! | [`hot`] | units in memory, and how they leave it |
 //! | [`cold`] | where the others are read from |
-//! | [`unit`] | units between memory and checkpoint |
+//! | [`unit`](mod@unit) | units between memory and checkpoint |
 //! | [`round`] | how the table knows that the checkpoint holds a change |
 
 pub mod channel;
