@@ -6,10 +6,10 @@ use super::Record;
 use crate::id::{LaneId, Preimage};
 use crate::wire::{put_uint, take_uint};
 
-/// The longest encoding of a [`Record::Tick`](super::Record::Tick).
+/// The longest encoding of a [`Record::Tick`].
 pub const TICK_RECORD_BYTES_MAX: usize = 1 + 1 + 1 + (1 + 34) + (1 + 9) + (1 + 3) + (1 + 34);
 
-/// Appends the encoding of a [`Record::Tick`](super::Record::Tick).
+/// Appends the encoding of a [`Record::Tick`].
 pub fn encode_tick(lane: &LaneId, anchor: u64, index: u16, link: &Preimage, out: &mut Vec<u8>) {
     // Room for everything at once, so that the pieces need not ask one by one.
     out.reserve(TICK_RECORD_BYTES_MAX);
