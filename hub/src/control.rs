@@ -20,10 +20,10 @@ use farthing_channel::tariff::Tariff;
 use crate::journal::commit::{Batch, SubmitError, WaitError};
 use crate::journal::fault::JournalFault;
 use crate::session::Shared;
-use crate::table::Channel;
 use crate::table::cold::Unreadable;
 use crate::table::escrow::EscrowUse;
 use crate::table::fold::FoldError;
+use crate::table::{Channel, HeldChannel};
 
 /// How long a change may wait for the disk.
 const DURABLE_DEADLINE: Duration = Duration::from_secs(10);
@@ -68,16 +68,6 @@ pub struct ImportOutcome {
 
 /// The control plane, as a holder of channels.
 const CONTROL_PLANE: HolderId = HolderId(u16::MAX);
-
-/// The right to change a channel, given back when dropped.
-#[derive(Debug)]
-struct ControlHold(Arc<Channel>);
-
-impl Drop for ControlHold {
-    fn drop(&mut self) {
-        self.0.hold().give_back();
-    }
-}
 
 /// Makes changes, one at a time.
 #[derive(Debug)]
@@ -151,7 +141,7 @@ impl Control {
             });
             accepted = accepted.saturating_add(usize::from(is_news));
             if let (true, Some(channel)) = (is_news, channel) {
-                renewed.push(self.hold(channel)?);
+                renewed.push(self.hold(&channel)?);
             }
         }
         let outcome = ImportOutcome { accepted, known: total.saturating_sub(accepted) };
@@ -172,15 +162,15 @@ impl Control {
         if held.status() == ChannelStatus::Closed && status != ChannelStatus::Closed {
             return Err(Refusal::ChannelClosed.into());
         }
-        let _hold = self.hold(held)?;
+        let _hold = self.hold(&held)?;
         self.change(&[Record::Status { channel, status: status as u8 }])
     }
 
     /// Waits until nothing of the channel is on its way to the disk, so that the journal's order is that of the changes.
-    fn hold(&self, channel: Arc<Channel>) -> Result<ControlHold, ControlError> {
+    fn hold(&self, channel: &Arc<Channel>) -> Result<HeldChannel, ControlError> {
         for _ in 0..QUEUE_TRIES {
-            if channel.take_hold(CONTROL_PLANE) {
-                return Ok(ControlHold(channel));
+            if let Some(held) = HeldChannel::take(channel, CONTROL_PLANE) {
+                return Ok(held);
             }
             std::thread::sleep(QUEUE_PAUSE);
         }

@@ -13,11 +13,11 @@ use farthing_channel::sign::{LibSecp, Recover as _, Signer as _};
 use farthing_channel::wire::{Attached, Response, Role};
 
 use super::connection::Proof;
-use super::outbox::{HeldChannel, Recipient};
+use super::outbox::Recipient;
 use super::plane::DataPlane;
 use super::{enrolment, view};
 use crate::table::escrow::EscrowUse;
-use crate::table::{Channel, Escrow};
+use crate::table::{Channel, Escrow, HeldChannel};
 use crate::transport::{ConnectionId, StreamId};
 
 impl DataPlane {

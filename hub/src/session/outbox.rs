@@ -10,12 +10,12 @@ use std::sync::Arc;
 use farthing_cells::HolderId;
 use farthing_channel::codec::encode_into;
 use farthing_channel::id::Preimage;
-use farthing_channel::record::{Record, TICK_RECORD_BYTES_MAX, encode_tick};
+use farthing_channel::record::{Record, encode_tick};
 use farthing_channel::wire::LaneRef;
 
 use crate::journal::commit::{Batch, JournalHandle, SubmitError};
 use crate::journal::durable::{Durable, Ticket};
-use crate::table::Lane;
+use crate::table::{HeldChannel, Lane};
 use crate::transport::{ConnectionId, StreamId};
 
 /// Where answers to payments go.
@@ -64,8 +64,6 @@ pub(super) struct Acknowledgement {
     pub(super) to: Recipient,
     pub(super) named: LaneRef,
     pub(super) lane: HeldLane,
-    /// Payments it answers.
-    pub(super) payments: u32,
     pub(super) authorised: u64,
     /// The newest anchor's tag and the index known of it.
     pub(super) anchor: Option<(u64, u16)>,
@@ -78,12 +76,11 @@ pub(super) struct Acknowledgement {
 impl Acknowledgement {
     pub(super) fn new(to: Recipient, named: LaneRef, lane: HeldLane, is_news: bool) -> Self {
         let (authorised, anchor) = lane.lane().evidence().progress();
-        Self { to, named, lane, payments: 1, authorised, anchor, is_news, tick: None }
+        Self { to, named, lane, authorised, anchor, is_news, tick: None }
     }
 
     /// Takes in a later one of the same lane: acknowledgements are cumulative.
     pub(super) fn absorb(&mut self, later: &Self) {
-        self.payments = self.payments.saturating_add(later.payments);
         self.authorised = self.authorised.max(later.authorised);
         self.anchor = later.anchor;
         self.is_news |= later.is_news;
@@ -188,23 +185,6 @@ impl Pending {
     }
 }
 
-/// The right to change a channel, given back when dropped.
-#[derive(Debug)]
-pub(super) struct HeldChannel(Arc<crate::table::Channel>);
-
-impl HeldChannel {
-    /// Takes it. None while another thread has changes of it on their way.
-    pub(super) fn take(channel: &Arc<crate::table::Channel>, holder: HolderId) -> Option<Self> {
-        channel.take_hold(holder).then(|| Self(Arc::clone(channel)))
-    }
-}
-
-impl Drop for HeldChannel {
-    fn drop(&mut self) {
-        self.0.hold().give_back();
-    }
-}
-
 /// Records and answers on their way.
 #[derive(Debug)]
 pub(super) struct Outbox {
@@ -281,7 +261,6 @@ impl Outbox {
                     to: tick.to,
                     named: *tick.named,
                     lane,
-                    payments: 0,
                     authorised: 0,
                     anchor: None,
                     is_news: true,
@@ -293,7 +272,6 @@ impl Outbox {
         let Some(held) = self.pending.acknowledgements.get_mut(at) else {
             return;
         };
-        held.payments = held.payments.saturating_add(1);
         held.authorised = tick.authorised;
         held.anchor = Some((tick.anchor, tick.index));
         held.is_news = true;
@@ -304,10 +282,8 @@ impl Outbox {
             && (older.anchor, older.bytes) == (tick.anchor, bytes)
         {
             // The newer one takes the older one's place.
-            let mut newer = [0; TICK_RECORD_BYTES_MAX];
-            newer[..bytes].copy_from_slice(&self.body[start..]);
+            self.body.copy_within(start.., older.start);
             self.body.truncate(start);
-            self.body[older.start..older.start.saturating_add(bytes)].copy_from_slice(&newer[..bytes]);
             return;
         }
         held.tick = Some(TickPlace { anchor: tick.anchor, start, bytes });

@@ -9,10 +9,10 @@ use farthing_channel::refusal::Refusal;
 use farthing_channel::wire::{ClosedLane, LaneRef, Response};
 
 use super::connection::StreamUse;
-use super::outbox::{Closing, HeldChannel};
+use super::outbox::Closing;
 use super::plane::DataPlane;
 use super::view;
-use crate::table::Lane;
+use crate::table::{HeldChannel, Lane};
 use crate::transport::{ConnectionId, Io, StreamId};
 
 impl DataPlane {

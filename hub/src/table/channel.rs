@@ -259,3 +259,20 @@ impl Channel {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
+
+/// The right to change a channel and its lanes, given back when dropped.
+#[derive(Debug)]
+pub struct HeldChannel(Arc<Channel>);
+
+impl HeldChannel {
+    /// Takes it. None while another holder has changes of it on their way to the disk.
+    pub fn take(channel: &Arc<Channel>, holder: HolderId) -> Option<Self> {
+        channel.take_hold(holder).then(|| Self(Arc::clone(channel)))
+    }
+}
+
+impl Drop for HeldChannel {
+    fn drop(&mut self) {
+        self.0.hold().give_back();
+    }
+}

@@ -1,6 +1,6 @@
 //! From an id to the slots that may hold it, in few bytes an entry.
 //!
-//! An id is hashed under keys drawn at start, so nobody can choose ids that collide. Eight bits of the hash choose a
+//! An id is hashed under keys drawn at start, so nobody can choose ids that collide. Ten bits of the hash choose a
 //! shard, thirty-two others are the fingerprint that is kept beside the slot: eight bytes and the map's one control byte
 //! an entry. A fingerprint only points: whoever looks up compares the whole id with what the slot holds. An id that was
 //! never entered finds, but for one look-up in some ten thousand even among ten million, no slot at all.

@@ -41,7 +41,7 @@ use std::sync::{Arc, Mutex};
 use dashmap::DashMap;
 use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId};
 
-pub use channel::Channel;
+pub use channel::{Channel, HeldChannel};
 pub use directory::{Directory, TariffEntry};
 pub use escrow::Escrow;
 pub use lane::Lane;
