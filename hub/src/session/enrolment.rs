@@ -161,7 +161,7 @@ fn plan_lane(
         return Ok((id, None));
     }
     // Under a new price the units granted so far stay granted; the new price counts from the total now.
-    let base_amount = held.as_ref().map_or(0, |lane| lane.state().total().amount());
+    let base_amount = held.as_ref().map_or(0, |lane| lane.evidence().amount());
     let image = LaneImage {
         lane: id,
         escrow: escrow.id(),

@@ -197,19 +197,7 @@ impl Driver {
         self.endpoint.work = 0;
         self.receive_handed_over(app);
         self.receive(app);
-        self.endpoint.decide_waiting(&mut self.batch);
-        self.endpoint.expire();
-        if app.next_timeout().is_some_and(|at| at <= now) {
-            app.timeout(&mut Io::new(&mut self.endpoint), now);
-        }
-        // What the application does here may queue further connections, but those only have
-        // something to send.
-        for at in 0..self.endpoint.queued() {
-            if let Some(slot) = self.endpoint.queued_slot(at) {
-                deliver(&mut self.endpoint, app, slot);
-            }
-        }
-        app.batch_end(&mut Io::new(&mut self.endpoint), now);
+        work_off(&mut self.endpoint, &mut self.batch, app, now);
         self.endpoint.now = (self.clock)();
         self.flush();
         self.advance_drain(app);
@@ -317,6 +305,22 @@ pub(super) fn take_in<A: Application>(endpoint: &mut Endpoint, batch: &mut SendB
     if let Some(slot) = endpoint.receive(datagram, batch) {
         deliver(endpoint, app, slot);
     }
+}
+
+/// What a turn does between taking in and sending: attempts to connect, what time brings, what is to be told.
+pub(super) fn work_off<A: Application>(endpoint: &mut Endpoint, batch: &mut SendBatch, app: &mut A, now: Instant) {
+    endpoint.decide_waiting(batch);
+    endpoint.expire();
+    if app.next_timeout().is_some_and(|at| at <= now) {
+        app.timeout(&mut Io::new(endpoint), now);
+    }
+    // What the application does here may queue further connections, but those only have something to send.
+    for at in 0..endpoint.queued() {
+        if let Some(slot) = endpoint.queued_slot(at) {
+            deliver(endpoint, app, slot);
+        }
+    }
+    app.batch_end(&mut Io::new(endpoint), now);
 }
 
 pub(super) fn deliver<A: Application>(endpoint: &mut Endpoint, app: &mut A, slot: u32) {

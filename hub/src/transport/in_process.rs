@@ -11,7 +11,7 @@ use farthing_udp::{Datagram, SendBatch};
 
 use super::application::Application;
 use super::config::TransportError;
-use super::driver::{deliver, take_in};
+use super::driver::{take_in, work_off};
 use super::endpoint::Endpoint;
 use super::fabric::Fabric;
 use super::io::Io;
@@ -60,17 +60,7 @@ impl InProcess {
             }
             take_in(&mut self.endpoint, &mut self.batch, app, datagram);
         }
-        self.endpoint.decide_waiting(&mut self.batch);
-        self.endpoint.expire();
-        if app.next_timeout().is_some_and(|at| at <= now) {
-            app.timeout(&mut Io::new(&mut self.endpoint), now);
-        }
-        for at in 0..self.endpoint.queued() {
-            if let Some(slot) = self.endpoint.queued_slot(at) {
-                deliver(&mut self.endpoint, app, slot);
-            }
-        }
-        app.batch_end(&mut Io::new(&mut self.endpoint), now);
+        work_off(&mut self.endpoint, &mut self.batch, app, now);
         for _ in 0..self.endpoint.queued() {
             if self.batch.is_full() {
                 self.batch.drain(&mut outgoing);

@@ -24,16 +24,22 @@ impl Run {
         self.args.rate.unwrap_or_else(|| u32::try_from(honest).map_or(1.0, f64::from))
     }
 
-    /// Some pay on while the others vanish and come back.
-    pub(super) fn reconnect_storm(&mut self) -> anyhow::Result<()> {
-        let all = self.shape.connections;
-        let honest = honest(&self.args, &self.shape);
+    /// The calm that a storm is compared with: the first `honest` devices pay at their rate.
+    fn before(&mut self, honest: usize) -> anyhow::Result<()> {
         self.first_payments()?;
         let mode = open(&self.shape, self.honest_rate(honest), honest);
         self.hub.driver.set_mode(mode);
         self.hub.driver.run(clock::now() + self.args.warm_up, |_| false)?;
         let before = self.hub.period("before the storm", self.args.duration, |_| false)?;
         self.result.periods.push(before);
+        Ok(())
+    }
+
+    /// Some pay on while the others vanish and come back.
+    pub(super) fn reconnect_storm(&mut self) -> anyhow::Result<()> {
+        let all = self.shape.connections;
+        let honest = honest(&self.args, &self.shape);
+        self.before(honest)?;
 
         self.hub.driver.count_below(honest);
         self.hub.driver.pay_on_return = true;
@@ -71,13 +77,7 @@ impl Run {
 
     /// Some pay on while strangers connect.
     pub(super) fn handshake_storm(&mut self) -> anyhow::Result<()> {
-        let honest = self.shape.connections;
-        self.first_payments()?;
-        let mode = open(&self.shape, self.honest_rate(honest), honest);
-        self.hub.driver.set_mode(mode);
-        self.hub.driver.run(clock::now() + self.args.warm_up, |_| false)?;
-        let before = self.hub.period("before the storm", self.args.duration, |_| false)?;
-        self.result.periods.push(before);
+        self.before(self.shape.connections)?;
         self.hub.driver.strangers.leave = self.args.storm.leave;
         let begun = clock::now();
         let mut schedule = Schedule::new(begun, self.args.storm.handshakes);
