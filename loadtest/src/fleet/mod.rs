@@ -5,6 +5,7 @@ mod description;
 mod drive;
 mod keys;
 mod meter;
+mod sample;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use description::FleetDescription;
 pub use drive::{Drive, Step, drive};
 pub use keys::FleetSeed;
 pub use meter::{Meter, MeterReading};
+pub use sample::Sample;
 
 use crate::clock;
 

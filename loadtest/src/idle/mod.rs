@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use farthing_channel::id::{Address, ChannelId, LaneId, TariffHash, keccak256};
+use farthing_channel::id::{Address, ChannelId, LaneId, TariffHash};
 use farthing_channel::lane::SignedVoucher;
 use farthing_channel::mandate::{MandateTerms, sign_mandates};
 use farthing_channel::record::{LaneImage, Record};
 use farthing_channel::sign::UncheckedSignature;
 use farthing_channel::time::UnixSeconds;
-use farthing_client::PayMode;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use crate::fleet::{Crowd, Fleet, Recruit};
+use crate::fleet::{Fleet, Sample};
 use crate::report::{self, Table, grouped};
 use crate::site::{Site, SiteFolder, SiteOptions};
 use journal::JournalAppender;
@@ -25,14 +24,7 @@ use journal::JournalAppender;
 /// Mandates under one signature.
 const BUNDLE: usize = 256;
 
-/// What each channel may owe, base units.
-const LIMIT: u64 = 1_000_000;
-
-/// Real devices among the others, which attach and pay at the end.
-const SAMPLE: usize = 100;
-
 const RATING_GROUP: u32 = 1;
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Longest wait for a start, the first of which takes in the whole journal.
 const START_DEADLINE: Duration = Duration::from_secs(1800);
@@ -89,17 +81,13 @@ pub struct IdleResult {
 pub async fn run(args: &IdleArgs) -> anyhow::Result<IdleResult> {
     let folder = SiteFolder::new(args.keep.as_deref())?;
     let (site, fleet, mut result) = tokio::task::block_in_place(|| hold(&folder, args))?;
-    result.sample_paid = pay_some(&fleet, args).await?;
+    result.sample_paid = Sample::of(args.channels).pay(&fleet).await?;
     tokio::task::block_in_place(|| site.finish())?;
     if let Some(path) = &args.json {
         report::write_json(path, &result)?;
     }
     say(&result);
     Ok(result)
-}
-
-fn name(place: usize) -> String {
-    format!("device-{place}")
 }
 
 fn hold(folder: &SiteFolder, args: &IdleArgs) -> anyhow::Result<(Site, Fleet, IdleResult)> {
@@ -110,7 +98,7 @@ fn hold(folder: &SiteFolder, args: &IdleArgs) -> anyhow::Result<(Site, Fleet, Id
     )?;
     site.start_hub()?;
     let provider = site.add_provider("metered service")?;
-    let deposit = LIMIT.saturating_mul(u64::try_from(SAMPLE)?).saturating_add(u64::try_from(args.channels)?);
+    let deposit = Sample::DEPOSIT.saturating_add(u64::try_from(args.channels)?);
     let fleet = site.open_fleet("metered devices", deposit, &provider, RATING_GROUP)?;
     site.stop_hub()?;
     site.start_hub()?;
@@ -154,22 +142,6 @@ fn settled_memory(site: &Site) -> anyhow::Result<u64> {
     site.hub_resident_bytes()
 }
 
-/// Whether a place is one of a device with a key.
-fn is_sample(place: usize, channels: usize) -> bool {
-    place.is_multiple_of((channels / SAMPLE).max(1))
-}
-
-/// A real device's address where it has to pay, otherwise one whose key nobody has.
-fn device(fleet: &Fleet, place: usize, channels: usize) -> anyhow::Result<Address> {
-    if is_sample(place, channels) {
-        return Ok(fleet.terms(&name(place), LIMIT)?.device);
-    }
-    let hash = keccak256(&[b"idle", &place.to_be_bytes()]);
-    let mut address = Address::ZERO;
-    address.0.copy_from_slice(&hash[..20]);
-    Ok(address)
-}
-
 fn write_journal(
     site: &Site,
     fleet: &Fleet,
@@ -179,15 +151,16 @@ fn write_journal(
 ) -> anyhow::Result<()> {
     let payer = site.payer(&fleet.escrow)?;
     let mut journal = JournalAppender::open(folder)?;
+    let sample = Sample::of(args.channels);
     let mut at = 0_usize;
     while at < args.channels {
         let end = at.saturating_add(BUNDLE).min(args.channels);
-        let devices: Vec<_> = (at..end).map(|place| device(fleet, place, args.channels)).collect::<Result<_, _>>()?;
+        let devices: Vec<_> = (at..end).map(|place| sample.address(fleet, place)).collect::<Result<_, _>>()?;
         let terms: Vec<_> = devices
             .iter()
             .map(|device| MandateTerms {
                 device: *device,
-                limit: LIMIT.into(),
+                limit: Sample::LIMIT.into(),
                 expiry: UnixSeconds(u64::from(u32::MAX)),
                 serial: 1,
                 payees: Vec::new(),
@@ -197,7 +170,7 @@ fn write_journal(
             journal.record(&Record::Mandates(bundle))?;
         }
         for (place, device) in (at..end).zip(devices) {
-            if is_sample(place, args.channels) {
+            if sample.is_real(place) {
                 continue;
             }
             let lane = lane(fleet, device);
@@ -227,21 +200,6 @@ fn lane(fleet: &Fleet, device: Address) -> LaneImage {
         tariff_base_amount: 0,
         tariff_base_units: 0,
     }
-}
-
-/// Lets the real devices, all over the table, attach and pay.
-async fn pay_some(fleet: &Fleet, args: &IdleArgs) -> anyhow::Result<usize> {
-    let connector = fleet.contact.connector(DEADLINE)?;
-    let recruits: Vec<_> = (0..args.channels)
-        .filter(|place| is_sample(*place, args.channels))
-        .map(|place| Recruit { name: name(place), limit: LIMIT, mode: PayMode::Voucher })
-        .collect();
-    let crowd = Crowd::gather(fleet, &connector, &recruits, 10, Duration::ZERO, &ProgressBar::hidden()).await?;
-    for member in &crowd.members {
-        let paid = member.lane.pay(1).await?;
-        ensure!(paid.authorised == 1, "device {} paid 1 and owes {}", member.name, paid.authorised);
-    }
-    Ok(crowd.members.len())
 }
 
 fn say(result: &IdleResult) {

@@ -7,22 +7,12 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Args;
 use farthing_channel::mandate::{MandateTerms, sign_mandates};
-use farthing_client::PayMode;
-use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::clock;
-use crate::fleet::{Crowd, Fleet, Recruit};
+use crate::fleet::{Fleet, Sample};
 use crate::report::{self, Table, grouped};
 use crate::site::{Site, SiteFolder};
-
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// What each channel may owe, base units.
-const LIMIT: u64 = 1_000_000;
-
-/// Devices that attach and pay at the end, to see that the channels are good.
-const SAMPLE: usize = 100;
 
 const RATING_GROUP: u32 = 1;
 
@@ -70,7 +60,7 @@ pub struct OpenResult {
 pub async fn run(args: &OpenArgs) -> anyhow::Result<OpenResult> {
     let folder = SiteFolder::new(args.keep.as_deref())?;
     let (site, fleet, mut result) = tokio::task::block_in_place(|| open(&folder, args))?;
-    result.sample_paid = pay_some(&fleet, args).await?;
+    result.sample_paid = Sample::of(args.channels).pay(&fleet).await?;
     tokio::task::block_in_place(|| site.finish())?;
     if let Some(path) = &args.json {
         report::write_json(path, &result)?;
@@ -79,17 +69,12 @@ pub async fn run(args: &OpenArgs) -> anyhow::Result<OpenResult> {
     Ok(result)
 }
 
-fn name(place: usize) -> String {
-    format!("device-{place}")
-}
-
 fn open(folder: &SiteFolder, args: &OpenArgs) -> anyhow::Result<(Site, Fleet, OpenResult)> {
     let working = report::spinner("setting up a site");
     let mut site = Site::create(folder.path())?;
     site.start_hub()?;
     let provider = site.add_provider("metered service")?;
-    let deposit = LIMIT.saturating_mul(u64::try_from(SAMPLE)?);
-    let fleet = site.open_fleet("metered devices", deposit, &provider, RATING_GROUP)?;
+    let fleet = site.open_fleet("metered devices", Sample::DEPOSIT, &provider, RATING_GROUP)?;
 
     working.set_message("deriving addresses");
     let (terms, derive) = timed(|| derive(&fleet, args.channels))?;
@@ -132,36 +117,10 @@ fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, Dura
     Ok((done, clock::now().duration_since(begun)))
 }
 
-/// The distance between two devices that pay at the end.
-fn distance(channels: usize) -> usize {
-    (channels / SAMPLE).max(1)
-}
-
-/// Mandates for all devices. Only those that pay at the end have keys.
+/// Mandates for all devices.
 fn derive(fleet: &Fleet, channels: usize) -> anyhow::Result<Vec<MandateTerms>> {
-    let distance = distance(channels);
-    let places = 0..channels;
-    let terms = places.map(|place| match place.is_multiple_of(distance) {
-        true => fleet.terms(&name(place), LIMIT),
-        false => Ok(fleet.terms_of(fleet.seed.silent(&name(place)), LIMIT)),
-    });
-    terms.collect()
-}
-
-/// Lets devices from all over the tree attach and pay.
-async fn pay_some(fleet: &Fleet, args: &OpenArgs) -> anyhow::Result<usize> {
-    let connector = fleet.contact.connector(DEADLINE)?;
-    let recruits: Vec<_> = (0..args.channels)
-        .step_by(distance(args.channels))
-        .take(SAMPLE)
-        .map(|place| Recruit { name: name(place), limit: LIMIT, mode: PayMode::Voucher })
-        .collect();
-    let crowd = Crowd::gather(fleet, &connector, &recruits, 10, Duration::ZERO, &ProgressBar::hidden()).await?;
-    for member in &crowd.members {
-        let paid = member.lane.pay(1).await?;
-        ensure!(paid.authorised == 1, "device {} paid 1 and owes {}", member.name, paid.authorised);
-    }
-    Ok(crowd.members.len())
+    let sample = Sample::of(channels);
+    (0..channels).map(|place| Ok(fleet.terms_of(sample.address(fleet, place)?, Sample::LIMIT))).collect()
 }
 
 fn say(result: &OpenResult) {
