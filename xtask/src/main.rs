@@ -1,5 +1,5 @@
 //! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask compare`,
-//! `cargo xtask instructions`, `cargo xtask growth`.
+//! `cargo xtask instructions`, `cargo xtask growth`, `cargo xtask contracts`.
 //!
 //! Everything a command needs beyond the Rust toolchain, a C compiler, Python and apt it fetches itself,
 //! into `target/tools`, at pinned versions.
@@ -8,6 +8,7 @@
 
 mod clock;
 mod compare;
+mod contracts;
 mod demo;
 mod generator;
 mod growth;
@@ -34,6 +35,7 @@ Commands:
                                     run the hub and its peers side by side, and print the ratios
   instructions [--bless] [--json FILE]
                                     count instructions and allocations per payment, against the baseline
+  contracts [--bless]               build and test the Solidity contracts, or write their committed artefacts anew
   growth FOLDER [--quick]           measure how cost grows with connections and channels; table and plot
   help                              show this text
 ";
@@ -60,6 +62,7 @@ fn run(command: &str, args: &[String]) -> Result<ExitCode, Failure> {
         "test" => steps::run(&workspace, args),
         "compare" => compare::run(&workspace, args),
         "instructions" => instructions::run(&workspace, args),
+        "contracts" => contracts::run(&workspace, args),
         "growth" => growth::run(&workspace, args),
         "fuzz" => steps::fuzz::run_long(&workspace, args),
         "help" | "--help" | "-h" => {

@@ -52,6 +52,11 @@ const STEPS: &[Step] = &[
         about: "a payment takes no more instructions and allocations than the baseline",
         run: crate::instructions::check,
     },
+    Step {
+        name: "contracts",
+        about: "the Solidity contracts: tests, gas, and artefacts bit for bit",
+        run: crate::contracts::check,
+    },
     Step { name: "fuzz", about: "a short run of every fuzz target from its seeds", run: fuzz::smoke },
 ];
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod cargo;
 pub(crate) mod debian;
+pub(crate) mod npm;
 pub(crate) mod promtool;
 pub(crate) mod python;
 

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Batch, TypedData} from "./Forms.sol";
+import {LeafRules} from "./LeafRules.sol";
+import {Signatures} from "./Signatures.sol";
+
+/// A night's claim on an escrow: rules B1 to B4, and what a void batch costs.
+abstract contract Batches is LeafRules {
+    /// What was settled before is another total.
+    error WrongPrevSettled();
+    /// An epoch before the last final batch's.
+    error StaleEpoch();
+    /// A batch without agreement has no channels.
+    error NoLeaves();
+    /// The one batch after the request to close was posted already.
+    error LastBatchPosted();
+    /// The grace period after the request to close is over.
+    error GraceOver();
+    /// Not the batch that is pending.
+    error NotPending();
+    /// The window is open, or a demand is.
+    error NotDecided();
+    /// The window is over.
+    error WindowOver();
+
+    event BatchPosted(bytes32 indexed escrowId, bytes32 indexed batchId, Batch batch, uint64 postedAt);
+    /// `agreed` where the signer's signature made it final, `established` where its leaves count as carried from now on.
+    event BatchFinal(bytes32 indexed escrowId, bytes32 indexed batchId, bool agreed, bool established);
+    event BatchVoided(bytes32 indexed escrowId, bytes32 indexed batchId);
+
+    /// Seconds in which a batch may be challenged.
+    uint64 public constant CHALLENGE_WINDOW = 12 hours;
+    /// The bond's part in the escrow's token is the claimed increase divided by this.
+    uint128 public constant BOND_DIVISOR = 10;
+    /// The bond's part in the chain's own currency.
+    uint256 public immutable bondWei;
+
+    /// What an escrow's batches stand at.
+    struct BatchState {
+        /// The pending batch, or the last one where `postedAt` is zero.
+        bytes32 batchId;
+        uint64 postedAt;
+        uint256 openDemands;
+        uint256 demands;
+        bytes32 establishedId;
+        uint64 epoch;
+        bool lastBatchPosted;
+        address watcher;
+    }
+
+    constructor(uint256 bondWei_) {
+        bondWei = bondWei_;
+    }
+
+    /// Claims `batch.total`. With the signer's agreement (over the batch, or a voucher for its total) it is paid at
+    /// once; with none it waits for the challenge window, behind a bond.
+    function settleBatch(Batch calldata batch, bytes calldata agreement) external nonReentrant {
+        Record storage escrow = _ofPayee(batch.escrowId);
+        if (batch.prevSettled != escrow.settled) revert WrongPrevSettled();
+        _checkTotal(escrow, batch.total);
+        if (batch.epoch < escrow.epoch) revert StaleEpoch();
+        _admit(escrow);
+        bytes32 batchId = _batchId(batch, uint64(block.timestamp));
+        escrow.batchId = batchId;
+        emit BatchPosted(batch.escrowId, batchId, batch, uint64(block.timestamp));
+        if (agreement.length > 0) {
+            bool established = _checkAgreement(escrow, batch, agreement);
+            emit BatchFinal(batch.escrowId, batchId, true, established);
+            _conclude(escrow, batch, established);
+            return;
+        }
+        if (batch.channels == 0) revert NoLeaves();
+        escrow.postedAt = uint64(block.timestamp);
+        escrow.demands = 0;
+        _lockBond(escrow.payee, escrow.token, _bondOf(batch));
+        _lockBond(escrow.payee, address(0), bondWei);
+    }
+
+    /// Pays a batch whose window passed and whose demands are all answered. Anybody may call.
+    function finalizeBatch(Batch calldata batch) external nonReentrant {
+        Record storage escrow = _pending(batch);
+        bool decided = block.timestamp >= uint256(escrow.postedAt) + CHALLENGE_WINDOW;
+        if (!decided || escrow.openDemands != 0) revert NotDecided();
+        escrow.postedAt = 0;
+        bonds[escrow.payee][escrow.token] += _bondOf(batch);
+        bonds[escrow.payee][address(0)] += bondWei;
+        emit BatchFinal(batch.escrowId, escrow.batchId, false, true);
+        _conclude(escrow, batch, true);
+    }
+
+    /// What an escrow's batches stand at.
+    function batchState(bytes32 escrowId) external view returns (BatchState memory) {
+        Record storage escrow = _escrows[escrowId];
+        return BatchState({
+            batchId: escrow.batchId,
+            postedAt: escrow.postedAt,
+            openDemands: escrow.openDemands,
+            demands: escrow.demands,
+            establishedId: escrow.establishedId,
+            epoch: escrow.epoch,
+            lastBatchPosted: escrow.lastBatchPosted,
+            watcher: escrow.watcher
+        });
+    }
+
+    /// The pending batch's escrow.
+    function _pending(Batch calldata batch) internal view returns (Record storage escrow) {
+        escrow = _live(batch.escrowId);
+        uint64 postedAt = escrow.postedAt;
+        if (postedAt == 0 || _batchId(batch, postedAt) != escrow.batchId) revert NotPending();
+    }
+
+    /// The payee lied, or kept silent: the batch is gone, and its bond is the payer's.
+    function _void(Record storage escrow, Batch calldata batch) internal {
+        escrow.postedAt = 0;
+        escrow.openDemands = 0;
+        emit BatchVoided(batch.escrowId, escrow.batchId);
+        _credit(escrow.payer, escrow.token, _bondOf(batch));
+        _credit(escrow.payer, address(0), bondWei);
+    }
+
+    /// Whether a batch may be posted now; after a request to close it is the last.
+    function _admit(Record storage escrow) private {
+        uint256 requestedAt = escrow.closeRequestedAt;
+        if (requestedAt == 0) return;
+        if (block.timestamp >= requestedAt + CLOSE_GRACE_PERIOD) revert GraceOver();
+        if (escrow.lastBatchPosted) revert LastBatchPosted();
+        escrow.lastBatchPosted = true;
+    }
+
+    /// Whether the signer agreed to the leaves, and not to the total alone.
+    function _checkAgreement(Record storage escrow, Batch calldata batch, bytes calldata agreement)
+        private
+        view
+        returns (bool)
+    {
+        bytes32 digest = _hashTypedDataV4(TypedData.settleBatch(batch));
+        if (Signatures.byKeyOrWallet(_signer(escrow), digest, agreement)) return batch.channels > 0;
+        _checkVoucher(escrow, batch.escrowId, batch.total, agreement);
+        return false;
+    }
+
+    function _conclude(Record storage escrow, Batch calldata batch, bool established) private {
+        if (established) escrow.establishedId = escrow.batchId;
+        escrow.epoch = batch.epoch;
+        _payUpTo(escrow, batch.escrowId, batch.total);
+    }
+
+    function _bondOf(Batch calldata batch) private pure returns (uint128) {
+        return (batch.total - batch.prevSettled) / BOND_DIVISOR;
+    }
+}
