@@ -27,7 +27,7 @@ contract NetSettlement is Participants, ReentrancyGuardTransient {
     error ProposalExecuted();
     /// The proposal was not executed.
     error ProposalUnknown();
-    /// Two approvals are missing for what this account pays.
+    /// Two approvals are missing for what this account pays; for zero, the contract's own for the batch.
     error NotApproved(address account);
     /// The account cannot cover what it pays: it is out, and the batch is made again.
     error Defaulted(address account, uint256 missing);
@@ -140,6 +140,8 @@ contract NetSettlement is Participants, ReentrancyGuardTransient {
             _checkApproval(structHash, approvals[place]);
             _approvedSlot(proposalId, approvals[place].account).asBoolean().tstore(true);
         }
+        // Without these, one operator's approvers could use up the ids of everybody's batches.
+        if (!_isApproved(proposalId, address(0))) revert NotApproved(address(0));
         address[] memory touched = new address[](2 * legs.length);
         for (uint256 place = 0; place < legs.length; place++) {
             Leg calldata leg = legs[place];
@@ -183,8 +185,7 @@ contract NetSettlement is Participants, ReentrancyGuardTransient {
         if (leg.amount == 0 || leg.from == leg.to) revert BadLegs();
         _participant(leg.from);
         _participant(leg.to);
-        bool approved = _approvedSlot(proposalId, _approving(leg.from)).asBoolean().tload();
-        if (!approved) revert NotApproved(leg.from);
+        if (!_isApproved(proposalId, _approving(leg.from))) revert NotApproved(leg.from);
         return payoutOf(leg.to);
     }
 
@@ -210,6 +211,10 @@ contract NetSettlement is Participants, ReentrancyGuardTransient {
         if (participant.capped && debit > participant.netDebitCap) revert OverCap(account, debit);
         if (debit > balance) revert Defaulted(account, debit - balance);
         balances[account] = balance - debit;
+    }
+
+    function _isApproved(bytes32 proposalId, address account) private view returns (bool) {
+        return _approvedSlot(proposalId, account).asBoolean().tload();
     }
 
     /// Ids are used once, so what is noted under one is never read for another.
