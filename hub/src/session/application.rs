@@ -104,6 +104,7 @@ impl Application for DataPlane {
     fn batch_end(&mut self, io: &mut Io<'_>, now: Instant) {
         self.beat(now);
         self.take_vouchers(now);
+        self.answer_requests(io);
         if !self.outbox.submit() {
             self.fail_stop();
         }
@@ -121,6 +122,10 @@ impl Application for DataPlane {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
+        if !self.requests.is_empty() {
+            // Those in line are taken turn by turn, and the next turn begins at once.
+            return Some(crate::clock::now());
+        }
         [self.next_sweep, self.next_notices, self.next_beat].into_iter().flatten().min()
     }
 

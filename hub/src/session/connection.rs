@@ -70,6 +70,8 @@ pub(super) struct Connection {
     lanes: Vec<OpenLane>,
     /// The lanes by identity, where they are many.
     handles: Option<HashMap<LaneId, u32>>,
+    /// Requests of this connection that wait for their turn.
+    pub(super) requests_waiting: u16,
     /// Streams that stay open.
     pub(super) streams: SmallMap<StreamId, StreamUse>,
 }
@@ -83,6 +85,7 @@ impl Connection {
             providers: Vec::new(),
             lanes: Vec::new(),
             handles: None,
+            requests_waiting: 0,
             streams: SmallMap::default(),
         }
     }

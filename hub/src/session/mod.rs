@@ -12,7 +12,7 @@
 //! | [`enrolment`] | what an attach would change, before it does |
 //! | [`attached`] | on which connections each device is attached |
 //! | [`payment`] | payments, from bytes to a changed lane |
-//! | [`request`] | receipts, queries, tariffs, closing |
+//! | [`request`] | the line of requests; receipts, queries, tariffs, closing |
 //! | [`report`] | what providers say they served |
 //! | [`outbox`] | answers that wait for the journal |
 //! | [`rounds`] | answers to the table: what was changed before is durable |

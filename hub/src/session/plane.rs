@@ -7,13 +7,14 @@ use farthing_cells::HolderId;
 use farthing_channel::codec::encode_to_vec;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::time::UnixSeconds;
-use farthing_channel::wire::{Answer, Request, Response, close_code};
+use farthing_channel::wire::{Answer, Response, close_code};
 
 use super::answers::{Answers, send_reply};
 use super::attached::AttachedDevices;
-use super::connection::{Connections, Proof, StreamUse};
+use super::connection::Connections;
 use super::outbox::{Acknowledgement, Outbox, Pending, Place, Reply};
 use super::payment::WaitingVoucher;
+use super::request::RequestLine;
 use super::rounds::RoundAnswers;
 use super::subscription::Subscriptions;
 use super::{Shared, view};
@@ -48,6 +49,8 @@ pub struct DataPlane {
     pub(super) next_beat: Option<Instant>,
     /// When notices that found no room in their turn are told.
     pub(super) next_notices: Option<Instant>,
+    /// Attaches, and what was asked after them, that wait for their turn.
+    pub(super) requests: RequestLine,
     /// Vouchers that wait for what arrived with them.
     pub(super) vouchers: Vec<WaitingVoucher>,
     pub(super) answers: Answers,
@@ -88,6 +91,7 @@ impl DataPlane {
             next_sweep: None,
             next_notices: None,
             next_beat: Some(crate::clock::now()),
+            requests: RequestLine::default(),
             vouchers: Vec::new(),
             answers: Answers::default(),
             durable: Vec::new(),
@@ -125,38 +129,6 @@ impl DataPlane {
     ) {
         let reply = Reply { connection, stream, frame: encode_to_vec(response), last };
         self.outbox.pending().replies.push(reply);
-    }
-
-    pub(super) fn request(&mut self, io: &mut Io<'_>, connection: ConnectionId, stream: StreamId, request: Request) {
-        if let Some(state) = self.connections.get_mut(&connection) {
-            state.streams.insert(stream, StreamUse::Answered);
-        }
-        let outcome = match request {
-            Request::Attach { role, signature, escrow, mandate, lanes } => {
-                self.attach(io.now(), connection, stream, Proof { role, signature, escrow, mandate, lanes })
-            }
-            Request::Receipt { lane } => self.receipt(io, connection, stream, &lane),
-            Request::Query { lane } => self.query(io, connection, stream, &lane),
-            Request::Tariff { hash } => self.tariff(io, connection, stream, &hash),
-            Request::Close { channel } => self.close_channel(connection, stream, &channel),
-            Request::PaymentStream {} => self.open_payment_stream(io, connection, stream),
-            Request::Subscribe { rating_groups } => self.subscribe(io, connection, stream, rating_groups),
-        };
-        if let Err(refusal) = outcome {
-            self.refuse(io, connection, stream, refusal);
-        }
-    }
-
-    fn open_payment_stream(
-        &mut self,
-        io: &mut Io<'_>,
-        connection: ConnectionId,
-        stream: StreamId,
-    ) -> Result<(), Refusal> {
-        let state = self.connections.get_mut(&connection).ok_or(Refusal::NotAttached)?;
-        state.streams.insert(stream, StreamUse::Payments);
-        self.reply_now(io, connection, stream, &Response::Ready {}, false);
-        Ok(())
     }
 
     /// Sends what the journal has made durable.

@@ -1,21 +1,90 @@
-//! Receipts, queries, tariffs, closing, subscribing.
+//! The line of requests; receipts, queries, tariffs, closing, subscribing.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use farthing_channel::admission::ChannelStatus;
 use farthing_channel::id::{ChannelId, RatingGroup, TariffHash};
 use farthing_channel::record::Record;
 use farthing_channel::refusal::Refusal;
-use farthing_channel::wire::{ClosedLane, LaneRef, Response};
+use farthing_channel::wire::{ClosedLane, LaneRef, Request, Response};
 
-use super::connection::StreamUse;
+use super::connection::{Proof, StreamUse};
 use super::outbox::Closing;
 use super::plane::DataPlane;
 use super::view;
 use crate::table::{HeldChannel, Lane};
 use crate::transport::{ConnectionId, Io, StreamId};
 
+/// Requests in line that are answered per turn. An attach costs a signature and often a channel read from disk, as much as
+/// dozens of payments, which must not wait for a crowd that comes back.
+const REQUESTS_PER_TURN_MAX: usize = 1;
+
+/// Requests that may wait for their turn. Whoever comes after them is told to come again.
+const REQUESTS_WAITING_MAX: usize = 16_384;
+
+/// Attaches in the order of their arrival, and what the same connections asked after them.
+pub(super) type RequestLine = VecDeque<(ConnectionId, StreamId, Request)>;
+
 impl DataPlane {
+    /// Takes in a request. An attach waits for its turn, and with it what its connection asks next, so that the answers are
+    /// those of the order in which it asked.
+    pub(super) fn request(&mut self, io: &mut Io<'_>, connection: ConnectionId, stream: StreamId, request: Request) {
+        let Some(state) = self.connections.get_mut(&connection) else { return };
+        state.streams.insert(stream, StreamUse::Answered);
+        if !matches!(request, Request::Attach { .. }) && state.requests_waiting == 0 {
+            return self.answer_request(io, connection, stream, request);
+        }
+        if self.requests.len() >= REQUESTS_WAITING_MAX {
+            return self.refuse(io, connection, stream, Refusal::NotServing);
+        }
+        state.requests_waiting = state.requests_waiting.saturating_add(1);
+        self.requests.push_back((connection, stream, request));
+    }
+
+    /// Answers those who are first in line.
+    pub(super) fn answer_requests(&mut self, io: &mut Io<'_>) {
+        for _ in 0..REQUESTS_PER_TURN_MAX {
+            let Some((connection, stream, request)) = self.requests.pop_front() else {
+                return;
+            };
+            // Nobody waits for the answer on a connection that is gone.
+            if let Some(state) = self.connections.get_mut(&connection) {
+                state.requests_waiting = state.requests_waiting.saturating_sub(1);
+                self.answer_request(io, connection, stream, request);
+            }
+        }
+    }
+
+    fn answer_request(&mut self, io: &mut Io<'_>, connection: ConnectionId, stream: StreamId, request: Request) {
+        let outcome = match request {
+            Request::Attach { role, signature, escrow, mandate, lanes } => {
+                self.attach(io.now(), connection, stream, Proof { role, signature, escrow, mandate, lanes })
+            }
+            Request::Receipt { lane } => self.receipt(io, connection, stream, &lane),
+            Request::Query { lane } => self.query(io, connection, stream, &lane),
+            Request::Tariff { hash } => self.tariff(io, connection, stream, &hash),
+            Request::Close { channel } => self.close_channel(connection, stream, &channel),
+            Request::PaymentStream {} => self.open_payment_stream(io, connection, stream),
+            Request::Subscribe { rating_groups } => self.subscribe(io, connection, stream, rating_groups),
+        };
+        if let Err(refusal) = outcome {
+            self.refuse(io, connection, stream, refusal);
+        }
+    }
+
+    fn open_payment_stream(
+        &mut self,
+        io: &mut Io<'_>,
+        connection: ConnectionId,
+        stream: StreamId,
+    ) -> Result<(), Refusal> {
+        let state = self.connections.get_mut(&connection).ok_or(Refusal::NotAttached)?;
+        state.streams.insert(stream, StreamUse::Payments);
+        self.reply_now(io, connection, stream, &Response::Ready {}, false);
+        Ok(())
+    }
+
     /// The lane, if this connection may ask about it: it is open here, or its payee is attached here.
     fn asked_lane(&self, connection: ConnectionId, named: &LaneRef) -> Result<Arc<Lane>, Refusal> {
         let state = self.connections.get(&connection).ok_or(Refusal::NotAttached)?;

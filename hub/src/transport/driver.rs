@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use farthing_udp::{Datagram, Inbox, SendBatch, Socket};
+use farthing_udp::{Datagram, SendBatch, Socket, sort_beginnings};
 use mio::{Events, Poll, Token, Waker};
 
 use super::application::Application;
@@ -16,13 +16,20 @@ use super::connection::Delivery;
 use super::counters::TransportCounters;
 use super::endpoint::Endpoint;
 use super::fabric::Fabric;
+use super::inlet::Inlet;
 use super::io::Io;
 
-const SOCKET: Token = Token(0);
-const WAKER: Token = Token(1);
+const ESTABLISHED: Token = Token(0);
+const BEGINNINGS: Token = Token(1);
+const WAKER: Token = Token(2);
 
-/// UDP datagrams taken in per turn. Enough to make batches worth while, few enough that answers leave within a few milliseconds.
-const WORK_PER_TURN_MAX: usize = 512;
+/// UDP datagrams taken in per turn, as many as leave with one system call. More make no batch larger, and by the end of a
+/// longer turn the caches have forgotten the connections that are then answered: turns of 512 carry a fifth less.
+const WORK_PER_TURN_MAX: usize = 64;
+
+/// Of them, such as came to the socket of beginnings. Each may cost as much as several payments, and those who pay wait
+/// for it at most this long.
+const BEGINNINGS_PER_TURN_MAX: usize = 8;
 
 /// Things told to the application about one connection per turn.
 const DELIVERIES_PER_CONNECTION_MAX: usize = 256;
@@ -68,8 +75,10 @@ enum Stage {
 #[derive(Debug)]
 pub struct Driver {
     poll: Poll,
-    socket: Socket,
-    inbox: Inbox,
+    /// What arrives for established connections, and all that is sent.
+    established: Inlet,
+    /// What arrives of handshakes, where the system tells them apart.
+    beginnings: Option<Inlet>,
     endpoint: Endpoint,
     batch: SendBatch,
     fabric: Arc<Fabric>,
@@ -77,8 +86,6 @@ pub struct Driver {
     clock: fn() -> Instant,
     wake: WakeHandle,
     local_addr: SocketAddr,
-    /// The socket may have more to read.
-    readable: bool,
     /// The socket's send buffer is full.
     blocked: bool,
     handed_over_left: bool,
@@ -101,17 +108,22 @@ impl Driver {
         if thread >= fabric.threads() {
             return Err(TransportError::Thread(thread));
         }
-        let mut socket = Socket::bind(address, fabric.threads() > 1)?;
+        let first = thread == 0;
+        let mut socket = if first { Socket::bind_shared(address) } else { Socket::bind_shared_with(address) }?;
+        let local_addr = socket.local_addr()?;
+        let mut beginnings = bind_beginnings(&socket, local_addr, fabric, thread)?;
         let poll = Poll::new()?;
-        socket.register(poll.registry(), SOCKET)?;
+        socket.register(poll.registry(), ESTABLISHED)?;
+        if let Some(beginnings) = &mut beginnings {
+            beginnings.register(poll.registry(), BEGINNINGS)?;
+        }
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let endpoint = Endpoint::new(Arc::clone(fabric), thread, socket.may_fragment(), clock())?;
-        let local_addr = socket.local_addr()?;
         fabric.join(thread, Arc::clone(&waker)).map_err(|_taken| TransportError::Thread(thread))?;
         Ok(Self {
             poll,
-            socket,
-            inbox: Inbox::new(),
+            established: Inlet::new(socket),
+            beginnings: beginnings.map(Inlet::new),
             endpoint,
             batch: SendBatch::new(),
             fabric: Arc::clone(fabric),
@@ -119,7 +131,6 @@ impl Driver {
             clock,
             wake: WakeHandle { waker, wanted: Arc::new(AtomicBool::new(false)) },
             local_addr,
-            readable: true,
             blocked: false,
             handed_over_left: true,
             stage: Stage::Serving,
@@ -153,9 +164,14 @@ impl Driver {
             }
             for event in &events {
                 match event.token() {
-                    SOCKET => {
-                        self.readable |= event.is_readable() || event.is_error();
+                    ESTABLISHED => {
+                        self.established.readable |= event.is_readable() || event.is_error();
                         self.blocked &= !event.is_writable();
+                    }
+                    BEGINNINGS => {
+                        if let Some(beginnings) = &mut self.beginnings {
+                            beginnings.readable |= event.is_readable() || event.is_error();
+                        }
                     }
                     _ => self.handed_over_left = true,
                 }
@@ -174,7 +190,8 @@ impl Driver {
 
     fn sleep<A: Application>(&self, app: &A) -> Duration {
         let waiting = self.endpoint.queued() > 0 || self.endpoint.has_waiting();
-        if self.readable || self.handed_over_left || (waiting && !self.blocked) {
+        let readable = self.established.readable || self.beginnings.as_ref().is_some_and(|inlet| inlet.readable);
+        if readable || self.handed_over_left || (waiting && !self.blocked) {
             return Duration::ZERO;
         }
         let now = (self.clock)();
@@ -203,43 +220,41 @@ impl Driver {
         self.advance_drain(app);
     }
 
+    /// First those who are connected, then some of those who wish to be.
     fn receive<A: Application>(&mut self, app: &mut A) {
-        while self.readable && self.endpoint.work < WORK_PER_TURN_MAX {
-            match self.inbox.receive(&self.socket) {
-                Ok(()) => self.take_in_received(app),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
-                Err(error) => {
-                    // An ICMP answer to something sent earlier; QUIC finds out by itself. Counted,
-                    // so that a socket that only fails cannot hold the loop.
-                    tracing::debug!(%error, "receiving failed");
-                    self.endpoint.work += 1;
-                }
-            }
+        while self.endpoint.work < WORK_PER_TURN_MAX
+            && let Some(datagram) = self.established.next()
+        {
+            self.take_in_received(app, datagram);
+        }
+        for _ in 0..BEGINNINGS_PER_TURN_MAX {
+            let Some(datagram) = self.beginnings.as_mut().and_then(Inlet::next) else {
+                return;
+            };
+            self.take_in_received(app, datagram);
         }
     }
 
-    fn take_in_received<A: Application>(&mut self, app: &mut A) {
+    fn take_in_received<A: Application>(&mut self, app: &mut A, datagram: Datagram) {
         let counters = self.fabric.counters_of(self.thread);
-        while let Some(datagram) = self.inbox.pop() {
-            counters.packets_in.add(1);
-            counters.bytes_in.add(u64::try_from(datagram.payload.len()).unwrap_or(0));
-            if self.fabric.threads() > 1
-                && let Some(owner) = self.fabric.owner(&datagram.payload)
-                && owner != self.thread
-            {
-                self.endpoint.work += 1;
-                if self.fabric.hand_over(owner, datagram) {
-                    counters.handed_over.add(1);
-                } else {
-                    counters.handover_dropped.add(1);
-                }
-                continue;
+        counters.packets_in.add(1);
+        counters.bytes_in.add(u64::try_from(datagram.payload.len()).unwrap_or(0));
+        if self.fabric.threads() > 1
+            && let Some(owner) = self.fabric.owner(&datagram.payload)
+            && owner != self.thread
+        {
+            self.endpoint.work += 1;
+            if self.fabric.hand_over(owner, datagram) {
+                counters.handed_over.add(1);
+            } else {
+                counters.handover_dropped.add(1);
             }
-            if self.batch.is_full() && !self.blocked {
-                self.blocked = send(&mut self.batch, &self.socket, counters);
-            }
-            take_in(&mut self.endpoint, &mut self.batch, app, datagram);
+            return;
         }
+        if self.batch.is_full() && !self.blocked {
+            self.blocked = send(&mut self.batch, &self.established.socket, counters);
+        }
+        take_in(&mut self.endpoint, &mut self.batch, app, datagram);
     }
 
     /// Takes in what other threads passed on: before the socket, whose senders are the ones that
@@ -258,7 +273,7 @@ impl Driver {
         let counters = self.fabric.counters_of(self.thread);
         for _ in 0..self.endpoint.queued() {
             if self.batch.is_full() && !self.blocked {
-                self.blocked = send(&mut self.batch, &self.socket, counters);
+                self.blocked = send(&mut self.batch, &self.established.socket, counters);
             }
             if self.blocked {
                 break;
@@ -268,7 +283,7 @@ impl Driver {
             }
         }
         if !self.blocked {
-            self.blocked = send(&mut self.batch, &self.socket, counters);
+            self.blocked = send(&mut self.batch, &self.established.socket, counters);
         }
     }
 
@@ -290,6 +305,25 @@ impl Driver {
             self.stage = Stage::Closing { deadline };
         }
     }
+}
+
+/// The socket in which a thread's handshakes wait, so that a rush of them cannot crowd out what the thread's established
+/// connections send. Without it all come to one socket, and a rush is felt by everyone.
+fn bind_beginnings(
+    established: &Socket,
+    address: SocketAddr,
+    fabric: &Fabric,
+    thread: u16,
+) -> Result<Option<Socket>, TransportError> {
+    let sorted = match thread {
+        0 => sort_beginnings(established, fabric.threads()),
+        _ => Ok(()),
+    };
+    if let Err(error) = sorted {
+        tracing::warn!(%error, "handshakes are not kept apart from payments");
+        fabric.leave_unsorted();
+    }
+    Ok(if fabric.is_sorted() { Some(Socket::bind_shared_with(address)?) } else { None })
 }
 
 /// Sends what the batch holds. True if the socket's buffer is full and something waits.

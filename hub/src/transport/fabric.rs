@@ -1,6 +1,7 @@
 //! What the data-plane threads share.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -34,6 +35,8 @@ pub struct Fabric {
     keys: Arc<TransportKeys>,
     admission: Mutex<Admission>,
     posts: Vec<Post>,
+    /// The kernel keeps handshakes and established connections in different sockets.
+    sorted: AtomicBool,
 }
 
 impl fmt::Debug for Fabric {
@@ -67,6 +70,7 @@ impl Fabric {
             server: Arc::new(server),
             keys: Arc::new(keys),
             posts,
+            sorted: AtomicBool::new(true),
         }))
     }
 
@@ -102,6 +106,16 @@ impl Fabric {
         // No call into `Admission` can panic half-way through a change that matters: at worst a
         // count is off by the connection that was being decided on.
         self.admission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the kernel does not tell handshakes from established connections.
+    pub(super) fn leave_unsorted(&self) {
+        self.sorted.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether each thread has a socket for handshakes alone.
+    pub(super) fn is_sorted(&self) -> bool {
+        self.sorted.load(Ordering::Relaxed)
     }
 
     /// Takes a thread's place. `Err` gives the waker back if the place is taken or does not exist.

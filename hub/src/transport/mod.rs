@@ -1,7 +1,9 @@
 //! The hub's QUIC driver: bytes and time in, bytes and events out.
 //!
-//! One data-plane thread is one [`Driver`]: its own UDP socket, its own QUIC endpoint, its own
-//! connections. Several drivers share one address through `SO_REUSEPORT`; every connection id they
+//! One data-plane thread is one [`Driver`]: its own UDP sockets, its own QUIC endpoint, its own
+//! connections. A thread has two sockets: the kernel puts what begins a connection into one, what
+//! established connections send into the other, so that those who pay are heard through a rush of
+//! those who knock. All sockets share one address through `SO_REUSEPORT`; every connection id they
 //! give out carries the thread's number, so a datagram that the kernel hands to the wrong thread
 //! (after a client's address has changed) is passed on through a bounded queue. What the threads
 //! share sits in a [`Fabric`]: the TLS and transport configuration, the one store of resumable
@@ -34,6 +36,7 @@ mod driver;
 mod endpoint;
 mod fabric;
 mod in_process;
+mod inlet;
 mod io;
 mod streams;
 mod timer;

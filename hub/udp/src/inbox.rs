@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     fn receiver() -> (Socket, Poll) {
-        let mut socket = Socket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), false).unwrap();
+        let mut socket = Socket::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let poll = Poll::new().unwrap();
         socket.register(poll.registry(), Token(0)).unwrap();
         (socket, poll)

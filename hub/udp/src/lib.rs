@@ -5,7 +5,8 @@
 //!
 //! | item | does |
 //! | --- | --- |
-//! | [`Socket`] | binds, with `SO_REUSEPORT` where several threads share an address |
+//! | [`Socket`] | binds, alone or with others that share an address |
+//! | [`sort_beginnings`] | keeps handshakes out of the socket of established connections |
 //! | [`Inbox`] | receives with `recvmmsg` and GRO, and hands out one datagram after another |
 //! | [`SendBatch`] | sends packets of many connections with `sendmmsg` |
 #![warn(missing_docs)]
@@ -13,7 +14,9 @@
 mod inbox;
 mod send_batch;
 mod socket;
+mod steering;
 
 pub use inbox::{Datagram, Inbox};
 pub use send_batch::{PACKETS_MAX, SendBatch, Sent};
 pub use socket::Socket;
+pub use steering::sort_beginnings;

@@ -1,6 +1,6 @@
 //! Packets of many connections, sent with few system calls.
 //!
-//! This is the one module of the workspace with unsafe code: `sendmmsg` takes raw pointers, and no
+//! This module has unsafe code: `sendmmsg` takes raw pointers, and no
 //! library of ours offers it. Everything the pointers reach lives in one function's frame or in a
 //! slice borrowed for the whole call.
 #![allow(unsafe_code)]

@@ -18,19 +18,40 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Binds the address. With `shared`, other sockets may bind it too (`SO_REUSEPORT`), and the
-    /// kernel spreads the senders over them.
+    /// Binds an address that nobody else has.
     ///
     /// # Errors
     /// The address cannot be bound.
-    pub fn bind(address: SocketAddr, shared: bool) -> io::Result<Self> {
-        let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        if address.is_ipv6() && address.ip().is_unspecified() {
-            socket.set_only_v6(false)?;
-        }
-        if shared {
-            socket.set_reuse_port(true)?;
-        }
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        Self::of(new_socket(address)?, address)
+    }
+
+    /// Binds an address that nobody else has, so that others may come to share it with
+    /// [`bind_shared_with`](Self::bind_shared_with).
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn bind_shared(address: SocketAddr) -> io::Result<Self> {
+        // Sockets that are to share an address (`SO_REUSEPORT`) bind one that another process of the same user shares,
+        // and are even given one such where any port will do. A socket that shares with nobody finds out first.
+        let claim = Self::bind(address)?;
+        let address = claim.local_addr()?;
+        drop(claim);
+        Self::bind_shared_with(address)
+    }
+
+    /// Binds an address together with those that share it already. The kernel spreads the senders over all of them, or
+    /// does as [`sort_beginnings`](crate::sort_beginnings) has told it.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn bind_shared_with(address: SocketAddr) -> io::Result<Self> {
+        let socket = new_socket(address)?;
+        socket.set_reuse_port(true)?;
+        Self::of(socket, address)
+    }
+
+    fn of(socket: socket2::Socket, address: SocketAddr) -> io::Result<Self> {
         // A smaller buffer means more loss under bursts, not a fault.
         for outcome in
             [socket.set_recv_buffer_size(KERNEL_BUFFER_BYTES), socket.set_send_buffer_size(KERNEL_BUFFER_BYTES)]
@@ -73,4 +94,12 @@ impl Socket {
     pub(crate) fn receive(&self, rooms: &mut [IoSliceMut<'_>], metas: &mut [RecvMeta]) -> io::Result<usize> {
         self.state.recv((&self.socket).into(), rooms, metas)
     }
+}
+
+fn new_socket(address: SocketAddr) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    Ok(socket)
 }

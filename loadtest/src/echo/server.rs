@@ -97,7 +97,7 @@ impl EchoServer {
     /// # Errors
     /// Where the address cannot be bound.
     pub fn bind(address: SocketAddr, answer_bytes: usize) -> anyhow::Result<Self> {
-        let mut socket = Socket::bind(address, false).with_context(|| format!("cannot listen on {address}"))?;
+        let mut socket = Socket::bind(address).with_context(|| format!("cannot listen on {address}"))?;
         let poll = Poll::new()?;
         socket.register(poll.registry(), Token(0))?;
         let mut config = EndpointConfig::default();

@@ -49,7 +49,7 @@ pub struct BenchArgs {
     /// Measured periods, each after a warm-up of its own.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub cycles: u32,
-    /// The hub's data plane on the machine's first core, this program on the second.
+    /// The hub's data plane on the machine's first core, all else on the second.
     #[arg(long)]
     pub pin: bool,
     /// Measure a bare QUIC echo beside the hub, cycle by cycle in turn.

@@ -35,12 +35,10 @@ pub enum Mode {
     First,
     /// Every connection keeps packets under way.
     Closed,
-    /// Packets go out at their times, from the members below this place in turn.
+    /// Packets go out at their times, from the members in turn.
     Open {
         /// The times.
         schedule: Schedule,
-        /// How many members take part.
-        members: usize,
     },
 }
 
@@ -84,12 +82,8 @@ pub struct Driver {
     pub pay_on_return: bool,
     /// Bytes of each packet, where the server is a bare echo.
     pub(super) echo_bytes: Option<usize>,
-    /// Payments of the members below this place are counted.
-    pub(super) counted: usize,
-    /// Lanes that wait for an acknowledgement, of members whose payments count and of the others.
-    pub(super) waiting_lanes: [usize; 2],
-    /// Members below this place have the first socket to themselves, so that nobody's packets wait before theirs.
-    pub reserved: usize,
+    /// Lanes that wait for an acknowledgement.
+    pub(super) waiting_lanes: usize,
     /// Attempts to connect that got no answer in time, and were begun anew.
     pub given_up: u64,
     pub(super) attempt_max: Duration,
@@ -162,9 +156,7 @@ impl Driver {
             live: true,
             pay_on_return: false,
             echo_bytes: settings.echo_bytes,
-            counted: usize::MAX,
-            waiting_lanes: [0, 0],
-            reserved: 0,
+            waiting_lanes: 0,
             given_up: 0,
             attempt_max: settings.attempt_max,
             strangers: Strangers::default(),
@@ -204,23 +196,14 @@ impl Driver {
     pub fn is_waiting(&self) -> bool {
         match self.echo_bytes {
             Some(_) => self.members.iter().any(|member| member.under_way() > 0),
-            None => self.waiting_lanes != [0, 0],
+            None => self.waiting_lanes > 0,
         }
     }
 
-    /// From now on only payments of the members below `place` are counted.
-    pub fn count_below(&mut self, place: usize) {
-        self.counted = place;
-        let boundary = self.members.get(place).map_or(self.lanes.len(), |member| member.first_lane);
-        let (counted, others) = self.lanes.split_at(boundary);
-        self.waiting_lanes = [counted, others].map(|lanes| lanes.iter().filter(|lane| lane.is_waiting()).count());
-    }
-
-    /// Whether payments that are not counted wait for their acknowledgement.
+    /// Lanes whose payments wait for their acknowledgement.
     #[must_use]
-    pub fn is_crowd_waiting(&self) -> bool {
-        let [_, others] = self.waiting_lanes;
-        others > 0
+    pub fn waiting_lanes(&self) -> usize {
+        self.waiting_lanes
     }
 
     /// Runs until `end`, or until `done` says so. Returns whether it did.
@@ -270,7 +253,7 @@ impl Driver {
         if has_work {
             return Ok(self.client.wait(now, Some(now)).map(drop)?);
         }
-        let Mode::Open { schedule, .. } = &self.mode else {
+        let Mode::Open { schedule } = &self.mode else {
             return Ok(self.client.wait(now, Some(until)).map(drop)?);
         };
         let until = until.min(schedule.next());

@@ -1,6 +1,5 @@
 //! Connecting and attaching, some at a time.
 
-use std::ops::Range;
 use std::time::Instant;
 
 use bitcoin_hashes::sha256;
@@ -14,11 +13,11 @@ use super::driver::{Driver, STRANGER};
 use super::member::Stage;
 use crate::quic::{Event, Peer};
 
+/// Connections begun in one turn. Each costs a key exchange, and what comes in must not wait for many.
+const CONNECTS_PER_TURN_MAX: usize = 4;
+
 /// Attach requests of one connection under way at once: as many streams as a hub allows by default.
 const REQUESTS_MAX: usize = 16;
-
-/// Connections begun in one turn. Each costs a key exchange, and payments must not wait for many.
-const CONNECTS_PER_TURN_MAX: usize = 4;
 
 impl Driver {
     /// Has these members connect, as soon as there is room.
@@ -47,8 +46,7 @@ impl Driver {
                 continue;
             }
             begun += 1;
-            let sockets = self.sockets(place);
-            match self.client.connect(sockets) {
+            match self.client.connect() {
                 Ok(peer) => {
                     self.note(peer, place);
                     self.members[place].peer = Some(peer);
@@ -58,15 +56,6 @@ impl Driver {
                 }
                 Err(error) => *self.measure.dropped.entry(error.to_string()).or_default() += 1,
             }
-        }
-    }
-
-    /// The sockets on which a member may connect.
-    fn sockets(&self, place: usize) -> Range<usize> {
-        match self.reserved {
-            0 => 0..usize::MAX,
-            reserved if place < reserved => 0..1,
-            _ => 1..usize::MAX,
         }
     }
 
@@ -90,7 +79,7 @@ impl Driver {
 
     /// Begins a connection that attaches nothing.
     pub fn begin_stranger(&mut self) {
-        if let Ok(peer) = self.client.connect(self.sockets(STRANGER)) {
+        if let Ok(peer) = self.client.connect() {
             self.note(peer, STRANGER);
             self.strangers.begun += 1;
         }

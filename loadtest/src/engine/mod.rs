@@ -12,6 +12,7 @@
 //! | [`schedule`] | due times of an open loop |
 //! | [`measure`] | latencies and counters; [`process`] reads those of the system |
 //! | [`mod@run`] | a run from beginning to end; [`storm`] has the profiles in which devices come and go |
+//! | [`crowd`] | the devices of a storm that come and go, on a thread of their own |
 //! | [`side`] | one server with its connections, hub or echo |
 //! | [`result`] | what it came to; [`page`] shows it with plots |
 //!
@@ -19,6 +20,7 @@
 //! latency counts from when the payment was due, not from when there was time to send it.
 
 pub mod args;
+mod crowd;
 pub mod driver;
 mod echoing;
 mod gather;

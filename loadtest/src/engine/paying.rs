@@ -56,14 +56,10 @@ impl Driver {
         let Some(lane) = lane.and_then(|lane| self.lanes.get_mut(lane)) else { return 0 };
         let mut done = 0;
         let mut run: Option<(Instant, u64)> = None;
-        let is_counted = place < self.counted;
         let was_waiting = lane.is_waiting();
         let measure = &mut self.measure;
         lane.acknowledge(authorised, |covered| {
             done += usize::from(member.window().covered(covered.packet));
-            if !is_counted {
-                return;
-            }
             match &mut run {
                 Some((due, count)) if *due == covered.due => *count += 1,
                 _ => {
@@ -74,7 +70,7 @@ impl Driver {
             }
         });
         if was_waiting && !lane.is_waiting() {
-            self.waiting_lanes[usize::from(!is_counted)] -= 1;
+            self.waiting_lanes -= 1;
         }
         if let Some((due, count)) = run {
             measure.covered(due, now, count);
@@ -138,8 +134,8 @@ impl Driver {
 
     fn pay_open(&mut self, now: Instant) {
         for _ in 0..DUE_PER_TURN_MAX {
-            let Mode::Open { schedule, members } = &mut self.mode else { return };
-            let members = *members;
+            let Mode::Open { schedule } = &mut self.mode else { return };
+            let members = self.members.len();
             let Some(due) = schedule.take_due(now) else { return };
             // A device that is away now pays when it is back; the next one that is there takes its turn.
             for _ in 0..members {
@@ -173,7 +169,7 @@ impl Driver {
             if !lane.promise(&self.fleet.contact.ledger, &mut self.scratch, room, due, packet) {
                 break;
             }
-            self.waiting_lanes[usize::from(place >= self.counted)] += usize::from(!was_waiting);
+            self.waiting_lanes += usize::from(!was_waiting);
             payments += 1;
             member.cursor = (member.cursor + 1) % member.lanes;
             member.unpaid = member.unpaid.saturating_sub(1);

@@ -8,6 +8,9 @@ use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::Serialize;
 
+/// The niceness of a thread that runs only when no other wants its core.
+const LOWEST_PRIORITY: i32 = 19;
+
 /// CPU time of a process, seconds since its start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct CpuTime {
@@ -121,6 +124,16 @@ pub fn pin(thread: Option<Pid>, core: usize) -> anyhow::Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core);
     sched_setaffinity(thread, &cores).with_context(|| format!("cannot pin a thread to core {core}"))
+}
+
+/// Has the calling thread run only when no other wants its core: the lowest priority.
+///
+/// # Errors
+/// Where the system refuses.
+pub fn give_way() -> anyhow::Result<()> {
+    // Of the thread, not of the process, on Linux.
+    rustix::process::nice(LOWEST_PRIORITY).context("cannot lower a thread's priority")?;
+    Ok(())
 }
 
 #[cfg(test)]

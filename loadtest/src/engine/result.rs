@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::args::BenchArgs;
-use super::driver::Strangers;
+use super::driver::{Driver, Strangers};
 use super::measure::Second;
 use super::process::{CpuTime, Memory};
 use super::shape::{Profile, Shape};
@@ -166,6 +166,20 @@ impl BenchResult {
             unsent: 0,
             seconds: Vec::new(),
             echo_seconds: Vec::new(),
+        }
+    }
+
+    /// Counts what went wrong for these connections.
+    pub(super) fn take_in(&mut self, driver: &Driver) {
+        let measure = &driver.measure;
+        self.attempts_given_up += driver.given_up;
+        self.lost += measure.lost;
+        self.unsent += measure.unsent;
+        for (code, times) in &measure.refused {
+            *self.refused.entry(*code).or_default() += times;
+        }
+        for (reason, times) in &measure.dropped {
+            *self.dropped.entry(reason.clone()).or_default() += times;
         }
     }
 

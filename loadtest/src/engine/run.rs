@@ -38,15 +38,14 @@ const DATA_PLANE: &str = "data-plane";
 /// Connections of one socket, where the arguments do not say.
 const CONNECTIONS_PER_SOCKET: usize = 25_000;
 
-/// UDP datagrams taken in per turn and socket during a storm, each of which may cost a handshake's mathematics.
-const STORM_DATAGRAMS_PER_TURN: usize = 32;
-
 /// A run under way.
 #[derive(Debug)]
 pub struct Run {
     pub(super) args: BenchArgs,
     pub(super) shape: Shape,
     pub(super) hub: Side,
+    /// The devices of a storm that are not measured.
+    pub(super) crowd: Option<Driver>,
     /// Before its process and folder, for it ends first.
     echo: Option<Side>,
     echo_process: Option<(EchoProcess, SiteFolder)>,
@@ -80,10 +79,21 @@ impl Run {
             let hub = ground.hub_pid.context("--pin needs the hub's process")?;
             let echo = echo_process.as_ref().map(|(process, _)| (process.id(), echo::THREAD));
             for (pid, threads) in [(hub, DATA_PLANE)].into_iter().chain(echo) {
+                // What else the server does, it does beside the generator, as it would beside nothing on a machine of its own.
+                pin_threads(pid, "", GENERATOR_CORE)?;
                 ensure!(pin_threads(pid, threads, HUB_CORE)? > 0, "process {pid} has no thread named {threads}");
             }
         }
-        let hub = driver(args, &shape, &ground, None, lanes, &stop)?;
+        let measured = Shape { connections: storm::honest(args, &shape), ..shape };
+        let crowd = lanes.split_off(measured.lanes());
+        let crowd = match args.profile {
+            Profile::ReconnectStorm | Profile::HandshakeStorm => {
+                let shape = Shape { connections: shape.connections - measured.connections, ..shape };
+                Some(driver(args, &shape, &ground, None, crowd, &stop)?)
+            }
+            _ => None,
+        };
+        let hub = driver(args, &measured, &ground, None, lanes, &stop)?;
         let echo = match &echo_process {
             Some((process, _)) => {
                 let driver = driver(args, &shape, &ground, Some(process), Vec::new(), &stop)?;
@@ -94,7 +104,7 @@ impl Run {
         let mut result = BenchResult::new(args, shape, chain_length);
         result.hub_memory_before = ground.hub_pid.map(Memory::of).transpose()?;
         let hub = Side::new("hub", hub, ground.hub_pid, DATA_PLANE);
-        Ok(Self { args: args.clone(), shape, hub, echo, echo_process, ground, result })
+        Ok(Self { args: args.clone(), shape, hub, crowd, echo, echo_process, ground, result })
     }
 
     /// Runs the profile to its end. Returns its result, and the latencies of each measured second.
@@ -110,12 +120,8 @@ impl Run {
             Profile::HandshakeStorm => self.handshake_storm()?,
             _ => self.pay()?,
         }
-        self.result.attempts_given_up = self.hub.driver.given_up;
+        self.result.take_in(&self.hub.driver);
         let measure = &mut self.hub.driver.measure;
-        self.result.lost = measure.lost;
-        self.result.unsent = measure.unsent;
-        self.result.refused = std::mem::take(&mut measure.refused);
-        self.result.dropped = std::mem::take(&mut measure.dropped);
         self.result.seconds = std::mem::take(&mut measure.seconds);
         if let Some(echo) = &mut self.echo {
             self.result.echo_seconds = std::mem::take(&mut echo.driver.measure.seconds);
@@ -127,17 +133,15 @@ impl Run {
     }
 
     fn gather(&mut self) -> anyhow::Result<()> {
-        let all = self.shape.connections;
-        for side in [Some(&mut self.hub), self.echo.as_mut()].into_iter().flatten() {
-            let begun = clock::now();
-            let driver = &mut side.driver;
-            driver.call(0..all);
-            let gathered = driver.run(begun + GATHER_MAX, |driver| driver.ready() == all)?;
-            ensure!(gathered, "only {} of {all} devices attached: {:?}", driver.ready(), driver.measure.dropped);
-            if side.name == "hub" {
-                self.result.gather_ms = clock::now().duration_since(begun).as_millis();
-            }
+        if let Some(echo) = &mut self.echo {
+            gather_all(&mut echo.driver)?;
         }
+        // The crowd first: it may be left alone the longer.
+        let begun = clock::now();
+        for driver in [self.crowd.as_mut(), Some(&mut self.hub.driver)].into_iter().flatten() {
+            gather_all(driver)?;
+        }
+        self.result.gather_ms = clock::now().duration_since(begun).as_millis();
         Ok(())
     }
 
@@ -157,7 +161,7 @@ impl Run {
             for side in [self.echo.as_mut(), Some(&mut self.hub)].into_iter().flatten() {
                 let mode = match self.args.rate {
                     None => Mode::Closed,
-                    Some(rate) => open(&self.shape, rate, self.shape.connections),
+                    Some(rate) => open(&self.shape, rate),
                 };
                 side.driver.set_mode(mode);
                 side.driver.run(clock::now() + self.args.warm_up, |_| false)?;
@@ -171,10 +175,18 @@ impl Run {
     }
 }
 
-/// An open loop of `rate` payments per second over the first members.
-pub(super) fn open(shape: &Shape, rate: f64, members: usize) -> Mode {
+/// An open loop of `rate` payments per second.
+pub(super) fn open(shape: &Shape, rate: f64) -> Mode {
     let payments = u32::try_from(shape.payments_per_packet).map_or(1.0, f64::from);
-    Mode::Open { schedule: Schedule::new(clock::now(), rate / payments), members }
+    Mode::Open { schedule: Schedule::new(clock::now(), rate / payments) }
+}
+
+fn gather_all(driver: &mut Driver) -> anyhow::Result<()> {
+    let all = driver.members.len();
+    driver.call(0..all);
+    let gathered = driver.run(clock::now() + GATHER_MAX, |driver| driver.ready() == all)?;
+    ensure!(gathered, "only {} of {all} devices attached: {:?}", driver.ready(), driver.measure.dropped);
+    Ok(())
 }
 
 /// Connections to the hub, or to an echo.
@@ -193,12 +205,8 @@ fn driver(
         None => (ground.remote, Trust::Pin(ground.fleet.contact.pin), &b"farthing/1"[..]),
     };
     let config = config::client_config(trust, alpn, IDLE_TIMEOUT, keep_alive)?;
-    let is_storm = matches!(args.profile, Profile::ReconnectStorm | Profile::HandshakeStorm);
     let now = clock::now();
-    let client = Client::new(
-        ClientSettings { remote, config, sockets: args.sockets.unwrap_or(sockets) + u16::from(is_storm) },
-        now,
-    )?;
+    let client = Client::new(ClientSettings { remote, config, sockets: args.sockets.unwrap_or(sockets) }, now)?;
     let settings = DriverSettings {
         fleet: ground.fleet.clone(),
         shape: *shape,
@@ -208,14 +216,5 @@ fn driver(
         echo_bytes: echo.map(|_| args.message_bytes),
         stop: Arc::clone(stop),
     };
-    let mut driver = Driver::new(client, lanes, settings, now);
-    if is_storm {
-        // Whoever pays through the storm is measured, and must not wait for the generator's own work on it.
-        driver.client.set_datagrams_per_turn(STORM_DATAGRAMS_PER_TURN);
-        driver.reserved = match args.profile {
-            Profile::ReconnectStorm => storm::honest(args, shape),
-            _ => shape.connections,
-        };
-    }
-    Ok(driver)
+    Ok(Driver::new(client, lanes, settings, now))
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use super::args::BenchArgs;
+use super::crowd::Crowd;
 use super::driver::Mode;
 use super::process::Memory;
 use super::run::{Run, open};
-use super::schedule::Schedule;
-use super::shape::Shape;
+use super::shape::{Profile, Shape};
 use crate::clock;
 
 /// How long a storm may last.
@@ -19,81 +19,61 @@ const STORM_MAX: Duration = Duration::from_secs(900);
 const STEP: Duration = Duration::from_millis(5);
 
 impl Run {
-    /// The rate of the devices that pay through a storm.
-    fn honest_rate(&self, honest: usize) -> f64 {
-        self.args.rate.unwrap_or_else(|| u32::try_from(honest).map_or(1.0, f64::from))
-    }
-
-    /// The calm that a storm is compared with: the first `honest` devices pay at their rate.
-    fn before(&mut self, honest: usize) -> anyhow::Result<()> {
+    /// The calm that a storm is compared with: those who will be measured pay at their rate. The crowd is there already.
+    fn before(&mut self) -> anyhow::Result<Crowd> {
         self.first_payments()?;
-        let mode = open(&self.shape, self.honest_rate(honest), honest);
-        self.hub.driver.set_mode(mode);
+        let crowd = Crowd::begin(self.crowd.take().context("a storm needs a crowd")?)?;
+        let honest = u32::try_from(self.hub.driver.members.len())?;
+        let rate = self.args.rate.unwrap_or_else(|| f64::from(honest));
+        self.hub.driver.set_mode(open(&self.shape, rate));
         self.hub.driver.run(clock::now() + self.args.warm_up, |_| false)?;
         let before = self.hub.period("before the storm", self.args.duration, |_| false)?;
         self.result.periods.push(before);
-        Ok(())
+        Ok(crowd)
     }
 
     /// Some pay on while the others vanish and come back.
     pub(super) fn reconnect_storm(&mut self) -> anyhow::Result<()> {
-        let all = self.shape.connections;
-        let honest = honest(&self.args, &self.shape);
-        self.before(honest)?;
-
-        self.hub.driver.count_below(honest);
-        self.hub.driver.pay_on_return = true;
-        for place in honest..all {
-            self.hub.driver.dismiss(place, self.args.storm.silent);
-        }
+        let crowd = self.before()?;
+        let dropped = self.shape.connections - self.hub.driver.members.len();
         let begun = clock::now();
-        // All at once, or evenly over the time they take to notice. Attempts beyond what the hub answers wait for
-        // QUIC's own retransmission, as those of real devices do.
-        self.hub.driver.set_gathering_max(all);
-        let back_within = self.args.storm.back_within;
-        let dropped = all - honest;
-        let per_second = u32::try_from(dropped).map_or(1.0, f64::from) / back_within.as_secs_f64().max(0.001);
-        let mut schedule = Schedule::new(begun, per_second);
-        let mut called = honest;
-        let mut back = None;
+        crowd.come_back(self.args.storm.silent, self.args.storm.back_within)?;
         self.hub.begin()?;
-        while back.is_none() && clock::now() < begun + STORM_MAX {
-            let now = clock::now();
-            while called < all && schedule.take_due(now).is_some() {
-                self.hub.driver.call([called]);
-                called += 1;
-            }
-            if self.hub.driver.run(now + STEP, |driver| driver.ready() == all && !driver.is_crowd_waiting())? {
-                back = Some(clock::now().duration_since(begun));
+        let mut said = begun;
+        while crowd.settled()? < dropped && clock::now() < begun + STORM_MAX {
+            self.hub.driver.run(clock::now() + STEP, |_| false)?;
+            if said.elapsed() >= Duration::from_secs(1) {
+                said = clock::now();
+                eprintln!("        {} of {dropped} are back", crowd.settled()?);
             }
         }
+        let back = clock::now().duration_since(begun);
+        let settled = crowd.settled()?;
         let during = self.hub.end("during the storm")?;
         self.result.periods.push(during);
-        let back = back.with_context(|| format!("only {} of {all} devices came back", self.hub.driver.ready()))?;
+        ensure!(settled >= dropped, "only {settled} of {dropped} devices came back");
         self.result.back_after_seconds = Some(back.as_secs_f64());
-        self.compare();
-        self.hub.drain()
+        self.finish_storm(crowd)
     }
 
     /// Some pay on while strangers connect.
     pub(super) fn handshake_storm(&mut self) -> anyhow::Result<()> {
-        self.before(self.shape.connections)?;
-        self.hub.driver.strangers.leave = self.args.storm.leave;
-        let begun = clock::now();
-        let mut schedule = Schedule::new(begun, self.args.storm.handshakes);
-        self.hub.begin()?;
-        while clock::now() < begun + self.args.duration {
-            let now = clock::now();
-            while schedule.take_due(now).is_some() {
-                self.hub.driver.begin_stranger();
-            }
-            self.hub.driver.run(now + STEP, |_| false)?;
-        }
-        let during = self.hub.end("during the storm")?;
+        let crowd = self.before()?;
+        crowd.knock(self.args.storm.handshakes, self.args.storm.leave)?;
+        let during = self.hub.period("during the storm", self.args.duration, |_| false)?;
         self.result.periods.push(during);
-        self.result.strangers = Some(self.hub.driver.strangers);
+        self.finish_storm(crowd)
+    }
+
+    fn finish_storm(&mut self, crowd: Crowd) -> anyhow::Result<()> {
         self.compare();
-        self.hub.drain()
+        self.hub.drain()?;
+        let crowd = crowd.end()?;
+        self.result.take_in(&crowd);
+        if self.args.profile == Profile::HandshakeStorm {
+            self.result.strangers = Some(crowd.strangers);
+        }
+        Ok(())
     }
 
     fn compare(&mut self) {
@@ -136,9 +116,12 @@ impl Run {
     }
 }
 
-/// Members of a reconnect storm that go on paying: the first so many.
+/// Connections whose payments are measured: all but the crowd of a reconnect storm.
 pub(super) fn honest(args: &BenchArgs, shape: &Shape) -> usize {
-    args.storm.honest.min(shape.connections.saturating_sub(1)).max(1)
+    match args.profile {
+        Profile::ReconnectStorm => args.storm.honest.min(shape.connections.saturating_sub(1)).max(1),
+        _ => shape.connections,
+    }
 }
 
 fn each(before: Memory, after: Memory, count: usize) -> f64 {

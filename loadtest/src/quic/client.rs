@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -114,7 +113,7 @@ impl Client {
         let endpoint_config = Arc::new(endpoint_config()?);
         let mut faces = Vec::new();
         for number in 0..settings.sockets.max(1) {
-            let mut socket = Socket::bind(any, false).context("no socket for the devices")?;
+            let mut socket = Socket::bind(any).context("no socket for the devices")?;
             socket.register(poll.registry(), Token(usize::from(number)))?;
             let endpoint = Endpoint::new(Arc::clone(&endpoint_config), None, !socket.may_fragment(), None);
             faces.push(Face {
@@ -171,13 +170,12 @@ impl Client {
         self.datagrams_per_turn = most.max(1);
     }
 
-    /// Begins a connection on one of these sockets, each in its turn.
+    /// Begins a connection, on each socket in its turn.
     ///
     /// # Errors
     /// Where the settings allow none.
-    pub fn connect(&mut self, sockets: Range<usize>) -> anyhow::Result<Peer> {
-        let sockets = sockets.start.min(self.faces.len() - 1)..sockets.end.min(self.faces.len());
-        let face_number = sockets.start + self.next_face % sockets.len().max(1);
+    pub fn connect(&mut self) -> anyhow::Result<Peer> {
+        let face_number = self.next_face % self.faces.len();
         self.next_face = self.next_face.wrapping_add(1);
         let face = &mut self.faces[face_number];
         let (handle, quic) = face.endpoint.connect(self.now, self.config.clone(), self.remote, "hub")?;

@@ -16,7 +16,7 @@ const FORBIDDEN: &[&str] = &[
 ];
 
 /// The files that are excepted from the lint, each audited as a whole.
-const EXCEPTED: &[&str] = &["hub/udp/src/send_batch.rs"];
+const EXCEPTED: &[&str] = &["hub/udp/src/send_batch.rs", "hub/udp/src/steering.rs"];
 
 /// Folders of the repository that hold no source of the workspace, or only speak of it, as this crate does.
 const LEFT_OUT: &[&str] = &["target", "fuzz", "channel/freestanding", "xtask"];
@@ -38,7 +38,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<String, Failure> {
         }
     }
     if broken.is_empty() {
-        return Ok(format!("forbidden in {} crates, {} audited file", FORBIDDEN.len(), EXCEPTED.len()));
+        return Ok(format!("forbidden in {} crates, {} audited files", FORBIDDEN.len(), EXCEPTED.len()));
     }
     Err(Failure::new(broken.join("\n  ")))
 }

@@ -9,7 +9,7 @@ use crate::transport::connection::Connection;
 
 /// Handshakes started per turn. One costs as much as dozens of payments, so that a rush of new
 /// devices must not hold up those that pay, nor those that have begun.
-const HANDSHAKES_PER_TURN_MAX: usize = 16;
+const HANDSHAKES_PER_TURN_MAX: usize = 1;
 
 /// With this many attempts waiting, new ones must prove their address before they may wait.
 const WAITING_BEFORE_RETRY: usize = 64;

@@ -28,7 +28,7 @@ fn received(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
 fn mixed_batch(wildcard: &str, loopback: &str, source: IpAddr) {
     let one = receiver(loopback);
     let two = receiver(loopback);
-    let sender = Socket::bind(wildcard.parse().unwrap(), false).unwrap();
+    let sender = Socket::bind(wildcard.parse().unwrap()).unwrap();
     let mut batch = SendBatch::new();
     for n in 0..20_u8 {
         let socket = if n % 2 == 0 { &one } else { &two };
@@ -63,7 +63,7 @@ fn ipv6_packets_arrive_in_order_from_the_named_source() {
 #[test]
 fn the_named_source_is_used_where_the_route_would_choose_another() {
     let socket = receiver("127.0.0.1:0");
-    let sender = Socket::bind("0.0.0.0:0".parse().unwrap(), false).unwrap();
+    let sender = Socket::bind("0.0.0.0:0".parse().unwrap()).unwrap();
     let mut batch = SendBatch::new();
     let source = "127.0.0.77".parse().unwrap();
     queue(&mut batch, socket.local_addr().unwrap(), b"x", Some(source));
@@ -75,7 +75,7 @@ fn the_named_source_is_used_where_the_route_would_choose_another() {
 fn a_packet_the_kernel_refuses_is_dropped_and_the_rest_goes_out() {
     let socket = receiver("127.0.0.1:0");
     let to = socket.local_addr().unwrap();
-    let sender = Socket::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
+    let sender = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let mut batch = SendBatch::new();
     queue(&mut batch, to, b"first", None);
     queue(&mut batch, "[2001:db8::1]:9".parse().unwrap(), b"wrong family", None);
@@ -89,7 +89,7 @@ fn a_packet_the_kernel_refuses_is_dropped_and_the_rest_goes_out() {
 #[test]
 fn a_full_batch_is_full() {
     let socket = receiver("127.0.0.1:0");
-    let sender = Socket::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
+    let sender = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let mut batch = SendBatch::new();
     for _ in 0..PACKETS_MAX {
         assert!(!batch.is_full());
