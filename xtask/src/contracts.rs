@@ -2,6 +2,7 @@
 
 mod artefacts;
 mod gas;
+mod slither;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -53,6 +54,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String, Failure> {
     process::run(&mut project.forge(workspace, &["fmt", "--check"])?)?;
     process::run(&mut project.forge(workspace, &["build", "--quiet"])?)?;
     artefacts::check(&project)?;
+    slither::check(workspace, &project)?;
     let mut tests = project.forge(workspace, &["test", "--no-match-contract", GAS_TESTS])?;
     let (success, lines) = process::shown_and_kept(&mut tests)?;
     let passed = passed(&lines);
@@ -61,7 +63,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<String, Failure> {
     }
     let measured = gas_tests(workspace, &project, "true")?;
     gas::check(&project)?;
-    Ok(format!("{passed} tests and {measured} measurements passed, 0 failed"))
+    Ok(format!("{passed} tests and {measured} measurements passed, slither found nothing"))
 }
 
 /// `cargo xtask contracts`: the same check, or, with `--bless`, writes what is committed anew.

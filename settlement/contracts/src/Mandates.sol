@@ -37,8 +37,11 @@ abstract contract Mandates is EscrowCore {
             if (!Signatures.byKeyOrWallet(signer, digest, signature)) revert InvalidSignature();
         }
         Checkpoints.Trace160 storage revocations = _revocations[Identities.channel(escrowId, device)];
+        // slither-disable-next-line unused-return
         (bool exists, uint96 last,) = revocations.latestCheckpoint();
         if (exists && serial <= last) revert RevocationNotNewer();
+        // What it returns are the times before and now.
+        // slither-disable-next-line unused-return
         revocations.push(serial, uint160(block.timestamp));
         emit MandateRevoked(escrowId, device, serial);
     }

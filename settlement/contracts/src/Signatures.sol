@@ -8,6 +8,8 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 library Signatures {
     /// Whether `signature` (65 bytes, low s) over `digest` recovers to `signer`.
     function byKey(address signer, bytes32 digest, bytes calldata signature) internal pure returns (bool) {
+        // The third value explains a failure, which is none here: it means that another signed.
+        // slither-disable-next-line unused-return
         (address recovered, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, signature);
         return failure == ECDSA.RecoverError.NoError && recovered == signer;
     }

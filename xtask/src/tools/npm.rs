@@ -21,9 +21,15 @@ fn node(workspace: &Workspace) -> Result<PathBuf, Failure> {
 
 /// A command that finds the same Node as npm does.
 pub(crate) fn command(workspace: &Workspace, program: &Path) -> Result<Command, Failure> {
-    let mut folders = vec![node(workspace)?];
-    folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
-    let path = std::env::join_paths(folders).map_err(|error| Failure::new(error.to_string()))?;
+    command_with(workspace, program, &[])
+}
+
+/// The same, and programs in `folders` come before any other of their name.
+pub(crate) fn command_with(workspace: &Workspace, program: &Path, folders: &[&Path]) -> Result<Command, Failure> {
+    let mut all: Vec<PathBuf> = folders.iter().map(|folder| folder.to_path_buf()).collect();
+    all.push(node(workspace)?);
+    all.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
+    let path = std::env::join_paths(all).map_err(|error| Failure::new(error.to_string()))?;
     let mut command = Command::new(program);
     command.env("PATH", path);
     Ok(command)
