@@ -5,7 +5,7 @@ use core::fmt;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 use crate::eip712::{Domain, TypedData};
-use crate::id::{Address, Digest, keccak256};
+use crate::id::{Address, Digest};
 
 #[cfg(feature = "libsecp256k1")]
 mod libsecp256k1;
@@ -252,8 +252,9 @@ pub fn verify_typed(
 }
 
 /// The address of an uncompressed public key's 64 bytes (without the leading 4).
+#[cfg(any(feature = "libsecp256k1", feature = "k256"))]
 fn address_of_point(xy: &[u8]) -> Address {
-    let hash = keccak256(&[xy]);
+    let hash = crate::id::keccak256(&[xy]);
     let mut address = Address::ZERO;
     address.0.copy_from_slice(&hash[12..]);
     address

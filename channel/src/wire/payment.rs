@@ -131,7 +131,7 @@ impl Iterator for Payments<'_> {
 }
 
 /// Why the hub grants what it grants: numbered, append-only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
 pub enum Reason {
     /// The mandate's limit is near.
@@ -142,6 +142,55 @@ pub enum Reason {
     MandateExpiresSoon = 3,
     /// The hub is busy.
     Load = 4,
+    /// The lane has events more often than it, or its fleet, usually has.
+    EventsUnusual = 5,
+    /// The lane uses more than it, or its fleet, usually does.
+    UsageUnusual = 6,
+    /// Its events are of sizes that its fleet does not have, or far greater than its own.
+    SizesUnusual = 7,
+    /// Proofs for the lane failed or were malformed.
+    ProofsFailed = 8,
+    /// The device showed states older than what it had proved.
+    StaleStates = 9,
+    /// The device attaches again and again, or its address keeps changing.
+    AddressChurn = 10,
+    /// The device's key is in use at two places.
+    TwoPlaces = 11,
+    /// Payments skip many steps of their chain.
+    GapsLarge = 12,
+    /// Much of the credit window is in use.
+    ExposureHigh = 13,
+    /// What is left of mandate or escrow would soon be gone at this rate.
+    DrawDownFast = 14,
+    /// Far more is granted than used.
+    GrantIdle = 15,
+    /// The lane behaves unlike all others.
+    UnlikeOthers = 16,
+    /// An operator decided it.
+    Operator = 17,
+}
+
+impl Reason {
+    /// All of them, ascending.
+    pub const ALL: [Self; 17] = [
+        Self::MandateNearlySpent,
+        Self::EscrowNearlySpent,
+        Self::MandateExpiresSoon,
+        Self::Load,
+        Self::EventsUnusual,
+        Self::UsageUnusual,
+        Self::SizesUnusual,
+        Self::ProofsFailed,
+        Self::StaleStates,
+        Self::AddressChurn,
+        Self::TwoPlaces,
+        Self::GapsLarge,
+        Self::ExposureHigh,
+        Self::DrawDownFast,
+        Self::GrantIdle,
+        Self::UnlikeOthers,
+        Self::Operator,
+    ];
 }
 
 /// What a device may use and for how long, as in RFC 8506.
