@@ -52,6 +52,54 @@ pub enum Command {
     /// What services cost.
     #[command(subcommand)]
     Tariff(TariffCommand),
+    /// How far lanes are trusted.
+    #[command(subcommand)]
+    Risk(RiskCommand),
+}
+
+/// What to do about risk.
+#[derive(Debug, Subcommand)]
+pub enum RiskCommand {
+    /// Learn weights from feature exports or from traces, and tell how they do on scenarios not learned from. Needs no running hub.
+    Fit(FitArgs),
+}
+
+/// Options of `risk fit`.
+#[derive(Debug, Args)]
+pub struct FitArgs {
+    /// Feature exports (CSV, .gz as well), labelled.
+    #[arg(required_unless_present = "traces", conflicts_with = "traces")]
+    pub exports: Vec<PathBuf>,
+    /// A trace, NAME=FILE: a fleet's name and a table `timestamp,device_id,kind,quantity,label`, .gz as well. May be repeated.
+    #[arg(long = "trace")]
+    pub traces: Vec<String>,
+    /// The weights to start from. Default: those that ship with the hub.
+    #[arg(long)]
+    pub weights: Option<PathBuf>,
+    /// Where to write what was learned.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// What to call it.
+    #[arg(long, default_value = "fitted")]
+    pub revision: String,
+    /// With traces: where to write their features.
+    #[arg(long, requires = "traces")]
+    pub write_export: Option<PathBuf>,
+    /// With traces: devices of each generated honest fleet.
+    #[arg(long, default_value_t = 30)]
+    pub generated_devices: u32,
+    /// With traces: days of each generated honest fleet.
+    #[arg(long, default_value_t = 10)]
+    pub generated_days: u32,
+    /// With traces: devices of a generated fleet that are attacked in each of six ways; 0 for none.
+    #[arg(long, default_value_t = 2)]
+    pub generated_attacks: u32,
+    /// With traces: what the generated fleets are drawn from.
+    #[arg(long, default_value_t = 77)]
+    pub seed: u64,
+    /// Resamplings for the interval of PR-AUC.
+    #[arg(long, default_value_t = 100)]
+    pub resamplings: u32,
 }
 
 /// Options of `init`.

@@ -11,6 +11,7 @@
 //! | [`local`] | what needs the files alone: `check-config`, `pin` |
 //! | [`operate`] | what a running hub is asked |
 //! | [`import`] | mandates, from a file to a running hub |
+//! | [`risk`] | weights of the risk model, learned |
 //! | `show` | answers for people |
 //! | [`mod@print`] | tables and JSON |
 //! | [`failure`] | why a command was not done |
@@ -24,12 +25,13 @@ pub mod local;
 pub mod logging;
 pub mod operate;
 pub mod print;
+pub mod risk;
 mod show;
 
 #[cfg(test)]
 mod tests;
 
-use args::{Cli, Command};
+use args::{Cli, Command, RiskCommand};
 use failure::Failure;
 use print::Printer;
 
@@ -46,6 +48,7 @@ pub fn execute(cli: &Cli) -> Result<(), Failure> {
         Command::Run => Ok(()),
         Command::Init(options) => init::init(options, printer),
         Command::CheckConfig => local::check_config(&load(cli)?, printer),
+        Command::Risk(RiskCommand::Fit(options)) => risk::fit(options, printer),
         Command::Pin => local::pin(&load(cli)?, printer),
         command => operate::operate(cli, command, printer),
     }

@@ -44,7 +44,7 @@ pub fn operate(cli: &Cli, command: &Command, printer: Printer) -> Result<(), Fai
         Command::Escrow(command) => escrow(&mut client, command, printer),
         Command::Provider(command) => provider(&mut client, command, printer),
         Command::Tariff(command) => tariffs(&mut client, command, tariff.as_ref(), printer),
-        Command::Init(_) | Command::Run | Command::CheckConfig | Command::Pin => Ok(()),
+        Command::Init(_) | Command::Run | Command::CheckConfig | Command::Pin | Command::Risk(_) => Ok(()),
     }
 }
 

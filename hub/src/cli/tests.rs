@@ -127,3 +127,63 @@ fn tariffs_come_from_options_or_a_file() {
         ["farthing-hub", "tariff", "add", "--payee", payee, "--rating-group", "1", "--file", "x", "--price", "1"];
     assert!(Cli::try_parse_from(both).is_err());
 }
+
+mod risk {
+    use farthing_risk::file::WeightsFile;
+
+    use super::*;
+
+    fn fit(arguments: &[&str]) -> Result<(), Failure> {
+        execute(&parse(&[&["risk", "fit"], arguments].concat()))
+    }
+
+    /// Two scenarios in which a device that reports 150 bytes a minute begins to send empty packets, and one in which none does.
+    fn trace() -> String {
+        let mut rows = String::from("timestamp,device_id,kind,quantity,label\n");
+        for minute in 0..1200_u32 {
+            for (scenario, attacks_from) in [("one", 700), ("two", 900), ("calm", 5000)] {
+                rows.push_str(&format!("{},{scenario}/d,bytes,{},benign\n", minute * 60, 150 + minute % 9));
+                if (attacks_from..attacks_from + 60).contains(&minute) {
+                    for second in 1..20 {
+                        rows.push_str(&format!("{},{scenario}/d,bytes,0,malicious\n", minute * 60 + second));
+                    }
+                }
+            }
+        }
+        rows
+    }
+
+    #[test]
+    fn weights_are_learned_from_a_trace_and_again_from_its_export() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(path("trace.csv"), trace()).unwrap();
+        let trace = format!("home={}", path("trace.csv"));
+        let small = ["--generated-devices", "2", "--generated-days", "2", "--resamplings", "2"];
+        let from_trace = ["--trace", &trace, "--out", &path("one.toml"), "--write-export", &path("export.csv")];
+        fit(&[&from_trace[..], &small[..]].concat()).unwrap();
+        let learned = WeightsFile::parse(&std::fs::read_to_string(path("one.toml")).unwrap()).unwrap();
+        assert_eq!((learned.revision.as_str(), learned.profile.len()), ("fitted", 2));
+        learned.model().unwrap();
+
+        fit(&[&path("export.csv"), "--weights", &path("one.toml"), "--out", &path("two.toml"), "--revision", "again"])
+            .unwrap();
+        let again = WeightsFile::parse(&std::fs::read_to_string(path("two.toml")).unwrap()).unwrap();
+        assert_eq!((again.revision.as_str(), again.profile), ("again", learned.profile));
+    }
+
+    #[test]
+    fn what_cannot_be_learned_from_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x.csv");
+        let path = file.to_str().unwrap();
+        std::fs::write(&file, "a,b\n1,2\n").unwrap();
+        assert!(matches!(fit(&[path]), Err(Failure::Usage(message)) if message.contains("head")));
+        assert!(matches!(fit(&["--trace", path]), Err(Failure::Usage(message)) if message.contains("NAME=FILE")));
+        assert!(
+            matches!(fit(&["--trace", &format!("x={path}")]), Err(Failure::Usage(message)) if message.contains("timestamp"))
+        );
+        assert!(matches!(fit(&["nowhere.csv"]), Err(Failure::Failed { code, .. }) if code == "io"));
+        assert!(Cli::try_parse_from(["farthing-hub", "risk", "fit"]).is_err());
+    }
+}

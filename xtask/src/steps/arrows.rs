@@ -13,9 +13,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("farthing-client", &["farthing-channel"]),
     ("farthing-udp", &[]),
     ("farthing-cells", &[]),
-    ("farthing-hub", &["farthing-cells", "farthing-channel", "farthing-ledger", "farthing-udp"]),
+    ("farthing-risk", &["farthing-channel"]),
+    ("farthing-hub", &["farthing-cells", "farthing-channel", "farthing-ledger", "farthing-risk", "farthing-udp"]),
     ("farthing-loadtest", &["farthing-channel", "farthing-client", "farthing-udp"]),
-    ("farthing-benches", &["farthing-cells", "farthing-channel", "farthing-hub"]),
+    ("farthing-benches", &["farthing-cells", "farthing-channel", "farthing-hub", "farthing-risk"]),
     ("farthing-instructions", &["farthing-benches", "farthing-channel", "farthing-hub"]),
     ("xtask", &[]),
 ];

@@ -9,6 +9,7 @@ use crate::workspace::Workspace;
 const FORBIDDEN: &[&str] = &[
     "channel/src/lib.rs",
     "client-lib/src/lib.rs",
+    "hub/risk/src/lib.rs",
     "loadtest/src/lib.rs",
     "settlement/ledger/src/lib.rs",
     "settlement/src/lib.rs",
