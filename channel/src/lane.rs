@@ -17,7 +17,7 @@ pub use evidence::{AnchorTerms, Evidence, SignedAnchor, SignedVoucher, TickProof
 pub use proposal::{Change, Outcome, Proposal};
 pub use tip::{Tip, TipChain};
 pub use total::Total;
-pub use verified::{Verified, verify_anchor, verify_voucher};
+pub use verified::{Verified, restore_voucher, verify_anchor, verify_voucher, verify_voucher_by};
 
 use crate::chain;
 use crate::id::{LaneId, Preimage, TariffHash};

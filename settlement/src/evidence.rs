@@ -8,7 +8,8 @@ use farthing_channel::chain;
 use farthing_channel::eip712::Domain;
 use farthing_channel::id::{Address, ChannelId, LaneId, Preimage, TariffHash};
 use farthing_channel::lane::{
-    Evidence, HeldAnchor, SignedAnchor, SignedVoucher, TickProof, Total, verify_anchor, verify_evidence, verify_voucher,
+    Evidence, HeldAnchor, SignedAnchor, SignedVoucher, TickProof, Total, restore_voucher, verify_anchor,
+    verify_evidence,
 };
 use farthing_channel::limits::ANCHORS_PER_LANE_MAX;
 use farthing_channel::record::LaneImage;
@@ -119,7 +120,8 @@ impl LaneProof {
             if Total::whole(voucher.amount) <= self.total() {
                 break;
             }
-            match verify_voucher(recover, keys.domain, &self.image.lane, &keys.payer, &voucher) {
+            // A hub does not look at the parity of a key that it knows; what goes to a ledger has the right one.
+            match restore_voucher(recover, keys.domain, &self.image.lane, &keys.payer, &voucher) {
                 Ok(verified) => self.raise(Evidence::Voucher(verified.into_inner())),
                 Err(refusal) => failed.push((voucher, refusal)),
             }

@@ -2,7 +2,9 @@ use super::*;
 use crate::chain::{ChainPurpose, DeviceChain};
 use crate::eip712::{Domain, Voucher};
 use crate::id::Address;
-use crate::sign::{LibSecp, LibSecpKey, Signer as _, sign_typed};
+use crate::sign::{
+    KnownKey as _, LibSecp, LibSecpKey, LibSecpPublicKey, Recover as _, Signer as _, UncheckedSignature, sign_typed,
+};
 use proptest::prelude::*;
 
 const LANE: LaneId = LaneId([3; 32]);
@@ -115,6 +117,62 @@ fn each_wrong_payment_has_its_refusal() {
     let rich = apply(state.clone(), state.propose_voucher(&voucher(400)));
     let (_, spent) = chain(0, 0, (1, 1), 400, 2);
     assert_eq!(rich.propose_anchor(&spent), Err(Refusal::AnchorSpent));
+}
+
+fn public_key(key: &LibSecpKey) -> LibSecpPublicKey {
+    let digest = crate::id::Digest([1; 32]);
+    let Ok(signature) = key.sign(&digest);
+    LibSecpPublicKey::recover(&digest, &signature).unwrap()
+}
+
+#[test]
+fn a_voucher_of_a_known_key_holds_with_either_parity_and_is_restored_to_the_right_one() {
+    let (right, key) = (voucher(5).into_inner(), public_key(&device()));
+    assert_eq!(key.address(), device().address());
+    let signature = right.signature.check().unwrap().with_other_parity();
+    let wrong = SignedVoucher { signature: signature.into(), ..right };
+    for voucher in [right, wrong] {
+        assert!(verify_voucher_by(&key, &domain(), &LANE, &voucher).is_ok());
+        let restored = restore_voucher(&LibSecp, &domain(), &LANE, &device().address(), &voucher).unwrap();
+        assert_eq!(restored.into_inner(), right);
+    }
+    assert!(verify_voucher(&LibSecp, &domain(), &LANE, &device().address(), &wrong).is_err());
+    // Another amount, another lane, another key: nothing holds.
+    let more = SignedVoucher { amount: 6, ..right };
+    let stranger = public_key(&LibSecpKey::from_bytes([8; 32]).unwrap());
+    assert_eq!(verify_voucher_by(&key, &domain(), &LANE, &more), Err(Refusal::WrongSigner));
+    assert_eq!(verify_voucher_by(&key, &domain(), &LaneId([4; 32]), &right), Err(Refusal::WrongSigner));
+    assert_eq!(verify_voucher_by(&stranger, &domain(), &LANE, &right), Err(Refusal::WrongSigner));
+    let refused = restore_voucher(&LibSecp, &domain(), &LANE, &device().address(), &more);
+    assert_eq!(refused, Err(Refusal::WrongSigner));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A known key accepts a signature exactly if one of its two parities recovers the key.
+    #[test]
+    fn a_known_key_accepts_what_can_be_restored(
+        secret in 1_u8..=3, signer in 1_u8..=3, amount in 0_u64..4, claimed in 0_u64..4, flip: bool, byte in 0_usize..640,
+    ) {
+        let (holder, signer) = (LibSecpKey::from_bytes([secret; 32]).unwrap(), LibSecpKey::from_bytes([signer; 32]).unwrap());
+        let Ok(signature) =
+            sign_typed(&signer, &domain(), &Voucher { lane: LANE, cumulative_amount: u128::from(amount) });
+        let mut compact = *signature.as_compact();
+        compact[32] ^= u8::from(flip) << 7;
+        if let Some(byte) = compact.get_mut(byte) {
+            *byte ^= 1;
+        }
+        let voucher = SignedVoucher { amount: claimed, signature: UncheckedSignature(compact) };
+        let known = verify_voucher_by(&public_key(&holder), &domain(), &LANE, &voucher);
+        let restored = restore_voucher(&LibSecp, &domain(), &LANE, &holder.address(), &voucher);
+        prop_assert_eq!(known.is_ok(), restored.is_ok());
+        if let Ok(restored) = restored {
+            let digest = domain().digest(&Voucher { lane: LANE, cumulative_amount: u128::from(claimed) });
+            let signature = restored.into_inner().signature.check().unwrap();
+            prop_assert_eq!(LibSecp.recover(&digest, &signature), Ok(holder.address()));
+        }
+    }
 }
 
 #[test]

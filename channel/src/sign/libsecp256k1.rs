@@ -2,10 +2,10 @@
 
 use core::convert::Infallible;
 
-use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
+use secp256k1::ecdsa::{self, RecoverableSignature, RecoveryId};
 use secp256k1::{Message, PublicKey, SecretKey};
 
-use super::{Recover, Signature, SignatureError, Signer, address_of_point};
+use super::{KnownKey, Recover, Signature, SignatureError, Signer, address_of_point};
 use crate::id::{Address, Digest};
 
 /// Verifies through libsecp256k1.
@@ -16,17 +16,50 @@ fn address_of(key: &PublicKey) -> Address {
     address_of_point(&key.serialize_uncompressed()[1..])
 }
 
+/// `r || s` as libsecp256k1 takes it, and the parity.
+fn plain(signature: &Signature) -> ([u8; 64], bool) {
+    let (r, s, parity) = signature.parts();
+    let mut rs = [0; 64];
+    rs[..32].copy_from_slice(&r);
+    rs[32..].copy_from_slice(&s);
+    (rs, parity)
+}
+
 impl Recover for LibSecp {
     fn recover(&self, digest: &Digest, signature: &Signature) -> Result<Address, SignatureError> {
-        let (r, s, parity) = signature.parts();
-        let mut rs = [0; 64];
-        rs[..32].copy_from_slice(&r);
-        rs[32..].copy_from_slice(&s);
+        LibSecpPublicKey::recover(digest, signature).map(|key| key.address())
+    }
+}
+
+/// A public key, parsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LibSecpPublicKey(PublicKey);
+
+impl LibSecpPublicKey {
+    /// The key that made `signature` over `digest`.
+    ///
+    /// # Errors
+    /// [`SignatureError::NotOnCurve`].
+    pub fn recover(digest: &Digest, signature: &Signature) -> Result<Self, SignatureError> {
+        let (rs, parity) = plain(signature);
         let recovery = if parity { RecoveryId::One } else { RecoveryId::Zero };
         RecoverableSignature::from_compact(&rs, recovery)
             .and_then(|signature| signature.recover_ecdsa(Message::from_digest(digest.0)))
-            .map(|key| address_of(&key))
+            .map(Self)
             .map_err(|_| SignatureError::NotOnCurve)
+    }
+}
+
+impl KnownKey for LibSecpPublicKey {
+    fn address(&self) -> Address {
+        address_of(&self.0)
+    }
+
+    fn verify(&self, digest: &Digest, signature: &Signature) -> Result<(), SignatureError> {
+        let (rs, _) = plain(signature);
+        ecdsa::Signature::from_compact(&rs)
+            .and_then(|signature| ecdsa::verify(&signature, Message::from_digest(digest.0), &self.0))
+            .map_err(|_| SignatureError::WrongSigner)
     }
 }
 

@@ -13,7 +13,7 @@ mod libsecp256k1;
 mod rust_crypto;
 
 #[cfg(feature = "libsecp256k1")]
-pub use libsecp256k1::{LibSecp, LibSecpKey};
+pub use libsecp256k1::{LibSecp, LibSecpKey, LibSecpPublicKey};
 #[cfg(feature = "k256")]
 pub use rust_crypto::{RustCrypto, RustCryptoKey};
 
@@ -132,6 +132,13 @@ impl Signature {
         rsv
     }
 
+    /// The same `r` and `s` with the other parity. Of the two, one recovers the signer's key, and both verify under it.
+    #[must_use]
+    pub fn with_other_parity(mut self) -> Self {
+        self.compact[32] ^= 0x80;
+        self
+    }
+
     /// `r`, `s` and the parity of the point's `y`.
     fn parts(&self) -> ([u8; 32], [u8; 32], bool) {
         let mut r = [0; 32];
@@ -211,6 +218,19 @@ pub trait Recover {
     /// # Errors
     /// [`SignatureError::NotOnCurve`].
     fn recover(&self, digest: &Digest, signature: &Signature) -> Result<Address, SignatureError>;
+}
+
+/// A public key that is known. To check a signature under it takes less than to find out whose the signature is.
+pub trait KnownKey {
+    /// The key's address.
+    fn address(&self) -> Address;
+
+    /// Checks that the key made `signature` over `digest`. ECDSA itself has no parity, so this does not look at it:
+    /// whoever shows the signature to someone who recovers the key sees to it that the parity is right.
+    ///
+    /// # Errors
+    /// [`SignatureError::WrongSigner`].
+    fn verify(&self, digest: &Digest, signature: &Signature) -> Result<(), SignatureError>;
 }
 
 /// A key that signs digests: in memory, in a secure element, in a key management service.

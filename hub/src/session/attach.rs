@@ -9,7 +9,7 @@ use farthing_channel::lane::Verified;
 use farthing_channel::mandate::MandateBundle;
 use farthing_channel::record::Record;
 use farthing_channel::refusal::Refusal;
-use farthing_channel::sign::{LibSecp, Recover as _, Signer as _};
+use farthing_channel::sign::{KnownKey as _, LibSecp, LibSecpPublicKey, Signer as _};
 use farthing_channel::wire::{Attached, Response, Role};
 
 use super::connection::Proof;
@@ -35,7 +35,7 @@ impl DataPlane {
         let key = self.attached_key(now, from, &proof)?;
         match (proof.role, proof.escrow) {
             (Role::Provider, None) if proof.mandate.is_none() && proof.lanes.is_empty() => {
-                self.attach_provider(connection, stream, key)
+                self.attach_provider(connection, stream, key.address())
             }
             (Role::Device, Some(escrow)) => self.attach_device(now, from, stream, key, escrow, proof),
             _ => Err(Refusal::Malformed),
@@ -44,14 +44,14 @@ impl DataPlane {
 
     /// Whose key the proof is by. ECDSA recovery finds some key for almost any signature, so a proof for another
     /// connection, hub or role shows as a key that has no mandate or is no provider.
-    fn attached_key(&mut self, now: Instant, from: Recipient, proof: &Proof) -> Result<Address, Refusal> {
+    fn attached_key(&mut self, now: Instant, from: Recipient, proof: &Proof) -> Result<LibSecpPublicKey, Refusal> {
         let signature = proof.signature.check().map_err(|_| Refusal::BadAttach)?;
         let nonce = self.connections.get(&from.connection).ok_or(Refusal::NotAttached)?.nonce;
         let role = proof.role.code();
         self.pay_signature(now, from, |shared| {
             let typed =
                 Attach { binding: Attach::binding(&nonce, &shared.certificate), hub: shared.key.address(), role };
-            LibSecp.recover(&shared.domain.digest(&typed), &signature).map_err(|_| Refusal::BadAttach)
+            LibSecpPublicKey::recover(&shared.domain.digest(&typed), &signature).map_err(|_| Refusal::BadAttach)
         })
     }
 
@@ -86,10 +86,11 @@ impl DataPlane {
         now: Instant,
         from: Recipient,
         stream: StreamId,
-        key: Address,
+        public: LibSecpPublicKey,
         escrow: EscrowId,
         proof: Proof,
     ) -> Result<(), Refusal> {
+        let key = public.address();
         let escrow = self.shared.table.escrow(&escrow).ok_or(Refusal::UnknownEscrow)?;
         self.check_room(from.connection, &ChannelId::derive(&escrow.id(), &key))?;
         let mandate = match proof.mandate {
@@ -109,7 +110,7 @@ impl DataPlane {
         for id in &plan.lanes {
             let lane = self.shared.table.lane(id)?.ok_or(Refusal::UnknownLane)?;
             let state = self.connections.get_mut(&from.connection).ok_or(Refusal::NotAttached)?;
-            let handle = state.open(&lane);
+            let handle = state.open(&lane, Some(public));
             views.push(view::lane(&self.shared, &lane, handle, self.unix));
         }
         let attached = Attached {

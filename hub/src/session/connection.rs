@@ -7,7 +7,7 @@ use std::time::Instant;
 use farthing_channel::id::{Address, ChannelId, EscrowId, Hash32, LaneId};
 use farthing_channel::lane::TipChain;
 use farthing_channel::mandate::MandateBundle;
-use farthing_channel::sign::UncheckedSignature;
+use farthing_channel::sign::{LibSecpPublicKey, UncheckedSignature};
 use farthing_channel::wire::{Grant, LaneOffer, LaneRef, Role};
 
 use super::outbox::Place;
@@ -23,6 +23,8 @@ const LANES_UNINDEXED_MAX: usize = 8;
 #[derive(Debug)]
 pub(super) struct OpenLane {
     pub(super) lane: Arc<Lane>,
+    /// The device's key, where it was proven here.
+    key: Option<LibSecpPublicKey>,
     /// The lane's newest chain as of `version`, so that a tick need not fetch it.
     chain: Option<TipChain>,
     version: Option<u64>,
@@ -35,6 +37,11 @@ pub(super) struct OpenLane {
 }
 
 impl OpenLane {
+    /// The key of the lane's device, where it was proven on this connection.
+    pub(super) fn device_key(&self) -> Option<&LibSecpPublicKey> {
+        self.key.as_ref()
+    }
+
     /// The newest chain of the lane, whose state has this version now.
     pub(super) fn chain(&mut self, version: u64) -> Option<TipChain> {
         if self.version != Some(version) {
@@ -90,9 +97,12 @@ impl Connection {
         }
     }
 
-    /// The handle of a lane, given on first use.
-    pub(super) fn open(&mut self, lane: &Arc<Lane>) -> u32 {
+    /// The handle of a lane, given on first use; `key` is its device's, where that has just been proven.
+    pub(super) fn open(&mut self, lane: &Arc<Lane>, key: Option<LibSecpPublicKey>) -> u32 {
         if let Some(handle) = self.handle(&lane.id()) {
+            if let Some(open) = self.opened_mut(&LaneRef::Handle(handle)) {
+                open.key = open.key.or(key);
+            }
             return handle;
         }
         let handle = u32::try_from(self.lanes.len()).unwrap_or(u32::MAX);
@@ -102,6 +112,7 @@ impl Connection {
         }
         self.lanes.push(OpenLane {
             lane: Arc::clone(lane),
+            key,
             chain: None,
             version: None,
             gathering: Place::NONE,

@@ -10,7 +10,9 @@ use std::time::Instant;
 
 use farthing_channel::admission::check_standing;
 use farthing_channel::id::Preimage;
-use farthing_channel::lane::{LaneState, Outcome, SignedAnchor, SignedVoucher, verify_anchor, verify_voucher};
+use farthing_channel::lane::{
+    LaneState, Outcome, SignedAnchor, SignedVoucher, verify_anchor, verify_voucher, verify_voucher_by,
+};
 use farthing_channel::record::Record;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::LibSecp;
@@ -208,8 +210,13 @@ impl DataPlane {
         }
         voucher.signature.check().map_err(Refusal::from)?;
         let (id, device) = (lane.id(), lane.channel().device());
-        let verified =
-            self.pay_signature(now, from, |shared| verify_voucher(&LibSecp, &shared.domain, &id, &device, voucher))?;
+        let open = self.connections.get_mut(&from.connection).and_then(|state| state.opened_mut(named));
+        let key = open.and_then(|open| open.device_key().copied());
+        let verified = self.pay_signature(now, from, |shared| {
+            let known = key.and_then(|key| verify_voucher_by(&key, &shared.domain, &id, voucher).ok());
+            // One that does not hold is looked at again, so that its refusal says what is wrong with it.
+            known.map_or_else(|| verify_voucher(&LibSecp, &shared.domain, &id, &device, voucher), Ok)
+        })?;
         let committed = self.commit(&held, |state| Ok(state.propose_voucher(&verified)))?;
         self.acknowledge_later(from, named, held, committed);
         Ok(())

@@ -125,7 +125,7 @@ impl DataPlane {
     ) -> Result<(), Refusal> {
         let lane = self.asked_lane(connection, named)?;
         let state = self.connections.get_mut(&connection).ok_or(Refusal::NotAttached)?;
-        let handle = state.open(&lane);
+        let handle = state.open(&lane, None);
         let view = view::lane(&self.shared, &lane, handle, self.unix);
         self.reply_now(io, connection, stream, &Response::Lane(view), true);
         Ok(())

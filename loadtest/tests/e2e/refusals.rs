@@ -78,6 +78,21 @@ fn bad_payments_are_refused_and_change_nothing() {
     bench.finish();
 }
 
+#[test]
+fn a_voucher_is_worth_the_same_with_either_parity_from_the_hub_to_the_ledger() {
+    let mut bench = Bench::new();
+    let (key, lane) = bench.admit("payer", ALLOWED);
+    bench.attach(&bench.proof(&key));
+    let signature = signed_total(&key, &bench.domain, lane, 40).check().unwrap().with_other_parity();
+    bench.acknowledged("a voucher of the other parity", &voucher(LaneRef::Id(lane), 40, signature.into()), 40);
+    let night = bench.world.site.settle_night().unwrap();
+    assert_eq!((night.settled, night.carried), (40, 0));
+    let folder = night.statement_html.parent().unwrap().to_str().unwrap();
+    let verified = bench.world.site.ask_settle(&["verify", folder]).unwrap();
+    assert_eq!(verified["holds"], true, "{verified}");
+    bench.finish();
+}
+
 /// Attaches as they should be in all but one respect, of a device with a mandate and of others.
 fn bad_attaches(bench: &Bench, key: &DeviceKey, unpaid: Address) -> Vec<Row> {
     let good = bench.proof(key);

@@ -87,6 +87,18 @@ fn the_greatest_true_voucher_counts() {
 }
 
 #[test]
+fn a_voucher_whose_parity_the_hub_did_not_look_at_goes_to_the_ledger_with_the_right_one() {
+    let mut lane = Lane::new();
+    let right = lane.voucher(40, &lane.device);
+    let signature = right.signature.check().unwrap().with_other_parity();
+    lane.proof.offer_voucher(SignedVoucher { signature: signature.into(), ..right });
+    let mut proof = lane.proof.clone();
+    assert!(proof.check_vouchers(&lane.keys(), &LibSecp).is_empty());
+    assert_eq!(proof.proven, Some(Evidence::Voucher(right)));
+    assert_eq!(worth(&lane.keys(), &LibSecp, &lane.proof.image.lane, &Evidence::Voucher(right)), Ok(Total::whole(40)));
+}
+
+#[test]
 fn ticks_are_hashed_on_and_false_ones_change_nothing() {
     let mut lane = Lane::new();
     let (anchor, mut chain) = lane.anchor(100, 1000);
