@@ -14,10 +14,8 @@ use anyhow::Context as _;
 use super::driver::Driver;
 use super::process::give_way;
 use super::schedule::Schedule;
+use super::storm::STEP;
 use crate::clock;
-
-/// How often the thread looks at what is wanted of it.
-const STEP: Duration = Duration::from_millis(5);
 
 /// UDP datagrams taken in per turn and socket, each of which may cost a handshake's mathematics.
 const DATAGRAMS_PER_TURN: usize = 8;

@@ -14,7 +14,7 @@ use super::process::{Memory, pin, pin_threads};
 use super::result::{BenchResult, Comparison};
 use super::schedule::Schedule;
 use super::shape::{Profile, Shape};
-use super::side::Side;
+use super::side::{Side, drain};
 use super::{stock, storm};
 use crate::clock;
 use crate::echo::{self, EchoProcess};
@@ -145,13 +145,16 @@ impl Run {
         Ok(())
     }
 
-    /// Every lane pays once, so that its chain is known to the hub before anything is measured.
+    /// Every lane pays once, so that its chain is known to the hub before anything is measured, and so that there is
+    /// something to lose for those who vanish.
     pub(super) fn first_payments(&mut self) -> anyhow::Result<()> {
-        let driver = &mut self.hub.driver;
-        driver.set_mode(Mode::First);
-        let prepared = driver.run(clock::now() + GATHER_MAX, Driver::is_prepared)?;
-        ensure!(prepared, "first payments were not acknowledged; refused: {:?}", driver.measure.refused);
-        self.hub.drain()
+        for driver in [self.crowd.as_mut(), Some(&mut self.hub.driver)].into_iter().flatten() {
+            driver.set_mode(Mode::First);
+            let prepared = driver.run(clock::now() + GATHER_MAX, Driver::is_prepared)?;
+            ensure!(prepared, "first payments were not acknowledged; refused: {:?}", driver.measure.refused);
+            drain(driver)?;
+        }
+        Ok(())
     }
 
     /// Cycles of warm-up and measured period; the echo's and the hub's in turn.
@@ -167,7 +170,7 @@ impl Run {
                 side.driver.run(clock::now() + self.args.warm_up, |_| false)?;
                 let period = side.period(&format!("cycle {cycle}"), self.args.duration, |_| false)?;
                 self.result.periods.push(period);
-                side.drain()?;
+                drain(&mut side.driver)?;
             }
         }
         self.result.echo = Comparison::of(&self.result.periods);

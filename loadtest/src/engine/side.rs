@@ -51,18 +51,6 @@ impl Side {
         Self { name, driver, pid, threads, before: None }
     }
 
-    /// Waits for late acknowledgements.
-    ///
-    /// # Errors
-    /// As [`Driver::run`].
-    pub fn drain(&mut self) -> anyhow::Result<()> {
-        self.driver.set_mode(Mode::Still);
-        self.driver.run(clock::now() + DRAIN, |driver| !driver.is_waiting())?;
-        self.driver.run(clock::now() + SETTLE, |_| false)?;
-        self.driver.measure.pause(clock::now());
-        Ok(())
-    }
-
     /// Measures until `time` has passed or `done` says so, and keeps what was measured.
     pub fn period(&mut self, name: &str, time: Duration, done: impl FnMut(&Driver) -> bool) -> anyhow::Result<Period> {
         self.begin()?;
@@ -104,6 +92,18 @@ impl Side {
             at: clock::now(),
         })
     }
+}
+
+/// Waits for late acknowledgements.
+///
+/// # Errors
+/// As [`Driver::run`].
+pub(super) fn drain(driver: &mut Driver) -> anyhow::Result<()> {
+    driver.set_mode(Mode::Still);
+    driver.run(clock::now() + DRAIN, |driver| !driver.is_waiting())?;
+    driver.run(clock::now() + SETTLE, |_| false)?;
+    driver.measure.pause(clock::now());
+    Ok(())
 }
 
 pub(super) fn float(number: u64) -> f64 {

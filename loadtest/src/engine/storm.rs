@@ -10,13 +10,14 @@ use super::driver::Mode;
 use super::process::Memory;
 use super::run::{Run, open};
 use super::shape::{Profile, Shape};
+use super::side::drain;
 use crate::clock;
 
 /// How long a storm may last.
 const STORM_MAX: Duration = Duration::from_secs(900);
 
-/// Turns of the storm's own schedule: how often it is looked at.
-const STEP: Duration = Duration::from_millis(5);
+/// How often a storm is looked at.
+pub(super) const STEP: Duration = Duration::from_millis(5);
 
 impl Run {
     /// The calm that a storm is compared with: those who will be measured pay at their rate. The crowd is there already.
@@ -42,8 +43,9 @@ impl Run {
         let mut said = begun;
         while crowd.settled()? < dropped && clock::now() < begun + STORM_MAX {
             self.hub.driver.run(clock::now() + STEP, |_| false)?;
-            if said.elapsed() >= Duration::from_secs(1) {
-                said = clock::now();
+            let now = clock::now();
+            if now.duration_since(said) >= Duration::from_secs(1) {
+                said = now;
                 eprintln!("        {} of {dropped} are back", crowd.settled()?);
             }
         }
@@ -67,7 +69,7 @@ impl Run {
 
     fn finish_storm(&mut self, crowd: Crowd) -> anyhow::Result<()> {
         self.compare();
-        self.hub.drain()?;
+        drain(&mut self.hub.driver)?;
         let crowd = crowd.end()?;
         self.result.take_in(&crowd);
         if self.args.profile == Profile::HandshakeStorm {
