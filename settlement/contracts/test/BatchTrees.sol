@@ -99,6 +99,18 @@ library BatchTrees {
         });
     }
 
+    /// The leaf that covers a base unit of the total: its channel and its lane.
+    function covering(Channel[] memory channels, uint128 offset) internal pure returns (uint32, uint32) {
+        uint128 before = 0;
+        for (uint32 n = 0; n < channels.length; n++) {
+            for (uint32 m = 0; m < channels[n].lanes.length; m++) {
+                before += channels[n].lanes[m].total;
+                if (offset < before) return (n, m);
+            }
+        }
+        revert("no leaf");
+    }
+
     /// A path of `depth` invented siblings, a base unit each, from `leaf` at `index` of a full tree.
     function invent(uint8 tag, SumNode memory leaf, uint32 index, uint256 depth)
         internal

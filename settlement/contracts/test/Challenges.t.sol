@@ -21,22 +21,11 @@ contract ChallengesTest is EscrowWorld {
         answer(batch, number, channels, n, place % uint32(channels[n].lanes.length));
         offset = uint128(bound(offset, 0, batch.total - 1));
         number = demandOffset(batch, offset);
-        (uint32 channel, uint32 lane) = covering(channels, offset);
+        (uint32 channel, uint32 lane) = BatchTrees.covering(channels, offset);
         answer(batch, number, channels, channel, lane);
         vm.warp(block.timestamp + escrow.CHALLENGE_WINDOW());
         escrow.finalizeBatch(batch);
         vm.assertEq(settled(), batch.total);
-    }
-
-    function covering(BatchTrees.Channel[] memory channels, uint128 offset) private pure returns (uint32, uint32) {
-        uint128 before = 0;
-        for (uint32 n = 0; n < channels.length; n++) {
-            for (uint32 m = 0; m < channels[n].lanes.length; m++) {
-                before += channels[n].lanes[m].total;
-                if (offset < before) return (n, m);
-            }
-        }
-        revert("no leaf");
     }
 
     function test_anAnswerByTicks() public {

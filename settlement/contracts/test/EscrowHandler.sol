@@ -138,22 +138,12 @@ contract EscrowHandler is EscrowWorld {
         for (uint256 number = 0; number < count; number++) {
             (address by, uint96 price, uint64 deadline, bool bySum, uint128 position) = escrow.demands(batchId, number);
             if (by == address(0) || block.timestamp > deadline) continue;
-            (uint32 n, uint32 m) =
-                bySum ? covering(channels, position) : (uint32(position >> 32), uint32(position) % uint32(LANES));
+            (uint32 n, uint32 m) = bySum
+                ? BatchTrees.covering(channels, position)
+                : (uint32(position >> 32), uint32(position) % uint32(LANES));
             answer(one.pending, number, channels, n, m);
             prepaid -= price;
         }
-    }
-
-    function covering(BatchTrees.Channel[] memory channels, uint128 offset) private pure returns (uint32, uint32) {
-        uint128 before = 0;
-        for (uint32 n = 0; n < channels.length; n++) {
-            for (uint32 m = 0; m < channels[n].lanes.length; m++) {
-                before += channels[n].lanes[m].total;
-                if (offset < before) return (n, m);
-            }
-        }
-        revert("no leaf");
     }
 
     function requestExit(uint256 seed) external {
