@@ -58,12 +58,26 @@ enum Best {
 }
 
 /// A lane as its owner keeps it. Its size is bounded: one proof and at most four anchors.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct LaneState {
     lane: LaneId,
     total: Total,
     best: Best,
     anchors: Vec<HeldAnchor>,
+}
+
+impl Clone for LaneState {
+    fn clone(&self) -> Self {
+        Self { lane: self.lane, total: self.total, best: self.best.clone(), anchors: self.anchors.clone() }
+    }
+
+    /// Keeps the memory that the anchors have.
+    fn clone_from(&mut self, source: &Self) {
+        self.lane = source.lane;
+        self.total = source.total;
+        self.best.clone_from(&source.best);
+        self.anchors.clone_from(&source.anchors);
+    }
 }
 
 impl LaneState {

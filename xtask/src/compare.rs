@@ -25,7 +25,7 @@ use crate::process::Failure;
 use crate::workspace::Workspace;
 use lab::Lab;
 use outcome::{Comparison, Runs};
-use shapes::{SHAPES, Shape};
+use shapes::{Contender, SHAPES, Shape};
 
 const RUNS_DEFAULT: u32 = 3;
 
@@ -61,16 +61,23 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode, Fa
     Ok(ExitCode::SUCCESS)
 }
 
-/// One shape against each of its peers, run after run.
+/// One shape against each of its peers, run after run. Computation without a server takes a fraction of the hub's time
+/// and sees only the processor's clock of that moment, so it is measured before and after the hub, and their mean taken.
 fn compare(lab: &mut Lab<'_>, shape: &'static Shape, runs: u32) -> Result<Vec<Comparison>, Failure> {
     let mut hub = Runs::default();
     let mut peers: Vec<Runs> = shape.peers.iter().map(|_| Runs::default()).collect();
     for run in 1..=runs {
+        let mut before = Vec::new();
+        for peer in shape.peers {
+            let is_bare = matches!(peer.contender, Contender::Ecdsa(_));
+            before.push(is_bare.then(|| lab.measure(&peer.contender)).transpose()?);
+        }
         let rate = lab.measure(&shape.hub)?;
         eprintln!("{} {run}/{runs}: hub {}", shape.name, outcome::rate(rate));
         hub.add(rate);
-        for (peer, measured) in shape.peers.iter().zip(&mut peers) {
-            let rate = lab.measure(&peer.contender)?;
+        for ((peer, measured), before) in shape.peers.iter().zip(&mut peers).zip(before) {
+            let after = lab.measure(&peer.contender)?;
+            let rate = before.map_or(after, |before| f64::midpoint(before, after));
             eprintln!("{} {run}/{runs}: {} {}", shape.name, peer.name, outcome::rate(rate));
             measured.add(rate);
         }

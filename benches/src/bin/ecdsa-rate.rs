@@ -1,7 +1,8 @@
 //! `ecdsa-rate verify|recover SECONDS`: signatures per second that libsecp256k1 checks on this core, alone.
 //!
-//! The bound of every hub that looks at each voucher. Keys and signatures are parsed before the clock starts, and there
-//! are enough of them that no branch predictor learns one by heart.
+//! The bound of every hub that looks at each voucher. Keys and signatures are parsed before the clock starts. No device
+//! signs the same twice, so there are enough of them that neither branch predictor nor cache knows one by heart: over a few
+//! hundred, what libsecp256k1 looks up in its 1 MiB of tables stays near the core, and it seems 4% faster than it is.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use secp256k1::ecdsa::{self, RecoverableSignature, Signature};
 use secp256k1::{Message, PublicKey, SecretKey};
 
 /// Different keys, messages and signatures.
-const CASES: u16 = 256;
+const CASES: u16 = 16_384;
 
 struct Case {
     message: Message,

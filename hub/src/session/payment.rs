@@ -156,7 +156,7 @@ impl DataPlane {
         link: &Preimage,
     ) -> Result<(), NotTaken> {
         let held = self.held_lane(from, named)?;
-        let hashes = held.lane().state().tick_hashes(index);
+        let hashes = held.lane().evidence().look(|state| state.tick_hashes(index));
         let gate = &mut self.connections.get_mut(&from.connection).ok_or(Refusal::NotAttached)?.gate;
         gate.admit_hashes(hashes, now)?;
         let committed = self.commit(&held, |state| state.propose_tick(index, link));
@@ -204,7 +204,7 @@ impl DataPlane {
     ) -> Result<(), NotTaken> {
         let held = self.held_lane(from, named)?;
         let lane = held.lane();
-        if !lane.state().voucher_is_news(voucher.amount)? {
+        if !lane.evidence().look(|state| state.voucher_is_news(voucher.amount))? {
             self.acknowledge_later(from, named, held, Committed::Known);
             return Ok(());
         }
@@ -237,7 +237,7 @@ impl DataPlane {
         self.check_open(early, named)?;
         let held = self.held_lane(from, named)?;
         let lane = held.lane();
-        if !lane.state().anchor_is_news(&anchor.terms, &lane.tariff().hash())? {
+        if !lane.evidence().look(|state| state.anchor_is_news(&anchor.terms, &lane.tariff().hash()))? {
             self.acknowledge_later(from, named, held, Committed::Known);
             return Ok(());
         }
@@ -263,12 +263,12 @@ impl DataPlane {
     }
 
     fn commit(
-        &self,
+        &mut self,
         held: &HeldLane,
         propose: impl FnOnce(&LaneState) -> Result<Outcome, Refusal>,
     ) -> Result<Committed, Refusal> {
         let lane: &Lane = held.lane();
-        commit(lane, self.shared.risk.lane_limit(lane), propose)
+        commit(lane, self.shared.risk.lane_limit(lane), &mut self.spare, propose)
     }
 
     /// Verifies a signature at the source's expense.

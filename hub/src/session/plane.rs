@@ -18,6 +18,7 @@ use super::request::RequestLine;
 use super::rounds::RoundAnswers;
 use super::subscription::Subscriptions;
 use super::{Shared, view};
+use crate::table::evidence::SpareState;
 use crate::transport::{ConnectionId, Io, StreamId};
 
 /// How often an idle plane shows that it lives.
@@ -53,6 +54,8 @@ pub struct DataPlane {
     pub(super) requests: RequestLine,
     /// Vouchers that wait for what arrived with them.
     pub(super) vouchers: Vec<WaitingVoucher>,
+    /// Memory of a replaced evidence, for the next.
+    pub(super) spare: SpareState,
     pub(super) answers: Answers,
     /// Acknowledgements that became durable this turn, one for each lane and recipient.
     durable: Vec<Acknowledgement>,
@@ -93,6 +96,7 @@ impl DataPlane {
             next_beat: Some(crate::clock::now()),
             requests: RequestLine::default(),
             vouchers: Vec::new(),
+            spare: SpareState::default(),
             answers: Answers::default(),
             durable: Vec::new(),
             turn: 1,

@@ -5,10 +5,11 @@
 //! the evidence does not change under a proposal.
 
 use farthing_channel::id::Preimage;
-use farthing_channel::lane::{Change, LaneState, Outcome, Tip, TipChain};
+use farthing_channel::lane::{Change, LaneState, Outcome, Proposal, Tip, TipChain};
 use farthing_channel::refusal::Refusal;
 
 use super::Lane;
+use super::evidence::SpareState;
 
 /// What a payment came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ fn reserve(lane: &Lane, increase: u64) -> Result<(), Refusal> {
 }
 
 /// Makes the change that `propose` finds good against the lane's newest state, within the limits of lane, mandate and
-/// escrow.
+/// escrow. The new state takes `spare` memory, and leaves that of the old one.
 ///
 /// # Errors
 /// What `propose` refuses; then, in this order, [`Refusal::LaneLimit`], [`Refusal::MandateLimit`],
@@ -49,20 +50,42 @@ fn reserve(lane: &Lane, increase: u64) -> Result<(), Refusal> {
 pub fn commit(
     lane: &Lane,
     lane_limit: u64,
+    spare: &mut SpareState,
     propose: impl FnOnce(&LaneState) -> Result<Outcome, Refusal>,
 ) -> Result<Committed, Refusal> {
-    let current = lane.state();
-    let proposal = match propose(&current)? {
-        Outcome::Known => return Ok(Committed::Known),
-        Outcome::Advance(proposal) => proposal,
+    let mut draft = lane.evidence().draft(spare);
+    let proposal = match proposed(lane, lane_limit, draft.state(), propose) {
+        Ok(Some(proposal)) => proposal,
+        Ok(None) => {
+            draft.discard(spare);
+            return Ok(Committed::Known);
+        }
+        Err(refusal) => {
+            draft.discard(spare);
+            return Err(refusal);
+        }
     };
+    draft.change(|state| state.commit(&proposal));
+    lane.evidence().replace(draft, spare);
     let (authorised, increase) = (proposal.total().amount(), proposal.increase());
-    if authorised > lane_limit {
+    Ok(Committed::Changed { change: *proposal.change(), authorised, increase })
+}
+
+/// What is to be changed, with the limits taken for it; none where it is known.
+fn proposed(
+    lane: &Lane,
+    lane_limit: u64,
+    state: &LaneState,
+    propose: impl FnOnce(&LaneState) -> Result<Outcome, Refusal>,
+) -> Result<Option<Proposal>, Refusal> {
+    let Outcome::Advance(proposal) = propose(state)? else {
+        return Ok(None);
+    };
+    if proposal.total().amount() > lane_limit {
         return Err(Refusal::LaneLimit);
     }
-    reserve(lane, increase)?;
-    lane.evidence().replace(LaneState::clone(&current).commit(&proposal));
-    Ok(Committed::Changed { change: *proposal.change(), authorised, increase })
+    reserve(lane, proposal.increase())?;
+    Ok(Some(proposal))
 }
 
 /// Moves the newest chain on by a tick, if the tick is for it. `tip` is the lane's own, of this `version`. Returns the

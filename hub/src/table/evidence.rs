@@ -2,7 +2,8 @@
 //!
 //! Nearly every payment is a tick that moves the newest chain on. It changes an index, a link and a total, so these lie
 //! in a [`Snapshot`] of one cache line beside the state they belong to, and such a tick writes eight words and allocates
-//! nothing. Everything else (vouchers, anchors, ticks on older chains) makes a new state, into which the tip is folded.
+//! nothing. Everything else (vouchers, anchors, ticks on older chains) makes a new state, into which the tip is folded, in
+//! the memory of one that was replaced before.
 //!
 //! One thread at a time changes a lane: the one that holds its channel ([`Hold`](farthing_cells::Hold)). Anybody reads.
 //! State and tip carry a version, and a reader that catches them at different ones looks again.
@@ -18,8 +19,62 @@ use farthing_channel::lane::{Change, LaneState, Tip, TipChain, Total};
 #[derive(Debug)]
 struct Base {
     version: u64,
-    state: Arc<LaneState>,
+    state: LaneState,
     chain: Option<(TipChain, u16)>,
+}
+
+impl Clone for Base {
+    fn clone(&self) -> Self {
+        Self { version: self.version, state: self.state.clone(), chain: self.chain }
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.version = source.version;
+        self.state.clone_from(&source.state);
+        self.chain = source.chain;
+    }
+}
+
+impl Base {
+    /// Finds the newest chain. Returns the tip where the state itself ends.
+    fn find_tip(&mut self) -> Tip {
+        let newest = TipChain::newest(&self.state);
+        self.chain = newest.as_ref().map(|(chain, tip)| (*chain, tip.index));
+        newest.map_or(Tip { index: 0, link: Preimage([0; 32]), total: self.state.total() }, |(_, tip)| tip)
+    }
+
+    /// What the state lacks of `tip`.
+    fn lacks(&self, tip: &Tip) -> Option<Change> {
+        self.chain.as_ref().filter(|(_, known)| tip.index > *known).map(|(chain, _)| tip.change(chain))
+    }
+}
+
+/// Memory of a state that nobody reads any more, for the next one. Each thread that takes payments keeps one.
+#[derive(Debug, Default)]
+pub struct SpareState(Option<Arc<Base>>);
+
+/// A copy of a lane's state, to be changed and put in place of it.
+#[derive(Debug)]
+pub struct Draft(Arc<Base>);
+
+impl Draft {
+    /// The state.
+    pub fn state(&self) -> &LaneState {
+        &self.0.state
+    }
+
+    /// Changes the state.
+    pub fn change(&mut self, change: impl FnOnce(LaneState) -> LaneState) {
+        // Nobody else has it, so nothing is copied here; and a state without anchors has nothing to free.
+        let state = &mut Arc::make_mut(&mut self.0).state;
+        let empty = LaneState::new(*state.lane());
+        *state = change(std::mem::replace(state, empty));
+    }
+
+    /// Leaves the lane as it is.
+    pub fn discard(self, spare: &mut SpareState) {
+        spare.0 = Some(self.0);
+    }
 }
 
 /// The evidence of one lane.
@@ -67,36 +122,23 @@ impl TipWords {
 impl EvidenceCell {
     /// A cell with this state.
     pub fn new(state: LaneState) -> Self {
-        let (base, tip) = Self::parts(0, state);
+        let mut base = Base { version: 0, state, chain: None };
+        let tip = base.find_tip();
         Self { tip: TipWords(Snapshot::new(TipWords::pack(0, &tip))), base: ArcSwap::from_pointee(base) }
     }
 
-    fn parts(version: u64, state: LaneState) -> (Base, Tip) {
-        let (chain, tip) = match TipChain::newest(&state) {
-            Some((chain, tip)) => (Some((chain, tip.index)), tip),
-            None => (None, Tip { index: 0, link: Preimage([0; 32]), total: state.total() }),
-        };
-        (Base { version, state: Arc::new(state), chain }, tip)
-    }
-
-    /// The state as of one moment.
-    pub fn state(&self) -> Arc<LaneState> {
+    /// What `look` finds in the state as of one moment.
+    pub fn look<T>(&self, look: impl FnOnce(&LaneState) -> T) -> T {
         loop {
             let (version, tip) = TipWords::unpack(&self.tip.0.read());
             let base = self.base.load();
             if base.version == version {
-                return Self::folded(&base, &tip);
+                return match base.lacks(&tip) {
+                    None => look(&base.state),
+                    Some(change) => look(&base.state.clone().restore(&change)),
+                };
             }
             std::hint::spin_loop();
-        }
-    }
-
-    fn folded(base: &Base, tip: &Tip) -> Arc<LaneState> {
-        match &base.chain {
-            Some((chain, known)) if tip.index > *known => {
-                Arc::new(LaneState::clone(&base.state).restore(&tip.change(chain)))
-            }
-            _ => Arc::clone(&base.state),
         }
     }
 
@@ -133,12 +175,34 @@ impl EvidenceCell {
         self.tip.0.write(&TipWords::pack(version, tip));
     }
 
-    /// Replaces the state. For the holder.
-    pub fn replace(&self, state: LaneState) {
-        let version = self.base.load().version.wrapping_add(1) & (u64::MAX >> INDEX_BITS);
-        let (base, tip) = Self::parts(version, state);
-        self.base.store(Arc::new(base));
-        self.tip.0.write(&TipWords::pack(version, &tip));
+    /// The state, to be changed. For the holder.
+    pub fn draft(&self, spare: &mut SpareState) -> Draft {
+        let (_, tip) = self.tip();
+        let base = self.base.load();
+        let mut draft = match spare.0.take() {
+            Some(mut own) => {
+                Arc::make_mut(&mut own).clone_from(&base);
+                Draft(own)
+            }
+            None => Draft(Arc::new(Base::clone(&base))),
+        };
+        if let Some(change) = base.lacks(&tip) {
+            draft.change(|state| state.restore(&change));
+        }
+        draft
+    }
+
+    /// Puts a draft in place of the state it was made from. For the holder.
+    pub fn replace(&self, draft: Draft, spare: &mut SpareState) {
+        let Draft(mut base) = draft;
+        let own = Arc::make_mut(&mut base);
+        own.version = own.version.wrapping_add(1) & (u64::MAX >> INDEX_BITS);
+        let tip = own.find_tip();
+        let words = TipWords::pack(own.version, &tip);
+        let mut old = self.base.swap(base);
+        self.tip.0.write(&words);
+        // Where somebody reads the old state still, it is theirs to free.
+        spare.0 = Arc::get_mut(&mut old).is_some().then_some(old);
     }
 
     /// Takes in a change that the journal kept. Returns the whole total before and after. For the holder.
@@ -152,9 +216,11 @@ impl EvidenceCell {
             self.advance(version, &next);
             return (tip.total.amount(), next.total.amount());
         }
-        let next = LaneState::clone(&self.state()).restore(change);
-        let after = next.total().amount();
-        self.replace(next);
+        let mut spare = SpareState::default();
+        let mut draft = self.draft(&mut spare);
+        draft.change(|state| state.restore(change));
+        let after = draft.state().total().amount();
+        self.replace(draft, &mut spare);
         (tip.total.amount(), after)
     }
 }

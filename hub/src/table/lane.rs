@@ -102,8 +102,8 @@ impl Lane {
     }
 
     /// The evidence as it stands, durable or not.
-    pub fn state(&self) -> Arc<LaneState> {
-        self.evidence.state()
+    pub fn state(&self) -> LaneState {
+        self.evidence.look(LaneState::clone)
     }
 
     /// The cell with the evidence. Whoever changes it holds the lane's channel.

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 
 use super::Table;
 use super::commit::{Committed, commit};
+use super::evidence::SpareState;
 use super::unit::Walk;
 
 pub(crate) const PAYEE: Address = Address([9; 20]);
@@ -103,7 +104,7 @@ fn voucher(n: u8, amount: u64) -> Verified<SignedVoucher> {
 pub(crate) fn pay(table: &Table, n: u8, amount: u64) -> Result<Committed, Refusal> {
     let lane = table.lane(&lane_of(n)).unwrap().unwrap();
     let voucher = voucher(n, amount);
-    commit(&lane, u64::MAX, |state| Ok(state.propose_voucher(&voucher)))
+    commit(&lane, u64::MAX, &mut SpareState::default(), |state| Ok(state.propose_voucher(&voucher)))
 }
 
 fn authorised_by_lanes(table: &Table) -> u64 {
@@ -128,7 +129,7 @@ fn limits_are_exact_and_a_refusal_changes_nothing() {
     assert_eq!(escrow.authorised(), 100);
     assert_eq!(pay(&table, 0, 60), Ok(Committed::Known));
     let lane = table.lane(&lane_of(0)).unwrap().unwrap();
-    let refused = commit(&lane, 59, |state| Ok(state.propose_voucher(&voucher(0, 61))));
+    let refused = commit(&lane, 59, &mut SpareState::default(), |state| Ok(state.propose_voucher(&voucher(0, 61))));
     assert_eq!(refused, Err(Refusal::LaneLimit));
     assert_eq!(authorised_by_lanes(&table), 100);
 }
@@ -145,7 +146,9 @@ fn lanes_racing_for_the_last_base_unit_cannot_both_win() {
                 scope.spawn(move || {
                     let lane = table.lane(&lane_of(n)).unwrap().unwrap();
                     for voucher in vouchers {
-                        match commit(&lane, u64::MAX, |state| Ok(state.propose_voucher(voucher))) {
+                        match commit(&lane, u64::MAX, &mut SpareState::default(), |state| {
+                            Ok(state.propose_voucher(voucher))
+                        }) {
                             Ok(Committed::Changed { increase, .. }) => {
                                 won.fetch_add(increase, Ordering::Relaxed);
                             }

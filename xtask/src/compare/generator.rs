@@ -24,7 +24,8 @@ impl Profile {
             Self::Tick => &["tick", "--connections", "1000", "--in-flight", "1"],
             Self::Batch => &["batch", "--ticks-per-packet", "24", "--in-flight", "8"],
             Self::Stream => &["stream", "--connections", "100", "--in-flight", "6"],
-            Self::Voucher => &["voucher", "--vouchers-per-packet", "8"],
+            // Two packets of 8 are the 16 lanes of a connection: no voucher is passed over for a greater one.
+            Self::Voucher => &["voucher", "--vouchers-per-packet", "8", "--in-flight", "2"],
         }
     }
 }
