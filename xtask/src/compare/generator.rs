@@ -42,31 +42,51 @@ pub(super) struct Rates {
 const TICK_BYTES: &str = "44";
 const ACKNOWLEDGEMENT_BYTES: &str = "25";
 
+/// How often hub and echo take turns within a run, each for its share of the time: a virtual machine's speed changes within
+/// seconds, and would fall on one of them.
+const TURNS: u32 = 5;
+
 /// One run. The servers have the first core and the generator the second; hub and echo take turns within it.
 pub(super) fn rates(generator: &Generator, profile: Profile, seconds: u32) -> Result<Rates, Failure> {
-    let seconds = seconds.to_string();
-    let mut arguments = vec!["--pin", "--duration", &seconds, "--profile"];
-    arguments.extend(profile.arguments());
     let with_echo = profile == Profile::Tick;
+    let turns = if with_echo { TURNS } else { 1 };
+    let (cycles, duration) = (turns.to_string(), seconds.div_ceil(turns).to_string());
+    let mut arguments = vec!["--pin", "--cycles", &cycles, "--duration", &duration, "--profile"];
+    arguments.extend(profile.arguments());
     if with_echo {
         arguments.extend(["--echo", "--message-bytes", TICK_BYTES, "--answer-bytes", ACKNOWLEDGEMENT_BYTES]);
     }
     let result = generator.bench(&arguments)?;
-    let echo = with_echo.then(|| rate(&result, "echo")).transpose()?;
-    Ok(Rates { hub: rate(&result, "hub")?, echo })
+    let hub = measured(&result, "hub")?;
+    if with_echo {
+        return median_turn(&hub, &measured(&result, "echo")?);
+    }
+    let hub = hub.first().copied().ok_or_else(|| Failure::new("the load generator tells no period of the hub"))?;
+    Ok(Rates { hub, echo: None })
 }
 
-/// The rate of a server's measured period.
-fn rate(result: &Value, server: &str) -> Result<f64, Failure> {
+/// The turn whose ratio is the median of all.
+fn median_turn(hub: &[f64], echo: &[f64]) -> Result<Rates, Failure> {
+    let mut turns: Vec<(f64, f64)> = hub.iter().copied().zip(echo.iter().copied()).collect();
+    turns.sort_by(|(hub, echo), (other_hub, other_echo)| (hub / echo).total_cmp(&(other_hub / other_echo)));
+    let middle = turns.get(turns.len() / 2).filter(|_| hub.len() == echo.len());
+    let (hub, echo) = middle.ok_or_else(|| Failure::new("hub and echo have not had as many turns"))?;
+    Ok(Rates { hub: *hub, echo: Some(*echo) })
+}
+
+/// The rates of a server's measured periods.
+fn measured(result: &Value, server: &str) -> Result<Vec<f64>, Failure> {
     // A result that names no server knows of none but the hub.
     let is_of = |period: &&Value| period["server"].as_str().unwrap_or("hub") == server;
-    let period = result["periods"].as_array().and_then(|periods| periods.iter().find(is_of));
-    let period = period.ok_or_else(|| Failure::new(format!("the load generator tells no period of the {server}")))?;
-    let busy = number(period, "/generator_busy")?;
-    if busy > GENERATOR_BUSY_MAX {
-        eprintln!("the generator was busy for {:.0}% of the time: it may be what was measured", busy * 100.0);
-    }
-    number(period, "/payments_per_second")
+    let periods = result["periods"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let rates = periods.iter().filter(is_of).map(|period| {
+        let busy = number(period, "/generator_busy")?;
+        if busy > GENERATOR_BUSY_MAX {
+            eprintln!("the generator was busy for {:.0}% of the time: it may be what was measured", busy * 100.0);
+        }
+        number(period, "/payments_per_second")
+    });
+    rates.collect()
 }
 
 #[cfg(test)]
@@ -78,9 +98,18 @@ mod tests {
         let result = serde_json::json!({ "periods": [
             { "server": "hub", "generator_busy": 0.5, "payments_per_second": 2.0 },
             { "server": "echo", "generator_busy": 0.5, "payments_per_second": 4.0 },
+            { "server": "hub", "generator_busy": 0.5, "payments_per_second": 3.0 },
         ]});
-        assert!((rate(&result, "hub").unwrap() - 2.0).abs() < f64::EPSILON);
-        assert!((rate(&result, "echo").unwrap() - 4.0).abs() < f64::EPSILON);
-        assert!(rate(&serde_json::json!({ "periods": [] }), "hub").is_err());
+        assert_eq!(measured(&result, "hub").unwrap(), [2.0, 3.0]);
+        assert_eq!(measured(&result, "echo").unwrap(), [4.0]);
+        assert!(measured(&serde_json::json!({ "periods": [{ "server": "hub" }] }), "hub").is_err());
+    }
+
+    #[test]
+    fn the_turn_in_the_middle_stands_for_all() {
+        let rates = median_turn(&[9.0, 1.0, 8.0], &[10.0, 10.0, 10.0]).unwrap();
+        assert_eq!((rates.hub, rates.echo), (8.0, Some(10.0)));
+        assert!(median_turn(&[1.0], &[]).is_err());
+        assert!(median_turn(&[], &[]).is_err());
     }
 }
