@@ -37,9 +37,10 @@ pub struct BenchArgs {
     /// Vouchers of distinct lanes in one packet of the voucher profile.
     #[arg(long, value_name = "V", default_value_t = 8)]
     pub vouchers_per_packet: usize,
-    /// Channels of the idle-channels profile.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-    pub channels: usize,
+    /// Channels that an own hub knows, most of which stay idle. Default: 1,000,000 for idle-channels, otherwise as many as
+    /// are used
+    #[arg(long, value_name = "N")]
+    pub channels: Option<usize>,
     /// Seconds of load before anything is measured.
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub warm_up: Duration,

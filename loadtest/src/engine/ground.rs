@@ -114,16 +114,25 @@ fn own(args: &BenchArgs, shape: &Shape) -> anyhow::Result<Ground> {
     let mut site = Site::create_with(folder.path(), &options)?;
     site.start_hub()?;
     let provider = site.add_provider("loaded service")?;
-    let devices = shape.lanes();
+    let paying = shape.lanes();
+    let devices = args.channels.unwrap_or(0).max(paying);
     let deposit = LIMIT.saturating_mul(u64::try_from(devices)?);
     let fleet = site.open_fleet("loading devices", deposit, &provider, RATING_GROUP)?;
-    let hub_pid = hub_process(&site, args)?;
+    let mut hub_pid = hub_process(&site, args)?;
     let empty_hub = Some(Memory::of(hub_pid)?);
-    let keys = derive_keys(&fleet, devices)?;
+    let mut keys = derive_keys(&fleet, devices)?;
     let terms: Vec<_> = keys.iter().map(|key| fleet.terms_of(key.address(), LIMIT)).collect();
     let bundles = sign_mandates(site.payer(&fleet.escrow)?, &fleet.contact.ledger, fleet.escrow, &terms)?;
     let accepted = site.import_bundles(&bundles)?;
     anyhow::ensure!(accepted == u64::try_from(devices)?, "the hub took up {accepted} of {devices} mandates");
+    if devices > paying {
+        // What the import of so many took to work with is not what they cost.
+        site.stop_hub()?;
+        site.start_hub()?;
+        hub_pid = hub_process(&site, args)?;
+        keys.truncate(paying);
+        keys.shrink_to_fit();
+    }
     let remote = resolve(&fleet)?;
     Ok(Ground { site: Some(site), folder: Some(folder), fleet, hub_pid: Some(hub_pid), remote, empty_hub, keys })
 }

@@ -57,6 +57,9 @@ pub struct Shape {
     pub vouchers_odd: bool,
 }
 
+/// Channels of the profile of that name.
+const IDLE_CHANNELS: usize = 1_000_000;
+
 /// More than fits into any packet.
 const AS_MANY_AS_FIT: usize = 1 << 20;
 
@@ -82,7 +85,7 @@ impl Shape {
             lanes_per_connection = lanes.div_ceil(connections);
         }
         if args.profile == Profile::IdleChannels {
-            lanes_per_connection = args.channels.div_ceil(connections);
+            lanes_per_connection = args.channels.unwrap_or(IDLE_CHANNELS).div_ceil(connections);
         }
         ensure!(connections > 0 && lanes_per_connection > 0, "there must be a connection and a lane on it");
         let (vouchers_even, vouchers_odd) = match args.profile {
