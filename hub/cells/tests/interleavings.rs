@@ -2,8 +2,9 @@
 #![cfg(loom)]
 #![allow(clippy::unwrap_used)]
 
-use farthing_cells::{Counter, Hold, HolderId, Snapshot};
+use farthing_cells::{Counter, Hold, HolderId, Rounds, Snapshot};
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 
 /// A reader sees the words of one write, never a mixture, and never goes back.
@@ -77,5 +78,94 @@ fn a_hold_orders_its_holders() {
         assert!(done >= 1 && !hold.is_taken());
         assert!(hold.take(HolderId(9)));
         assert_eq!(words.read_own(), [done, done]);
+    });
+}
+
+const PLANE: HolderId = HolderId(0);
+const CONTROL: HolderId = HolderId(1);
+const CHECKPOINTER: HolderId = HolderId(2);
+
+/// A unit: how often it was changed, with which round it was last stamped, and how many of its changes are durable.
+#[derive(Default)]
+struct Unit {
+    hold: Hold,
+    changes: AtomicU64,
+    stamp: AtomicU64,
+    durable: AtomicU64,
+}
+
+impl Unit {
+    fn change(&self, changes: u64, round: u64) {
+        self.changes.store(changes, Ordering::Relaxed);
+        self.stamp.store(round, Ordering::Relaxed);
+    }
+
+    /// Once a round is answered, the checkpoint takes in what is durable by then; and what is stamped with an earlier round
+    /// is let go.
+    fn checkpoint(&self, round: u64) {
+        let kept = self.durable.load(Ordering::Relaxed);
+        if self.hold.take(CHECKPOINTER) {
+            if self.stamp.load(Ordering::Relaxed) < round {
+                let changes = self.changes.load(Ordering::Relaxed);
+                assert!(kept >= changes, "change {changes} is let go, and the checkpoint has {kept}");
+            }
+            self.hold.give_back();
+        }
+    }
+}
+
+/// Once a data-plane thread has answered a round, what it stamped with an earlier one is durable.
+#[test]
+fn a_thread_answers_for_what_it_changed() {
+    loom::model(|| {
+        let (unit, rounds) = (Arc::new(Unit::default()), Arc::new(Rounds::default()));
+        let mark = rounds.join();
+        let (changed, running) = (Arc::clone(&unit), Arc::clone(&rounds));
+        let plane = thread::spawn(move || {
+            for change in 1..=2 {
+                if changed.hold.take(PLANE) {
+                    changed.change(change, running.current());
+                    changed.hold.give_back();
+                }
+                // The turn ends: everything is submitted; then the round is looked at; then the journal is done.
+                let seen = running.current();
+                changed.durable.store(change, Ordering::Relaxed);
+                if seen > mark.answered() {
+                    mark.answer(seen);
+                }
+            }
+        });
+        for _ in 0..2 {
+            let round = rounds.open();
+            if rounds.is_answered(round) {
+                unit.checkpoint(round);
+            }
+        }
+        plane.join().unwrap();
+    });
+}
+
+/// What the control plane applied before the checkpointer had its lock is durable, what it applies after is stamped with
+/// the new round.
+#[test]
+fn the_control_plane_is_waited_for() {
+    loom::model(|| {
+        let (unit, rounds) = (Arc::new(Unit::default()), Arc::new(Rounds::default()));
+        let (changed, running) = (Arc::clone(&unit), Arc::clone(&rounds));
+        let control = thread::spawn(move || {
+            for change in 1..=2 {
+                let changing = running.changing();
+                changed.durable.store(change, Ordering::Relaxed);
+                if changed.hold.take(CONTROL) {
+                    changed.change(change, running.current());
+                    changed.hold.give_back();
+                }
+                drop(changing);
+            }
+        });
+        let round = rounds.open();
+        drop(rounds.changing());
+        unit.checkpoint(round);
+        control.join().unwrap();
     });
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use farthing_cells::{PlaneMark, Rounds};
+
 use crate::journal::commit::JournalHandle;
 use crate::journal::durable::Ticket;
-use crate::table::round::{PlaneMark, Rounds};
 
-/// One thread's answers. See [`crate::table::round`] for what rests on them.
+/// One thread's answers. See [`Rounds`] for what rests on them.
 #[derive(Debug)]
 pub(super) struct RoundAnswers {
     rounds: Arc<Rounds>,

@@ -34,7 +34,7 @@ pub struct Channel {
     authorised: Counter,
     /// Held by whoever has changes of it, or of its lanes, on their way to the disk.
     hold: Hold,
-    /// The round of the last change or look-up, see [`super::round`].
+    /// The round of the last change or look-up, see [`farthing_cells::Rounds`].
     touched: AtomicU64,
     /// Opened lanes. Taken when a device attaches, never by a payment.
     lanes: Mutex<Vec<Arc<Lane>>>,

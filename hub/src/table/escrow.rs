@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use farthing_cells::Counter;
+use farthing_cells::{Counter, Rounds};
 use farthing_channel::id::{Address, EscrowId, EscrowTerms};
 use farthing_channel::record::{EscrowImage, EscrowState};
-
-use super::round::Rounds;
 
 /// How an escrow pays. The two ways exclude each other: a voucher on the escrow id states the total over all lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

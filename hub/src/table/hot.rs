@@ -10,7 +10,7 @@
 //!    that let go of a lane after taking its channel is seen there ([`Channel::is_unheld`]).
 //! 3. A holder stamps the channel with the round when it changes something, before it lets go, and letting go
 //!    synchronises with eviction's look at the count. So eviction reads the last stamp. What is stamped with an earlier
-//!    round than the one asked for is in the checkpoint ([`super::round`]).
+//!    round than the one asked for is in the checkpoint ([`farthing_cells::Rounds`]).
 //! 4. A loader reads its row without the lock, and might bring an old one back: the unit could have been loaded by
 //!    another, changed, checkpointed and evicted meanwhile. Each shard counts its evictions; a loader that finds the count
 //!    changed reads again.

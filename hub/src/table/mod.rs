@@ -29,7 +29,6 @@ pub mod fold;
 mod hot;
 mod index;
 pub mod lane;
-pub mod round;
 pub mod unit;
 
 #[cfg(test)]
@@ -39,6 +38,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dashmap::DashMap;
+use farthing_cells::Rounds;
 use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId};
 
 pub use channel::{Channel, HeldChannel};
@@ -49,7 +49,6 @@ pub use lane::Lane;
 use cold::{ColdUnits, NoColdUnits, Unreadable};
 use hot::HotUnits;
 use index::FingerprintIndex;
-use round::Rounds;
 
 /// All state that payments depend on.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! Rounds: how the table knows that the checkpoint holds a change, without asking for each.
 //!
-//! Every change of a unit stamps it with the round that runs. The checkpointer opens a new round, then learns from each
-//! thread that changes the table when all changes it made before are durable:
+//! What is changed and let go together is a unit: a channel with its lanes. Every change of a unit stamps it with the
+//! round that runs. The checkpointer opens a new round, then learns from each thread that changes the table when all
+//! changes it made before are durable:
 //!
 //! - A data-plane thread changes first and submits the records by the end of its turn. Having submitted everything it
 //!   looks which round runs, and once what it had submitted is durable it answers that round ([`PlaneMark`]). Any change
@@ -13,8 +14,9 @@
 //!
 //! A checkpoint through the block that is durable by then holds every change with an earlier stamp than the new round.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// The round that runs, and who has to answer it.
 #[derive(Debug, Default)]
@@ -26,11 +28,13 @@ pub struct Rounds {
 
 impl Rounds {
     /// The round that runs.
+    #[must_use]
     pub fn current(&self) -> u64 {
         self.current.load(Ordering::Acquire)
     }
 
     /// Opens the next round and returns it.
+    #[must_use]
     pub fn open(&self) -> u64 {
         self.current.fetch_add(1, Ordering::AcqRel).saturating_add(1)
     }
@@ -41,6 +45,7 @@ impl Rounds {
     }
 
     /// Joins a data-plane thread, which has changed nothing yet.
+    #[must_use]
     pub fn join(&self) -> PlaneMark {
         let answered = Arc::new(AtomicU64::new(self.current()));
         self.planes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&answered));
@@ -48,6 +53,7 @@ impl Rounds {
     }
 
     /// Whether every data-plane thread has answered the round.
+    #[must_use]
     pub fn is_answered(&self, round: u64) -> bool {
         let planes = self.planes.lock().unwrap_or_else(PoisonError::into_inner);
         planes.iter().all(|answered| answered.load(Ordering::Acquire) >= round)
@@ -62,6 +68,7 @@ pub struct PlaneMark {
 
 impl PlaneMark {
     /// The last round it answered.
+    #[must_use]
     pub fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
     }
