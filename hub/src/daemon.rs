@@ -1,13 +1,15 @@
 //! Puts the hub together, runs it, and takes it apart again in the right order.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use farthing_channel::sign::Signer as _;
+use farthing_ledger::limits::REHEARSAL_CHAIN_ID;
 use farthing_ledger::{BaseLedger, EmbeddedLedger};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,6 +25,7 @@ use crate::journal::lock::JournalLock;
 use crate::observe::metrics::Metrics;
 use crate::recovery::{self, Recovered};
 use crate::risk::HardLimits;
+use crate::score_log::{ScoreLog, ScoreWriter};
 use crate::session::{DataPlane, Exchange, Heartbeat, Serving, Shared};
 use crate::table::Table;
 use crate::transport::{Driver, Fabric, WakeHandle};
@@ -45,6 +48,7 @@ struct Running {
     background: Vec<JoinHandle<()>>,
     checkpointer: JoinHandle<()>,
     checkpointer_stop: Arc<AtomicBool>,
+    score_writer: Option<ScoreWriter>,
     _lock: JournalLock,
 }
 
@@ -66,6 +70,17 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     outcome.and(stopped)
 }
 
+/// Puts the hub on a rehearsal's clock, if the ledger is a rehearsal's.
+fn rehearse(clock_file: &Path, chain_id: u64) -> anyhow::Result<()> {
+    ensure!(
+        chain_id == REHEARSAL_CHAIN_ID,
+        "[rehearsal] clock_file is set, and the ledger holds real money: only one made with --rehearsal may run on such a clock"
+    );
+    clock::rehearse(clock_file).with_context(|| format!("cannot read the clock {}", clock_file.display()))?;
+    tracing::warn!(clock = %clock_file.display(), "this is a rehearsal: the time of day is read from a file, and no money moves");
+    Ok(())
+}
+
 /// Brings the state back and starts every thread.
 fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts, Arc<Control>)> {
     let key = config.load_key()?;
@@ -76,6 +91,12 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     let ledger: Arc<dyn BaseLedger> =
         Arc::new(EmbeddedLedger::open(path).with_context(|| format!("cannot open the ledger {}", path.display()))?);
     let domain = ledger.identity()?.domain();
+    if let Some(rehearsal) = &config.rehearsal {
+        rehearse(&rehearsal.clock_file, domain.chain_id())?;
+    }
+    let scores = config.rehearsal.as_ref().and_then(|rehearsal| rehearsal.scores.as_ref());
+    let scores = scores.map(|(log, weights)| ScoreLog::start(log, weights)).transpose()?;
+    let (score_log, score_writer) = scores.unzip();
 
     let settled = recovery::settled_cursor(&*ledger, &hub)?;
     let begun = clock::now();
@@ -111,6 +132,7 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
         serving: Serving::default(),
         heartbeat: Heartbeat::new(threads),
         exchange,
+        score_log,
     });
     let control = Arc::new(Control::new(Arc::clone(&shared)));
     let started = clock::unix_seconds();
@@ -143,6 +165,7 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
         background,
         checkpointer,
         checkpointer_stop,
+        score_writer,
         _lock: recovered.lock,
     };
     Ok((running, facts, control))
@@ -274,6 +297,13 @@ impl Running {
             }
         }
         let journal = self.commit.stop();
+        match self.score_writer.map(ScoreWriter::join) {
+            None | Some(Ok(0)) => {}
+            Some(Ok(dropped)) => {
+                tracing::error!(dropped, "payments are missing in the score log: it could not keep up")
+            }
+            Some(Err(error)) => tracing::error!(%error, "the score log could not be written"),
+        }
         drained.store(true, Ordering::Release);
         self.checkpointer_stop.store(true, Ordering::Release);
         while !self.checkpointer.is_finished() && clock::now() < until {

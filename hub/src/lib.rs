@@ -19,6 +19,7 @@ pub mod journal;
 pub mod observe;
 pub mod recovery;
 pub mod risk;
+pub mod score_log;
 pub mod session;
 pub mod table;
 pub mod transport;

@@ -6,9 +6,10 @@ use std::time::Duration;
 use farthing_channel::limits::TICK_GAP_MAX;
 
 use super::error::{ConfigError, Problem};
-use super::form::{DATA_PLANE_THREADS_MAX, Form, LedgerKind};
+use super::form::{DATA_PLANE_THREADS_MAX, Form, LedgerKind, RehearsalForm};
 use super::settings::{
-    Config, DrainConfig, HubConfig, JournalSettings, LedgerConfig, ListenConfig, LogConfig, TableSettings, TlsConfig,
+    Config, DrainConfig, HubConfig, JournalSettings, LedgerConfig, ListenConfig, LogConfig, RehearsalConfig,
+    TableSettings, TlsConfig,
 };
 use super::source::Source;
 use crate::journal::config::SEGMENT_BYTES_MAX;
@@ -74,6 +75,14 @@ pub(super) fn config(source: &Source, form: Form, file: &Path) -> Result<Config,
         return Err(ConfigError::Invalid(checks.problems));
     }
     Ok(assemble(form, transport, file, base, admin))
+}
+
+fn rehearsal(form: &RehearsalForm, base: &Path) -> Option<RehearsalConfig> {
+    let named = |path: &PathBuf| (!path.as_os_str().is_empty()).then(|| base.join(path));
+    Some(RehearsalConfig {
+        clock_file: named(&form.clock_file)?,
+        scores: named(&form.score_log).zip(named(&form.weights_file)),
+    })
 }
 
 fn paths(checks: &mut Checks<'_>, form: &Form) {
@@ -171,5 +180,6 @@ fn assemble(form: Form, transport: TransportLimits, file: &Path, base: &Path, ad
         drain: DrainConfig { deadline: Duration::from_secs(form.drain.deadline_seconds) },
         log: LogConfig { format: form.log.format, filter: form.log.filter },
         data_plane_threads: form.data_plane.threads,
+        rehearsal: rehearsal(&form.rehearsal, base),
     }
 }

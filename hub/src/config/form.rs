@@ -31,6 +31,17 @@ pub(super) struct Form {
     pub(super) drain: DrainForm,
     pub(super) log: LogForm,
     pub(super) data_plane: DataPlaneForm,
+    pub(super) rehearsal: RehearsalForm,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RehearsalForm {
+    /// Empty: the system's clock.
+    pub(super) clock_file: PathBuf,
+    /// Empty: none.
+    pub(super) score_log: PathBuf,
+    pub(super) weights_file: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]

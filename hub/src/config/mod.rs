@@ -30,8 +30,8 @@ use std::path::Path;
 
 pub use error::{ConfigError, Problem};
 pub use settings::{
-    Config, DrainConfig, HubConfig, JournalSettings, LedgerConfig, ListenConfig, LogConfig, LogFormat, TableSettings,
-    TlsConfig,
+    Config, DrainConfig, HubConfig, JournalSettings, LedgerConfig, ListenConfig, LogConfig, LogFormat, RehearsalConfig,
+    TableSettings, TlsConfig,
 };
 
 /// The file's name unless the operator gives another.

@@ -39,6 +39,17 @@ pub struct Config {
     pub log: LogConfig,
     /// `[data_plane]` `threads`: how many threads carry payments.
     pub data_plane_threads: u16,
+    /// `[rehearsal]`, on a ledger that is a rehearsal's.
+    pub rehearsal: Option<RehearsalConfig>,
+}
+
+/// What a hub does in a rehearsal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RehearsalConfig {
+    /// Where the time of day is read from.
+    pub clock_file: PathBuf,
+    /// Where the risk model's scores are written, and the weights for it.
+    pub scores: Option<(PathBuf, PathBuf)>,
 }
 
 impl Config {

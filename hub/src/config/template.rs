@@ -182,4 +182,14 @@ const REST: &str = r#"[journal]
 # Threads that carry payments, each with its own socket on the one address. One less than there are cores by default:
 # journal, checkpoints and the control plane want one, too.
 # threads = 1
+
+[rehearsal]
+# For a hub on a ledger made by `farthing-settle ledger init --rehearsal`, and refused on any other: the time of day is read
+# from this file (eight bytes, milliseconds since 1970, least significant first), so that recorded days can be
+# played in minutes. Empty: it is the system's.
+# clock_file = ""
+# What the risk model makes of every payment: a table with a row for each lane and hour. Empty: none.
+# score_log = ""
+# The weights that it is to use; what is usual in a fleet stands in them under the id of the fleet's escrow.
+# weights_file = ""
 "#;

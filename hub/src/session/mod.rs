@@ -54,6 +54,7 @@ use crate::gate::SourceLimits;
 use crate::journal::commit::JournalHandle;
 use crate::observe::metrics::Metrics;
 use crate::risk::RiskModel;
+use crate::score_log::ScoreLog;
 use crate::table::Table;
 
 /// What every data-plane thread shares.
@@ -85,6 +86,8 @@ pub struct Shared {
     pub heartbeat: Heartbeat,
     /// News between data-plane threads.
     pub exchange: Exchange,
+    /// Where a rehearsal notes what is paid.
+    pub score_log: Option<ScoreLog>,
 }
 
 /// When each thread of the data plane last went round, in Unix milliseconds.

@@ -110,6 +110,7 @@ fn own(args: &BenchArgs, shape: &Shape) -> anyhow::Result<Ground> {
         hub_environment: settings(args, shape),
         hub_launcher: launcher.split_whitespace().map(str::to_owned).collect(),
         start_deadline: None,
+        rehearsal_clock: None,
     };
     let mut site = Site::create_with(folder.path(), &options)?;
     site.start_hub()?;

@@ -35,8 +35,9 @@ pub struct Night {
 
 impl Site {
     /// Draws the approvers' keys and makes the ledger. Returns which ledger it is.
-    pub(super) fn init_ledger(&self, hub: &Address) -> anyhow::Result<Domain> {
+    pub(super) fn init_ledger(&self, hub: &Address, rehearsal: bool) -> anyhow::Result<Domain> {
         let mut arguments = vec!["ledger".to_owned(), "init".to_owned()];
+        arguments.extend(rehearsal.then(|| "--rehearsal".to_owned()));
         for name in APPROVERS {
             let key = self.new_key(name)?;
             arguments.extend(["--approver".to_owned(), key.address().to_string()]);

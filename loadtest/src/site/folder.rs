@@ -32,6 +32,20 @@ impl SiteFolder {
         }
     }
 
+    /// As [`Self::new`]; a temporary folder lies in memory where the system has such a place, for what only has to last as
+    /// long as the program.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn in_memory(keep: Option<&Path>) -> anyhow::Result<Self> {
+        if keep.is_none()
+            && let Ok(temporary) = tempfile::Builder::new().prefix("farthing-").tempdir_in("/dev/shm")
+        {
+            return Ok(Self::Temporary(temporary));
+        }
+        Self::new(keep)
+    }
+
     /// The folder.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -79,7 +79,10 @@ impl Hub {
         let made = Tool::new(program.clone(), []).json(init)?;
         set_http(&config, http)?;
         let tool = Tool::new(program, ["--config".into(), config.into()]);
-        let environment = options.hub_environment.clone();
+        let mut environment = options.hub_environment.clone();
+        if let Some(clock) = &options.rehearsal_clock {
+            environment.push(("FARTHING_HUB__REHEARSAL__CLOCK_FILE".to_owned(), clock.display().to_string()));
+        }
         let launcher = options.hub_launcher.clone();
         let start_deadline = options.start_deadline.unwrap_or(READY_DEADLINE);
         let log = site.join("hub.log");

@@ -48,6 +48,9 @@ pub struct SiteOptions {
     pub hub_launcher: Vec<String>,
     /// Longest wait for the hub to serve, where a minute is too short.
     pub start_deadline: Option<std::time::Duration>,
+    /// Play money, and a clock of the hub's that this file sets (eight bytes, milliseconds since 1970, least significant
+    /// first).
+    pub rehearsal_clock: Option<PathBuf>,
 }
 
 /// A provider of the site.
@@ -110,7 +113,7 @@ impl Site {
             settle,
             payers: HashMap::new(),
         };
-        site.contact.ledger = site.init_ledger(&address)?;
+        site.contact.ledger = site.init_ledger(&address, options.rehearsal_clock.is_some())?;
         Ok(site)
     }
 

@@ -25,7 +25,7 @@ use crate::batch::SettlementBatch;
 use crate::error::LedgerError;
 use crate::escrow::{Escrow, Revocation, SettledChannel};
 use crate::event::{ClosedEpoch, Event, LoggedEvent, StoredEvent};
-use crate::limits::{APPROVALS_REQUIRED, APPROVERS_MAX, EMBEDDED_CHAIN_ID, EVENTS_PER_READ_MAX};
+use crate::limits::{APPROVALS_REQUIRED, APPROVERS_MAX, EMBEDDED_CHAIN_ID, EVENTS_PER_READ_MAX, REHEARSAL_CHAIN_ID};
 use crate::operation::SignedOperation;
 use crate::refusal::LedgerRefusal;
 use books::Books;
@@ -63,11 +63,34 @@ impl EmbeddedLedger {
         accounts: &[GenesisAccount],
         now: UnixSeconds,
     ) -> Result<Self, LedgerError> {
+        Self::make(path.as_ref(), EMBEDDED_CHAIN_ID, approvers, accounts, now)
+    }
+
+    /// As [`Self::genesis`], for a rehearsal ([`REHEARSAL_CHAIN_ID`]).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn rehearsal(
+        path: impl AsRef<Path>,
+        approvers: &[Address],
+        accounts: &[GenesisAccount],
+        now: UnixSeconds,
+    ) -> Result<Self, LedgerError> {
+        Self::make(path.as_ref(), REHEARSAL_CHAIN_ID, approvers, accounts, now)
+    }
+
+    fn make(
+        path: &Path,
+        chain_id: u64,
+        approvers: &[Address],
+        accounts: &[GenesisAccount],
+        now: UnixSeconds,
+    ) -> Result<Self, LedgerError> {
         let approvers = check_genesis(approvers, accounts)?;
         let mut contract = Address::ZERO;
         getrandom::fill(&mut contract.0).map_err(|error| LedgerError::Storage(Box::new(error)))?;
-        let identity = LedgerIdentity { chain_id: EMBEDDED_CHAIN_ID, contract, approvers };
-        let file = LedgerFile::create(path.as_ref(), |transaction| {
+        let identity = LedgerIdentity { chain_id, contract, approvers };
+        let file = LedgerFile::create(path, |transaction| {
             let mut books = Books::open(transaction, now)?;
             books.write_identity(&identity)?;
             for account in accounts {
@@ -101,7 +124,7 @@ impl EmbeddedLedger {
             let row = meta.get(rows::META_IDENTITY)?.ok_or_else(|| LedgerError::damaged("identity is missing"))?;
             decode::<LedgerIdentity>(row.value(), "identity")
         })?;
-        if identity.chain_id != EMBEDDED_CHAIN_ID {
+        if ![EMBEDDED_CHAIN_ID, REHEARSAL_CHAIN_ID].contains(&identity.chain_id) {
             return Err(LedgerError::damaged("not an embedded ledger"));
         }
         Ok(Self { file, identity })

@@ -6,6 +6,10 @@ use std::time::Duration;
 /// that wallets written in JavaScript can hold it. What tells one embedded ledger from another is its `contract`.
 pub const EMBEDDED_CHAIN_ID: u64 = 0x66_6172_7468;
 
+/// Chain id of every rehearsal: an embedded ledger whose money is play money. Nothing that is signed for a rehearsal is valid
+/// on another ledger, so a hub may do there what would be wrong with money, such as running on a clock that is set by hand.
+pub const REHEARSAL_CHAIN_ID: u64 = EMBEDDED_CHAIN_ID + 1;
+
 /// Different approvers who must sign for money of participants to move.
 pub const APPROVALS_REQUIRED: usize = 2;
 
@@ -53,5 +57,5 @@ pub(crate) const CACHE_BYTES: usize = 32 * 1024 * 1024;
 const _: () = {
     assert!(APPROVALS_REQUIRED == 2, "approvals are a pair in every signed operation");
     assert!(MANDATE_END_GRACE_SECONDS >= WITHDRAW_GRACE_SECONDS, "an exit must not outrun the last batch");
-    assert!(EMBEDDED_CHAIN_ID < 1 << 53, "chain ids stay exact in JavaScript");
+    assert!(REHEARSAL_CHAIN_ID < 1 << 53, "chain ids stay exact in JavaScript");
 };

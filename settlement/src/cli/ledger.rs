@@ -32,6 +32,9 @@ pub(super) enum LedgerCommand {
         /// A provider's account and its label.
         #[arg(long = "provider", value_name = "ADDRESS=LABEL", value_parser = labelled)]
         providers: Vec<Labelled>,
+        /// For a rehearsal: play money, under a chain id of its own, so that nothing signed for it is valid elsewhere.
+        #[arg(long)]
+        rehearsal: bool,
     },
     /// Register an account as hub, provider or payer.
     Register {
@@ -143,7 +146,9 @@ struct DoneView {
 
 pub(super) fn run(common: &Common, command: &LedgerCommand) -> anyhow::Result<Outcome> {
     match command {
-        LedgerCommand::Init { approvers, hubs, providers } => init(common, approvers, hubs, providers)?,
+        LedgerCommand::Init { approvers, hubs, providers, rehearsal } => {
+            init(common, approvers, hubs, providers, *rehearsal)?;
+        }
         LedgerCommand::Register { account, kind, label, keys } => register(common, account, *kind, label, keys)?,
         LedgerCommand::Info => info(common)?,
         LedgerCommand::Account { account } => accounts(common, account.as_ref())?,
@@ -156,7 +161,13 @@ pub(super) fn run(common: &Common, command: &LedgerCommand) -> anyhow::Result<Ou
     Ok(Outcome::Done)
 }
 
-fn init(common: &Common, approvers: &[Address], hubs: &[Labelled], providers: &[Labelled]) -> anyhow::Result<()> {
+fn init(
+    common: &Common,
+    approvers: &[Address],
+    hubs: &[Labelled],
+    providers: &[Labelled],
+    rehearsal: bool,
+) -> anyhow::Result<()> {
     let path = common.ledger_path();
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
@@ -166,8 +177,11 @@ fn init(common: &Common, approvers: &[Address], hubs: &[Labelled], providers: &[
     };
     let mut accounts: Vec<_> = hubs.iter().map(account(AccountKind::Hub)).collect();
     accounts.extend(providers.iter().map(account(AccountKind::Provider)));
-    EmbeddedLedger::genesis(&path, approvers, &accounts, now())
-        .with_context(|| format!("cannot make the ledger {}", path.display()))?;
+    let made = match rehearsal {
+        true => EmbeddedLedger::rehearsal(&path, approvers, &accounts, now()),
+        false => EmbeddedLedger::genesis(&path, approvers, &accounts, now()),
+    };
+    made.with_context(|| format!("cannot make the ledger {}", path.display()))?;
     info(common)
 }
 

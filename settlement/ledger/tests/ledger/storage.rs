@@ -28,6 +28,16 @@ fn genesis_makes_a_ledger_of_its_own_and_never_overwrites() {
 }
 
 #[test]
+fn nothing_signed_for_a_rehearsal_is_valid_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let made = EmbeddedLedger::rehearsal(&path, &[APPROVER_1, APPROVER_2].map(at), &accounts(), NOW).unwrap();
+    let (rehearsal, real) = (made.identity().unwrap(), World::new().ledger.identity().unwrap());
+    assert_ne!(rehearsal.chain_id, real.chain_id);
+    assert_eq!(EmbeddedLedger::open(&path).unwrap().identity().unwrap(), rehearsal);
+}
+
+#[test]
 fn genesis_refuses_what_makes_no_ledger() {
     let directory = tempfile::tempdir().unwrap();
     let genesis = |approvers: &[u8], accounts: &[GenesisAccount]| {
