@@ -10,6 +10,7 @@
 //! | [`trace`] | reads what devices used, and bills it |
 //! | [`load`] | an open loop at a chosen rate, with latencies |
 //! | [`engine`] | load of many shapes from one thread, and what it costs the hub; [`quic`] has its connections |
+//! | [`attack`] | attacks with honest devices beside, and what these notice |
 //! | [`echo`] | a bare QUIC echo, to compare the hub with |
 //! | [`open`] | many channels at once, and how long a hub with them takes to start |
 //! | [`idle`] | millions of channels that nobody uses |
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod attack;
 pub mod clock;
 pub mod crash;
 pub mod demo;

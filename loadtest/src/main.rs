@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use farthing_loadtest::{crash, demo, echo, engine, idle, load, open, replay};
+use farthing_loadtest::{attack, crash, demo, echo, engine, idle, load, open, replay};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -20,6 +20,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Attack(attack::AttackArgs),
     Bench(Box<engine::BenchArgs>),
     EchoServer(echo::EchoServerArgs),
     Load(load::LoadArgs),
@@ -64,6 +65,7 @@ fn run(command: Command) -> anyhow::Result<()> {
 
 async fn execute(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Attack(args) => attack::run(&args).await.map(drop),
         Command::Bench(args) => engine::run(&args).await.map(drop),
         Command::EchoServer(args) => echo::run(&args).await,
         Command::Load(args) => load::run(&args).await.map(drop),

@@ -191,6 +191,16 @@ impl Lane {
         true
     }
 
+    /// Skips up to `steps` ticks of the chain in use, so that the next one is worth them as well.
+    pub fn skip(&mut self, steps: u16) {
+        if let Some(chain) = &mut self.chain {
+            let left = chain.links.length().saturating_sub(chain.index).saturating_sub(1);
+            let skipped = steps.min(left);
+            chain.index += skipped;
+            self.promised += u64::from(skipped);
+        }
+    }
+
     fn begin_chain(&mut self, domain: &Domain) {
         let links = self
             .stock

@@ -100,3 +100,31 @@ fn the_demo_adds_up_without_recorded_traces() {
     assert_eq!((&result["providers"], &result["hub_restarts"]), (&3.into(), &1.into()));
     assert!(Path::new(result["statement_html"].as_str().unwrap()).is_file());
 }
+
+#[test]
+fn honest_devices_are_served_through_an_attack() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "attack",
+        "overspend-race",
+        "bad-proofs",
+        "--honest",
+        "8",
+        "--rate",
+        "40",
+        "--attackers",
+        "2",
+        "--seconds",
+        "2",
+    ];
+    let results = run(&arguments, &folder.path().join("attack.json"));
+    for result in results.as_array().unwrap() {
+        assert_eq!(
+            (&result["honest_refused"], &result["base_units_beyond_limits"]),
+            (&0.into(), &0.into()),
+            "{result}"
+        );
+        let refused: u64 = result["attacker"]["refused"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+        assert!(refused > 0, "{result}");
+    }
+}
