@@ -15,6 +15,7 @@
 //! | [`open`] | many channels at once, and how long a hub with them takes to start |
 //! | [`idle`] | millions of channels that nobody uses |
 //! | [`replay`] | bills a recorded trace |
+//! | [`risk_eval`] | a labelled trace at a hub whose clock is stepped: how well it tells attacks from honest use |
 //! | [`demo`] | a day with a power cut and its night |
 //! | [`crash`] | many power cuts |
 //! | [`report`] | histograms, tables, progress, JSON |
@@ -34,5 +35,6 @@ pub mod open;
 pub mod quic;
 pub mod replay;
 pub mod report;
+pub mod risk_eval;
 pub mod site;
 pub mod trace;

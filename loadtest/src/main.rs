@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use farthing_loadtest::{attack, crash, demo, echo, engine, idle, load, open, replay};
+use farthing_loadtest::{attack, crash, demo, echo, engine, idle, load, open, replay, risk_eval};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -27,6 +27,7 @@ enum Command {
     Open(open::OpenArgs),
     IdleChannels(idle::IdleArgs),
     Replay(replay::ReplayArgs),
+    RiskEval(risk_eval::RiskEvalArgs),
     Demo(demo::DemoArgs),
     Crash(crash::CrashArgs),
 }
@@ -72,6 +73,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         Command::Open(args) => open::run(&args).await.map(drop),
         Command::IdleChannels(args) => idle::run(&args).await.map(drop),
         Command::Replay(args) => replay::run(&args).await.map(drop),
+        Command::RiskEval(args) => risk_eval::run(&args).await.map(drop),
         Command::Demo(args) => demo::run(&args).await.map(drop),
         Command::Crash(args) => crash::run(&args).await.map(drop),
     }

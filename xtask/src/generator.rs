@@ -1,7 +1,7 @@
 //! The load generator, built and run.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use serde_json::Value;
 
@@ -24,6 +24,16 @@ impl Generator {
         let build = ["build", "--release", "--locked"];
         process::run(&mut workspace.cargo(build.into_iter().chain(packages)))?;
         Ok(Self { program: workspace.target().join("release").join("farthing-loadtest") })
+    }
+
+    /// Runs one of its commands in the caller's own folder, so that files land where they were asked for.
+    pub(crate) fn hand_over(&self, command: &str, args: &[String]) -> Result<ExitCode, Failure> {
+        let mut run = Command::new(&self.program);
+        run.arg(command).args(args);
+        let status =
+            run.status().map_err(|error| Failure::new(format!("cannot start {}: {error}", process::line(&run))))?;
+        // A run that was ended by a signal has no code of its own.
+        Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
     }
 
     /// Runs `bench` and returns its result. It makes the site, starts the server and checks that every total adds up.

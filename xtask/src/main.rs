@@ -14,6 +14,7 @@ mod generator;
 mod growth;
 mod instructions;
 mod process;
+mod risk_eval;
 mod service;
 mod steps;
 mod tools;
@@ -36,6 +37,8 @@ Commands:
   instructions [--bless] [--json FILE]
                                     count instructions and allocations per payment, against the baseline
   contracts [--bless]               build and test the Solidity contracts, or write their committed artefacts anew
+  risk-eval --trace FILE [--fit-on FILE]... [--json FILE] [--report FILE.html] [...]
+                                    have a labelled trace paid for at a hub, and say how well it tells attacks from honest use
   growth FOLDER [--quick]           measure how cost grows with connections and channels; table and plot
   help                              show this text
 ";
@@ -64,6 +67,7 @@ fn run(command: &str, args: &[String]) -> Result<ExitCode, Failure> {
         "instructions" => instructions::run(&workspace, args),
         "contracts" => contracts::run(&workspace, args),
         "growth" => growth::run(&workspace, args),
+        "risk-eval" => risk_eval::run(&workspace, args),
         "fuzz" => steps::fuzz::run_long(&workspace, args),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

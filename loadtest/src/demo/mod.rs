@@ -13,6 +13,7 @@ use anyhow::Context as _;
 
 pub use args::DemoArgs;
 pub use outcome::DemoResult;
+pub(crate) use service::traces_folder;
 
 use crate::clock;
 use crate::report;

@@ -93,9 +93,9 @@ const PLANS: [Plan; 3] = [
 ];
 
 /// Where the recorded traces lie, if anywhere.
-pub(crate) fn traces_folder(args: &DemoArgs) -> Option<PathBuf> {
-    if args.traces.is_some() {
-        return args.traces.clone();
+pub(crate) fn traces_folder(named: Option<&Path>) -> Option<PathBuf> {
+    if let Some(folder) = named {
+        return Some(folder.to_owned());
     }
     let beside_workspace = workspace().and_then(|root| Some(root.parent()?.join("shared/traces")));
     let here = Some(PathBuf::from("../shared/traces"));
@@ -112,7 +112,7 @@ pub(crate) fn workspace() -> Option<PathBuf> {
 
 /// The three services with what will be used of them.
 pub(crate) fn services(args: &DemoArgs) -> anyhow::Result<Vec<Service>> {
-    let folder = traces_folder(args);
+    let folder = traces_folder(args.traces.as_deref());
     PLANS.iter().map(|plan| service(plan, args, folder.as_deref())).collect()
 }
 

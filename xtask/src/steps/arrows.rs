@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("farthing-cells", &[]),
     ("farthing-risk", &["farthing-channel"]),
     ("farthing-hub", &["farthing-cells", "farthing-channel", "farthing-ledger", "farthing-risk", "farthing-udp"]),
-    ("farthing-loadtest", &["farthing-channel", "farthing-client", "farthing-udp"]),
+    ("farthing-loadtest", &["farthing-channel", "farthing-client", "farthing-risk", "farthing-udp"]),
     ("farthing-benches", &["farthing-cells", "farthing-channel", "farthing-hub", "farthing-risk"]),
     ("farthing-instructions", &["farthing-benches", "farthing-channel", "farthing-hub"]),
     ("xtask", &[]),

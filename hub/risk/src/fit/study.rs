@@ -51,6 +51,19 @@ impl Fleet {
         Self { name: name.to_owned(), unit: Unit::Octets, devices, events }
     }
 
+    /// Several fleets as one; their devices keep their names.
+    pub fn merged<'a>(name: &str, unit: Unit, fleets: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut merged = Self { name: name.to_owned(), unit, devices: Vec::new(), events: Vec::new() };
+        for fleet in fleets {
+            let first = u32::try_from(merged.devices.len()).unwrap_or(u32::MAX);
+            merged.devices.extend_from_slice(&fleet.devices);
+            let shifted = |event: &TraceEvent| TraceEvent { device: event.device.saturating_add(first), ..*event };
+            merged.events.extend(fleet.events.iter().map(shifted));
+        }
+        merged.events.sort_by_key(|event| event.at);
+        merged
+    }
+
     /// The scenario of a device.
     pub fn scenario(&self, device: u32) -> &str {
         let name = usize::try_from(device).ok().and_then(|device| self.devices.get(device)).map_or("", String::as_str);
@@ -72,8 +85,8 @@ impl Fleet {
         of(None).into_iter().map(|name| (name.to_owned(), attacked.contains(name))).collect()
     }
 
-    /// When the time in which it is only watched ends.
-    fn watched_until(&self) -> u64 {
+    /// When the time in which it is only watched ends, sixteenths of a second since 1970; nought where somebody attacks in it.
+    pub fn watched_until(&self) -> u64 {
         match (self.events.first(), self.events.last()) {
             (Some(first), Some(last)) if !self.is_attacked() => first.at + (last.at - first.at) / 4,
             _ => 0,
