@@ -126,6 +126,8 @@ refusals! {
     EscrowClosing = 68, Payer, false, "escrow is closing";
     /// Mandated channels and payments on the escrow itself exclude each other.
     EscrowMixed = 69, Payer, false, "escrow already pays the other way";
+    /// The risk model, or an operator, blocks the lane.
+    LaneBlocked = 70, Hub, true, "lane is blocked";
     // 80-99: terms.
     /// A payment of nothing.
     ZeroAmount = 80, Sender, false, "amount is zero";
@@ -145,6 +147,8 @@ refusals! {
     IndexOutOfRange = 87, Sender, false, "tick index is out of range";
     /// More than 256 steps beyond the last index known.
     TickGap = 88, Sender, false, "tick is too far ahead";
+    /// The risk model asks for a voucher with each payment of the lane.
+    VoucherRequired = 89, Hub, true, "a voucher is required for each payment";
     // 100-119: the proof.
     /// Out of range, high s, or recovering to no key.
     BadSignature = 100, Sender, false, "signature is not canonical or not on the curve";

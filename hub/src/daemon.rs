@@ -24,7 +24,7 @@ use crate::journal::commit::{CommitThread, Hooks};
 use crate::journal::lock::JournalLock;
 use crate::observe::metrics::Metrics;
 use crate::recovery::{self, Recovered};
-use crate::risk::HardLimits;
+use crate::risk::engine::RiskEngine;
 use crate::score_log::{ScoreLog, ScoreWriter};
 use crate::session::{DataPlane, Exchange, Heartbeat, Serving, Shared};
 use crate::table::Table;
@@ -125,7 +125,7 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
         key,
         account: hub,
         certificate,
-        risk: Arc::new(HardLimits(config.risk)),
+        risk: Arc::new(RiskEngine::new(config.risk, &config.risk_model)?),
         source_limits: config.source,
         checkpointed: CheckpointProgress::default(),
         metrics: Metrics::new(fabric)?,
@@ -243,6 +243,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let reloaded = reload_weights(Arc::clone(&running.shared));
     let facts = Arc::new(facts);
     let observed = crate::observe::http::serve(http, Arc::clone(&running.shared), Arc::clone(&facts));
     let administered = crate::admin::serve(&config.listen.admin, Arc::clone(&running.shared), control, facts);
@@ -252,6 +253,19 @@ async fn serve(
         outcome = observed => outcome.context("the HTTP server ended")?,
         outcome = administered => outcome.context("the admin socket ended")?,
         outcome = watch(running) => outcome?,
+        outcome = reloaded => outcome?,
+    }
+    Ok(())
+}
+
+/// Reads the weights of the risk model again at each SIGHUP. A file that is not in order changes nothing.
+async fn reload_weights(shared: Arc<Shared>) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    while hangup.recv().await.is_some() {
+        match shared.risk.reload() {
+            Ok(revision) => tracing::info!(revision, "weights of the risk model loaded"),
+            Err(error) => tracing::error!(%error, "the weights of the risk model stay as they were"),
+        }
     }
     Ok(())
 }

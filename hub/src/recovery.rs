@@ -103,7 +103,7 @@ pub fn recover(
     let storage = DiskStorage::open(&journal_directory)?;
     let lock = JournalLock::acquire(&journal_directory)?;
     let store = CheckpointStore::open(&data_directory.join("checkpoint.redb"), sizes.checkpoint_cache_bytes)?;
-    let table = Arc::new(Table::new(store.cold_units()));
+    let table = Arc::new(Table::new(store.cold_units()).starting_at(now_ms));
     store.load(&table)?;
     let mut checkpoint = JournalFollower::new(store, &journal_directory, hub);
     let mut reader = JournalReader::open(storage, hub, 0, checkpoint.cursor()?)?;

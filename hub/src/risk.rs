@@ -1,8 +1,20 @@
-//! The risk seam: facts of a lane in, a decision out.
+//! How far a lane is trusted: what the operator's limits allow, and what the risk model leaves of that.
 //!
-//! The data plane asks a [`RiskModel`] before it merges (for the lane's limit) and when it answers (for the grant). A
-//! decision is a proposal's condition, never a correction after the fact, so a model has nothing to undo.
-//! [`HardLimits`] is the model that knows only the operator's limits.
+//! The data plane tells the model what happens on a lane ([`plane`]), asks it before it merges a payment (for the lane's limit, and
+//! whether anything hinders it) and when it answers (for the grant). A decision is a proposal's condition, never a
+//! correction after the fact, so a model has nothing to undo.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | [`engine`] | the model in force, for the whole hub |
+//! | [`plane`] | one thread's part: events in, assessments out |
+//! | [`lane`] | what is remembered of a lane |
+//! | [`clock`] | time as the signals have it |
+
+pub mod clock;
+pub mod engine;
+pub mod lane;
+pub mod plane;
 
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::{Grant, Reason};
@@ -41,8 +53,6 @@ impl Default for RiskLimits {
 /// What a model decides about a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// Most the lane may owe in all, base units.
-    pub lane_limit: u64,
     /// What may be served beyond what is authorised, base units.
     pub credit_window: u64,
     /// Seconds for which the grant is good.
@@ -53,70 +63,33 @@ pub struct Decision {
     pub reasons: Vec<Reason>,
 }
 
-/// Decides how far a lane is trusted.
-pub trait RiskModel: Send + Sync + std::fmt::Debug {
-    /// The decision for a lane at `now`.
-    fn decide(&self, lane: &Lane, now: UnixSeconds) -> Decision;
-
-    /// The lane's limit alone, for the hot path.
-    fn lane_limit(&self, lane: &Lane) -> u64;
-}
-
-/// The operator's limits and nothing else.
-#[derive(Debug, Clone, Copy)]
-pub struct HardLimits(pub RiskLimits);
-
 fn nearly_spent(limit: u64, spent: u64, permille: u32) -> bool {
     let left = u128::from(limit.saturating_sub(spent));
     left.saturating_mul(1000) < u128::from(limit).saturating_mul(u128::from(permille))
 }
 
-impl RiskModel for HardLimits {
-    fn decide(&self, lane: &Lane, now: UnixSeconds) -> Decision {
-        let limits = &self.0;
-        let channel = lane.channel();
-        let escrow = channel.escrow();
-        let mut reasons = Vec::new();
-        if nearly_spent(channel.limit(), channel.authorised(), limits.nearly_spent_permille) {
-            reasons.push(Reason::MandateNearlySpent);
-        }
-        if nearly_spent(escrow.deposit(), escrow.authorised(), limits.nearly_spent_permille) {
-            reasons.push(Reason::EscrowNearlySpent);
-        }
-        let left_seconds = channel.expiry().0.saturating_sub(now.0);
-        let mut validity_seconds = limits.validity_seconds;
-        if left_seconds < u64::from(validity_seconds) {
-            validity_seconds = u32::try_from(left_seconds).unwrap_or(validity_seconds);
-            reasons.push(Reason::MandateExpiresSoon);
-        }
-        if let Some(change) = lane.tariff().entry.as_ref().and_then(|entry| entry.next_change(now)) {
-            let until = u32::try_from(change.0.saturating_sub(now.0)).unwrap_or(u32::MAX);
-            validity_seconds = validity_seconds.min(until);
-        }
-        Decision {
-            lane_limit: limits.lane_limit_base_units,
-            credit_window: limits.credit_window_base_units,
-            validity_seconds,
-            pace_ms: limits.pace_ms,
-            reasons,
-        }
+/// What the operator's limits alone come to for a lane.
+fn hard_decision(limits: &RiskLimits, lane: &Lane, now: UnixSeconds) -> Decision {
+    let channel = lane.channel();
+    let escrow = channel.escrow();
+    let mut reasons = Vec::new();
+    if nearly_spent(channel.limit(), channel.authorised(), limits.nearly_spent_permille) {
+        reasons.push(Reason::MandateNearlySpent);
     }
-
-    fn lane_limit(&self, _: &Lane) -> u64 {
-        self.0.lane_limit_base_units
+    if nearly_spent(escrow.deposit(), escrow.authorised(), limits.nearly_spent_permille) {
+        reasons.push(Reason::EscrowNearlySpent);
     }
-}
-
-/// Units that `amount` pays for on a lane, cumulative since it was opened.
-pub fn units_for(lane: &Lane, amount: u64) -> u64 {
-    let tariff = lane.tariff();
-    match &tariff.entry {
-        None => amount,
-        Some(entry) => {
-            let since = amount.saturating_sub(tariff.base_amount);
-            tariff.base_units.saturating_add(entry.units_for(since))
-        }
+    let left_seconds = channel.expiry().0.saturating_sub(now.0);
+    let mut validity_seconds = limits.validity_seconds;
+    if left_seconds < u64::from(validity_seconds) {
+        validity_seconds = u32::try_from(left_seconds).unwrap_or(validity_seconds);
+        reasons.push(Reason::MandateExpiresSoon);
     }
+    if let Some(change) = lane.tariff().entry.as_ref().and_then(|entry| entry.next_change(now)) {
+        let until = u32::try_from(change.0.saturating_sub(now.0)).unwrap_or(u32::MAX);
+        validity_seconds = validity_seconds.min(until);
+    }
+    Decision { credit_window: limits.credit_window_base_units, validity_seconds, pace_ms: limits.pace_ms, reasons }
 }
 
 /// The grant that follows from a decision at an authorised and durable amount.
@@ -127,7 +100,7 @@ pub fn grant(lane: &Lane, decision: &Decision, authorised: u64) -> Grant {
     // Where nothing more can be authorised, what is granted now is the last of it.
     let final_unit = channel.authorised() >= channel.limit() || escrow.authorised() >= escrow.deposit();
     Grant {
-        units: units_for(lane, collectible),
+        units: lane.units_for(collectible),
         validity_seconds: decision.validity_seconds,
         pace_ms: decision.pace_ms,
         final_unit,

@@ -5,9 +5,11 @@
 //! blocks into files.
 
 pub mod block;
+mod risk;
 pub mod segment;
 mod tick;
 
+pub use risk::{RiskChange, RiskOverride};
 pub use tick::{TICK_RECORD_BYTES_MAX, encode_tick};
 
 use alloc::string::String;
@@ -249,6 +251,12 @@ pub enum Record {
         #[n(1)]
         sequence: u64,
     },
+    /// The risk model changed a lane's level.
+    #[n(14)]
+    Risk(#[n(0)] RiskChange),
+    /// An operator decided about a channel's level.
+    #[n(15)]
+    RiskOverride(#[n(0)] RiskOverride),
 }
 
 impl Record {

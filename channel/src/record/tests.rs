@@ -121,8 +121,34 @@ fn others() -> impl Strategy<Value = Record> {
     ]
 }
 
+fn decisions() -> impl Strategy<Value = Record> {
+    prop_oneof![
+        (hashes(), any::<u64>(), any::<i32>(), prop::collection::vec(any::<u16>(), 0..20)).prop_map(risk_change),
+        (hashes(), any::<u64>(), any::<u8>()).prop_map(|(channel, number, level)| {
+            let (at, until) = (UnixSeconds(number), UnixSeconds(number));
+            Record::RiskOverride(RiskOverride { channel: ChannelId(channel), at, level, until })
+        }),
+    ]
+}
+
+fn risk_change((lane, number, odds, features): ([u8; 32], u64, i32, Vec<u16>)) -> Record {
+    Record::Risk(RiskChange {
+        lane: LaneId(lane),
+        at: UnixSeconds(number),
+        standing: 3,
+        since: UnixSeconds(number),
+        level: 6,
+        overridden: odds > 0,
+        odds,
+        revision: "weights".into(),
+        reasons: features.clone(),
+        features,
+        signals: alloc::vec![number; 4],
+    })
+}
+
 fn any_record() -> impl Strategy<Value = Record> {
-    prop_oneof![escrows(), mandates(), changes(), others()]
+    prop_oneof![escrows(), mandates(), changes(), others(), decisions()]
 }
 
 #[test]

@@ -12,6 +12,20 @@ TOKEN, SIGNER = b"\x15" * 20, b"\x16" * 20
 ESCROW_IMAGE = {0: ESCROW, 1: DEVICE, 2: HUB, 3: TOKEN, 4: ROOT, 5: SIGNER, 6: U64_MAX, 7: 0, 8: 0}
 LANE_IMAGE = {0: LANE, 1: ESCROW, 2: DEVICE, 3: PAYEE, 4: 100, 5: TARIFF, 6: 10, 7: 20}
 
+RISK_CHANGE = {
+    0: LANE,
+    1: 1_700_000_000,
+    2: 3,
+    3: 1_699_999_990,
+    4: 6,
+    5: True,
+    6: -300,
+    7: "shipped-1",
+    8: [0, 2048, 17],
+    9: [8, 17],
+    10: [1, 2**64 - 1, 0, 65536],
+}
+
 RECORDS = [
     ("term", [0, {0: 1, 1: 1_750_000_000, 2: False}]),
     ("term of a restored backup", [0, {0: U64_MAX, 1: 0, 2: True}]),
@@ -32,13 +46,16 @@ RECORDS = [
     ("report", [11, {0: REPORT}]),
     ("status", [12, {0: CHANNEL, 1: 2}]),
     ("epoch closed", [13, {0: 5, 1: 123_456}]),
+    ("risk", [14, {0: RISK_CHANGE}]),
+    ("risk in shadow mode", [14, {0: {**RISK_CHANGE, 4: 0, 5: False, 6: 300}}]),
+    ("risk override", [15, {0: {0: CHANNEL, 1: 1_700_000_000, 2: 0, 3: 1_700_003_600}}]),
 ]
 
 
 def refused():
     cursor = encode([2, {0: 1000}])
     cases = [
-        ("unknown code", encode([14, {0: 0}]), "Malformed"),
+        ("unknown code", encode([16, {0: 0}]), "Malformed"),
         ("unknown key", encode([2, {0: 1000, 1: 0}]), "NotCanonical"),
         ("long cursor", cursor.replace(b"\x19\x03\xe8", b"\x1a\0\0\x03\xe8"), "NotCanonical"),
         ("cut short behind a whole one", cursor + cursor[:-1], "Malformed"),

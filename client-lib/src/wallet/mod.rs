@@ -60,6 +60,9 @@ pub(crate) enum Reaction {
     Fail,
 }
 
+/// Vouchers that are sent where the hub requires them, before a tick is tried again.
+const VOUCHERS_IN_A_ROW: u8 = 16;
+
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Wallet {
@@ -80,6 +83,8 @@ pub(crate) struct Wallet {
     acknowledged: Total,
     /// Make a new proof even though the total is proven: the hub cannot use the one there is.
     prove_anew: bool,
+    /// How many more proofs are vouchers, because the hub takes nothing else at present.
+    vouchers_left: u8,
     strikes: u8,
 }
 
@@ -98,6 +103,7 @@ impl Wallet {
             chain: None,
             acknowledged: Total::ZERO,
             prove_anew: false,
+            vouchers_left: 0,
             strikes: 0,
         }
     }
@@ -260,7 +266,16 @@ impl Wallet {
             Refusal::AnchorSpent | Refusal::WrongTariff | Refusal::UnknownLane | Refusal::NotAttached => {
                 Reaction::Reattach
             }
-            Refusal::RateLimited | Refusal::NotServing | Refusal::HubFull | Refusal::EarlyData => Reaction::Later,
+            Refusal::VoucherRequired => {
+                self.vouchers_left = VOUCHERS_IN_A_ROW;
+                self.prove_anew = true;
+                Reaction::Resend
+            }
+            Refusal::RateLimited
+            | Refusal::LaneBlocked
+            | Refusal::NotServing
+            | Refusal::HubFull
+            | Refusal::EarlyData => Reaction::Later,
             _ => Reaction::Fail,
         }
     }

@@ -50,6 +50,10 @@ impl Wallet {
         }
         match self.mode {
             PayMode::Voucher => self.sign_voucher(total, key, domain)?,
+            PayMode::Ticks(_) if self.vouchers_left > 0 => {
+                self.vouchers_left -= 1;
+                self.sign_voucher(total, key, domain)?;
+            }
             PayMode::Ticks(plan) => {
                 if !self.advance_chain(&plan, wanted, room) {
                     self.sign_anchor(&plan, total, room, key, domain)?;

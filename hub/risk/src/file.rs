@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::features::{FEATURES, Feature};
 use crate::ladder::{Ladder, LadderError, Rung};
 use crate::model::{Model, Rule};
-use crate::policy::{Measures, Tenant};
+use crate::policy::{Measures, Mode, Tenant};
 use crate::profile::Profile;
 use crate::score::Weights;
 
@@ -136,6 +136,18 @@ impl WeightsFile {
             *place = *self.score.weights.get(&feature).ok_or(WeightsFileError::NoWeight(feature))?;
         }
         Ok(Weights { bias: self.score.bias, of })
+    }
+
+    /// Lets the tenants without a policy of their own be acted on, or takes care that nobody is.
+    pub fn set_mode(&mut self, mode: Mode) {
+        match mode {
+            Mode::Shadow => self.tenant.values_mut().for_each(|tenant| tenant.mode = Mode::Shadow),
+            Mode::On => {
+                if let Some(tenant) = self.tenant.get_mut(DEFAULT_TENANT) {
+                    tenant.mode = Mode::On;
+                }
+            }
+        }
     }
 
     /// Puts other weights in.

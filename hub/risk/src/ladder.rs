@@ -39,6 +39,24 @@ impl Level {
         Self::Block,
     ];
 
+    /// Its name in files and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::SmallerGrant => "smaller-grant",
+            Self::ShorterValidity => "shorter-validity",
+            Self::Pace => "pace",
+            Self::VoucherPerPayment => "voucher-per-payment",
+            Self::Restrict => "restrict",
+            Self::Block => "block",
+        }
+    }
+
+    /// The level with this number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
     fn below(self) -> Self {
         Self::ALL[usize::from((self as u8).saturating_sub(1))]
     }

@@ -70,11 +70,11 @@ pub struct Signals {
     places: u8,
     gap: u8,
     exposure: u8,
-    /// Not used; kept nought, so that four words hold all of it.
-    spare: u8,
     /// CUSUM of events and of units above the own level, quarter-octave steps of 64 seconds.
     drift_events: u8,
     drift_units: u8,
+    /// Not used; kept nought, so that four words hold all of it.
+    spare: u8,
 }
 
 const _: () = assert!(size_of::<Signals>() == 32);
@@ -93,6 +93,77 @@ const SURPRISE_FALL: u16 = 8;
 const ONE: u8 = 16;
 
 impl Signals {
+    /// All of it as words, to be kept.
+    pub fn to_words(self) -> [u64; 4] {
+        let halves = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        let quarters = |of: [u16; 4]| of.iter().rev().fold(0, |word, part| word << 16 | u64::from(*part));
+        [
+            halves(self.last, self.units),
+            quarters([self.events_fast, self.events, self.own_events, self.own_units]),
+            quarters([self.size_mean, self.seen, self.surprise, u16::from_le_bytes([self.jump, self.failures])]),
+            u64::from_le_bytes([
+                self.stale,
+                self.churn,
+                self.places,
+                self.gap,
+                self.exposure,
+                self.drift_events,
+                self.drift_units,
+                self.spare,
+            ]),
+        ]
+    }
+
+    /// What [`to_words`](Self::to_words) made.
+    pub fn from_words(words: [u64; 4]) -> Self {
+        let [times, levels, sizes, counters] = words;
+        let part = |word: u64, at: u32| clamp16(word >> (16 * at) & 0xffff);
+        let [jump, failures] = part(sizes, 3).to_le_bytes();
+        let [stale, churn, places, gap, exposure, drift_events, drift_units, spare] = counters.to_le_bytes();
+        Self {
+            last: clamp32(times & 0xffff_ffff),
+            units: clamp32(times >> 32),
+            events_fast: part(levels, 0),
+            events: part(levels, 1),
+            own_events: part(levels, 2),
+            own_units: part(levels, 3),
+            size_mean: part(sizes, 0),
+            seen: part(sizes, 1),
+            surprise: part(sizes, 2),
+            jump,
+            failures,
+            stale,
+            churn,
+            places,
+            gap,
+            exposure,
+            drift_events,
+            drift_units,
+            spare,
+        }
+    }
+
+    /// The same as kept at a moment that another origin of time gives as `now`.
+    #[must_use]
+    pub fn rebased(self, now: Sixteenths) -> Self {
+        Self { last: now.0, ..self }
+    }
+
+    /// Events seen, up to 65,535.
+    pub fn seen(&self) -> u16 {
+        self.seen
+    }
+
+    /// How the lane stands above its own level, for the fleet's pulse.
+    pub fn rises(&self) -> crate::pulse::Rises {
+        let (events, units) = self.levels();
+        crate::pulse::Rises {
+            units: units.saturating_sub(self.own_units),
+            events: events.saturating_sub(self.own_events),
+            sizes: self.surprise,
+        }
+    }
+
     /// Takes in one event.
     pub fn observe(&mut self, event: Event, now: Sixteenths, profile: &Profile) {
         self.advance(now);

@@ -135,13 +135,19 @@ impl<'t> Fold<'t> {
                 let row = &mut self.unit_of_device(record, escrow, device)?.row;
                 row.revoked = row.revoked.max(Some(*serial));
             }
-            Record::Status { channel, status } => self.status(channel, *status)?,
+            Record::Status { channel, status } => self.unit_of_channel(channel)?.row.status = *status,
             Record::Lane(image) => self.unit_of_device(record, &image.escrow, &image.device)?.open_lane(image),
             Record::Report(report) => {
                 let lane = self.unit_of_lane(&report.lane)?.lane(&report.lane)?;
                 if lane.report.is_none_or(|held| report.revision > held.revision) {
                     lane.report = Some(*report);
                 }
+            }
+            Record::Risk(change) => {
+                self.unit_of_lane(&change.lane)?.lane(&change.lane)?.risk = Some(change.clone());
+            }
+            Record::RiskOverride(decision) => {
+                self.unit_of_channel(&decision.channel)?.row.risk_override = Some(*decision);
             }
             Record::Tick { lane, anchor, index, link } => {
                 self.tick(*lane, LateTick { anchor: *anchor, index: *index, link: *link })?;
@@ -183,12 +189,10 @@ impl<'t> Fold<'t> {
         Ok(())
     }
 
-    fn status(&mut self, channel: &ChannelId, status: u8) -> Result<(), StoreError> {
+    fn unit_of_channel(&mut self, channel: &ChannelId) -> Result<&mut Working, StoreError> {
         let slot = self.table.slot_of_channel(channel).map_err(FoldError::from)?;
         let slot = slot.ok_or(FoldError::UnknownChannel)?;
-        let unit = self.unit(slot)?.ok_or(FoldError::UnknownChannel)?;
-        unit.row.status = status;
-        Ok(())
+        self.unit(slot)?.ok_or_else(|| FoldError::UnknownChannel.into())
     }
 
     /// The unit of a device, which `record` may be the first to name.

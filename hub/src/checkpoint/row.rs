@@ -7,7 +7,7 @@ use farthing_channel::codec::{CodecError, decode_exact, encode_to_vec};
 use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId, RatingGroup, TariffHash};
 use farthing_channel::lane::{Change, LaneState, SignedAnchor, SignedVoucher};
 use farthing_channel::mandate::MandateTerms;
-use farthing_channel::record::LaneImage;
+use farthing_channel::record::{LaneImage, RiskChange, RiskOverride};
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::SignedReport;
 use minicbor::{Decode, Decoder, Encode};
@@ -37,6 +37,9 @@ pub struct UnitRow {
     /// [`farthing_channel::admission::ChannelStatus`] code.
     #[n(6)]
     pub status: u8,
+    /// An operator's last word about its risk.
+    #[n(7)]
+    pub risk_override: Option<RiskOverride>,
 }
 
 /// A lane: its standing facts, its total, and the shortest list of changes from which its evidence is rebuilt.
@@ -70,6 +73,9 @@ pub struct LaneRow {
     /// The provider's last report.
     #[n(8)]
     pub report: Option<SignedReport>,
+    /// The last change of its risk.
+    #[n(9)]
+    pub risk: Option<RiskChange>,
 }
 
 /// A change of the row's lane.
@@ -121,7 +127,16 @@ impl UnitRow {
     /// A channel of which nothing is known yet but whose it is.
     pub fn new(channel: ChannelId, escrow: EscrowId, device: Address) -> Self {
         let terms = MandateTerms { device, limit: 0, expiry: UnixSeconds(0), serial: 0, payees: Vec::new() };
-        Self { channel, escrow, mandated: false, lanes: Vec::new(), terms, revoked: None, status: 0 }
+        Self {
+            channel,
+            escrow,
+            mandated: false,
+            lanes: Vec::new(),
+            terms,
+            revoked: None,
+            status: 0,
+            risk_override: None,
+        }
     }
 
     /// Reads a row.
@@ -159,6 +174,7 @@ impl LaneRow {
             tariff_base_units: 0,
             changes: Vec::new(),
             report: None,
+            risk: None,
         };
         row.set_tariff(image);
         row

@@ -1,8 +1,10 @@
 //! What types cannot say: ranges and relations. Every problem is found, not only the first.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use farthing_channel::id::EscrowId;
 use farthing_channel::limits::TICK_GAP_MAX;
 
 use super::error::{ConfigError, Problem};
@@ -13,6 +15,7 @@ use super::settings::{
 };
 use super::source::Source;
 use crate::journal::config::SEGMENT_BYTES_MAX;
+use crate::risk::engine::ModelSettings;
 use crate::transport::{TransportError, TransportLimits};
 
 const MIB: u64 = 1024 * 1024;
@@ -55,6 +58,7 @@ pub(super) fn config(source: &Source, form: Form, file: &Path) -> Result<Config,
     let mut checks = Checks { source, problems: Vec::new() };
     paths(&mut checks, &form);
     numbers(&mut checks, &form);
+    let fleets = fleets(&mut checks, &form);
     let transport = form.transport.limits(form.drain.goodbye_ms);
     transport_limits(&mut checks, &transport);
     if let Err(error) = tracing_subscriber::EnvFilter::try_new(&form.log.filter) {
@@ -74,7 +78,19 @@ pub(super) fn config(source: &Source, form: Form, file: &Path) -> Result<Config,
     if !checks.problems.is_empty() {
         return Err(ConfigError::Invalid(checks.problems));
     }
-    Ok(assemble(form, transport, file, base, admin))
+    Ok(assemble(form, transport, fleets, file, base, admin))
+}
+
+fn fleets(checks: &mut Checks<'_>, form: &Form) -> BTreeMap<EscrowId, String> {
+    let mut fleets = BTreeMap::new();
+    for (escrow, name) in &form.risk_model.fleets {
+        match escrow.parse() {
+            Ok(id) if !name.is_empty() => _ = fleets.insert(id, name.clone()),
+            Ok(_) => checks.fail("risk_model", "fleets", format!("gives escrow {escrow} an empty name")),
+            Err(error) => checks.fail("risk_model", "fleets", format!("names {escrow:?}, which is no escrow: {error}")),
+        }
+    }
+    fleets
 }
 
 fn rehearsal(form: &RehearsalForm, base: &Path) -> Option<RehearsalConfig> {
@@ -151,7 +167,14 @@ fn bytes_of_mib(mib: u32) -> usize {
     usize::try_from(u64::from(mib).saturating_mul(MIB)).unwrap_or(usize::MAX)
 }
 
-fn assemble(form: Form, transport: TransportLimits, file: &Path, base: &Path, admin: PathBuf) -> Config {
+fn assemble(
+    form: Form,
+    transport: TransportLimits,
+    fleets: BTreeMap<EscrowId, String>,
+    file: &Path,
+    base: &Path,
+    admin: PathBuf,
+) -> Config {
     let ledger = match form.ledger.kind {
         LedgerKind::Embedded => LedgerConfig::Embedded {
             path: base.join(&form.ledger.path),
@@ -167,6 +190,11 @@ fn assemble(form: Form, transport: TransportLimits, file: &Path, base: &Path, ad
         transport,
         source: form.source,
         risk: form.risk,
+        risk_model: ModelSettings {
+            mode: form.risk_model.mode,
+            weights: form.risk_model.weights.map(|weights| base.join(weights)),
+            fleets,
+        },
         journal: JournalSettings {
             segment_bytes: form.journal.segment_mib.saturating_mul(MIB),
             checkpoint_interval: Duration::from_millis(form.journal.checkpoint_interval_ms),

@@ -1,5 +1,6 @@
 //! The file's shape. Every key has a default, so a file says only what differs.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use super::settings::LogFormat;
 use crate::gate::SourceLimits;
 use crate::risk::RiskLimits;
+use crate::risk::engine::ModelMode;
 use crate::transport::TransportLimits;
 
 /// The UDP port where the operator names none.
@@ -26,6 +28,7 @@ pub(super) struct Form {
     pub(super) transport: TransportForm,
     pub(super) source: SourceLimits,
     pub(super) risk: RiskLimits,
+    pub(super) risk_model: RiskModelForm,
     pub(super) journal: JournalForm,
     pub(super) table: TableForm,
     pub(super) drain: DrainForm,
@@ -160,6 +163,15 @@ impl Default for LogForm {
     fn default() -> Self {
         Self { format: LogFormat::Text, filter: "info".into() }
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RiskModelForm {
+    pub(super) mode: ModelMode,
+    pub(super) weights: Option<PathBuf>,
+    /// Fleets by escrow id.
+    pub(super) fleets: BTreeMap<String, String>,
 }
 
 /// Most data-plane threads: far more than one site has devices for.

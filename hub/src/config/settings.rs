@@ -8,6 +8,7 @@ use crate::checkpoint::Pace;
 use crate::gate::SourceLimits;
 use crate::recovery::StateSizes;
 use crate::risk::RiskLimits;
+use crate::risk::engine::ModelSettings;
 use crate::transport::TransportLimits;
 
 /// Everything an operator can set. Paths are absolute.
@@ -29,6 +30,8 @@ pub struct Config {
     pub source: SourceLimits,
     /// `[risk]`
     pub risk: RiskLimits,
+    /// `[risk_model]`
+    pub risk_model: ModelSettings,
     /// `[journal]`
     pub journal: JournalSettings,
     /// `[table]`

@@ -148,6 +148,14 @@ const RISK: &str = "\
 # pace_ms = 0
 # Devices are warned from this part of mandate or deposit left, in thousandths.
 # nearly_spent_permille = 50
+
+[risk_model]
+# off: no model. shadow: it watches, scores and journals what it would do, and does nothing. enforce: it acts, as far as the
+# tenants in the weights file allow; on those that the file does not name, as far as its default tenant allows.
+# mode = \"shadow\"
+# weights: the path of a weights file, read again on SIGHUP. Default: the weights that ship with the hub.
+# Names of fleets by escrow id: a fleet has a profile, and its tenant a policy, of that name in the weights file.
+# fleets = {}
 ";
 
 const REST: &str = r#"[journal]

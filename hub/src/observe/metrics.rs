@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use farthing_channel::refusal::Refusal;
+use farthing_risk::ladder::Level;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::transport::TransportMetrics;
@@ -22,6 +23,7 @@ macro_rules! metrics {
             $(#[doc = $counter_help] pub $counter: IntCounter,)*
             $(#[doc = $gauge_help] pub $gauge: IntGauge,)*
             refusals: IntCounterVec,
+            risk_changes: IntCounterVec,
             transport: TransportMetrics,
             registry: Registry,
         }
@@ -39,11 +41,14 @@ macro_rules! metrics {
                 registry.register(Box::new($gauge.clone()))?;)*
                 let refusals = IntCounterVec::new(Opts::new("refusals_total", "Messages refused, by reason"), &["reason"])?;
                 registry.register(Box::new(refusals.clone()))?;
+                let changes = "Changes of what is done about a lane, by the level that it came to";
+                let risk_changes = IntCounterVec::new(Opts::new("risk_level_changes_total", changes), &["level"])?;
+                registry.register(Box::new(risk_changes.clone()))?;
                 let build = IntGaugeVec::new(Opts::new("build_info", "Version of this hub"), &["version"])?;
                 build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
                 registry.register(Box::new(build))?;
                 let transport = TransportMetrics::new(&registry, fabric)?;
-                Ok(Self { $($counter,)* $($gauge,)* refusals, transport, registry })
+                Ok(Self { $($counter,)* $($gauge,)* refusals, risk_changes, transport, registry })
             }
         }
     };
@@ -83,6 +88,12 @@ impl Metrics {
     /// Counts a refusal.
     pub fn refused(&self, refusal: Refusal) {
         self.refusals.with_label_values(&[refusal.name()]).inc();
+    }
+
+    /// Counts a change of what is done about a lane.
+    pub fn risk_level_changed(&self, level: u8) {
+        let level = Level::from_code(level).unwrap_or_default();
+        self.risk_changes.with_label_values(&[level.name()]).inc();
     }
 
     /// Connections open now.

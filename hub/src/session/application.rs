@@ -21,7 +21,8 @@ const ATTACH_DEADLINE: Duration = Duration::from_secs(60);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Application for DataPlane {
-    fn opened(&mut self, io: &mut Io<'_>, connection: ConnectionId, _peer: SocketAddr) {
+    fn opened(&mut self, io: &mut Io<'_>, connection: ConnectionId, peer: SocketAddr) {
+        self.begin_turn(io.now());
         let mut nonce = Hash32::ZERO;
         if getrandom::fill(&mut nonce.0).is_err() {
             io.close(connection, close_code::SHUTDOWN, b"no randomness");
@@ -34,7 +35,8 @@ impl Application for DataPlane {
             contract: self.shared.domain.contract(),
             time: self.unix,
         };
-        self.connections.insert(connection, Connection::new(nonce, &self.shared.source_limits, io.now()));
+        self.connections
+            .insert(connection, Connection::new(connection, nonce, peer.ip(), &self.shared.source_limits, io.now()));
         self.unproven.push_back((io.now() + ATTACH_DEADLINE, connection));
         self.next_sweep.get_or_insert(io.now() + SWEEP_INTERVAL);
         if io.open_uni_and_finish(connection, &encode_to_vec(&hello)).is_err() {
@@ -45,11 +47,13 @@ impl Application for DataPlane {
     fn established(&mut self, _io: &mut Io<'_>, _connection: ConnectionId) {}
 
     fn datagram(&mut self, io: &mut Io<'_>, connection: ConnectionId, early: bool, payload: Bytes) {
+        self.begin_turn(io.now());
         self.payments(io.now(), Recipient { connection, stream: None }, early, &payload);
         io.expect_answer(connection);
     }
 
     fn frame(&mut self, io: &mut Io<'_>, connection: ConnectionId, stream: StreamId, early: bool, payload: Bytes) {
+        self.begin_turn(io.now());
         let Some(state) = self.connections.get(&connection) else {
             return;
         };
@@ -88,8 +92,12 @@ impl Application for DataPlane {
         }
     }
 
-    fn moved(&mut self, _io: &mut Io<'_>, _connection: ConnectionId, _from: SocketAddr, _to: SocketAddr) {
+    fn moved(&mut self, _io: &mut Io<'_>, connection: ConnectionId, from: SocketAddr, to: SocketAddr) {
         self.shared.metrics.address_migrations.inc();
+        // Another port at the same address is the network's doing.
+        if from.ip() != to.ip() {
+            self.address_changed(connection);
+        }
     }
 
     fn closed(&mut self, _io: &mut Io<'_>, connection: ConnectionId) {
@@ -102,7 +110,7 @@ impl Application for DataPlane {
     }
 
     fn batch_end(&mut self, io: &mut Io<'_>, now: Instant) {
-        self.beat(now);
+        self.begin_turn(now);
         self.take_vouchers(now);
         self.answer_requests(io);
         if !self.outbox.submit() {
@@ -110,6 +118,7 @@ impl Application for DataPlane {
         }
         self.release(io);
         self.rounds.turn_ends(self.outbox.submitted(), &self.shared.journal);
+        self.has_begun = false;
     }
 
     fn woken(&mut self, io: &mut Io<'_>, now: Instant) {

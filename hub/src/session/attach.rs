@@ -110,7 +110,8 @@ impl DataPlane {
         for id in &plan.lanes {
             let lane = self.shared.table.lane(id)?.ok_or(Refusal::UnknownLane)?;
             let state = self.connections.get_mut(&from.connection).ok_or(Refusal::NotAttached)?;
-            let handle = state.open(&lane, Some(public));
+            let (handle, source) = (state.open(&lane, Some(public)), state.source);
+            self.lane_attached(&lane, source);
             views.push(view::lane(&self.shared, &lane, handle, self.unix));
         }
         let attached = Attached {

@@ -1,6 +1,8 @@
 //! What one connection has proven and opened.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,6 +34,10 @@ pub(super) struct OpenLane {
     pub(super) gathering: Place,
     /// Where its acknowledgement stands among those of this turn.
     pub(super) released: Place,
+    /// Its total when it was opened here, base units.
+    pub(super) opened_at: u64,
+    /// Where payments from here come from, as a number that differs from one connection to the next.
+    pub(super) place: u16,
     /// The last grant sent, so that an acknowledgement carries only what changed.
     pub(super) granted: Option<Grant>,
 }
@@ -64,11 +70,34 @@ pub(super) enum StreamUse {
     Answered,
 }
 
+/// A source as a number: an IPv4 address, or the 64 bits of an IPv6 network.
+fn source_of(address: IpAddr) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.hash(&mut hasher),
+        IpAddr::V6(address) => address.segments()[..4].hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+/// A connection in the high byte, never 0, and in the low one whence it comes.
+fn place_of(id: ConnectionId, from: IpAddr) -> u16 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    let [source, ..] = source_of(from).to_le_bytes();
+    let [connection, ..] = hasher.finish().to_le_bytes();
+    u16::from_le_bytes([source, connection.max(1)])
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     /// In the hello; attach proofs are bound to it.
     pub(super) nonce: Hash32,
+    /// Where it came from, as a number under which sources are counted.
+    pub(super) source: u64,
+    /// The same with the connection's own number, never 0.
+    place: u16,
     pub(super) gate: Gate,
     /// Devices attached, by channel.
     pub(super) channels: SmallMap<ChannelId, Arc<Channel>>,
@@ -84,9 +113,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(nonce: Hash32, limits: &SourceLimits, now: Instant) -> Self {
+    pub(super) fn new(id: ConnectionId, nonce: Hash32, from: IpAddr, limits: &SourceLimits, now: Instant) -> Self {
         Self {
             nonce,
+            source: source_of(from),
+            place: place_of(id, from),
             gate: Gate::new(limits, now),
             channels: SmallMap::default(),
             providers: Vec::new(),
@@ -117,6 +148,8 @@ impl Connection {
             version: None,
             gathering: Place::NONE,
             released: Place::NONE,
+            opened_at: lane.durable(),
+            place: self.place,
             granted: None,
         });
         if let Some(handles) = &mut self.handles {
@@ -160,6 +193,17 @@ impl Connection {
             LaneRef::Handle(handle) => Some(*handle),
             LaneRef::Id(id) => self.handle(id),
         }
+    }
+
+    /// The lanes open here.
+    pub(super) fn open_lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
+        self.lanes.iter().map(|open| &open.lane)
+    }
+
+    /// The lane, if it is open here by proof of its device's key: what happens on it is the device's doing.
+    pub(super) fn proven(&self, lane: &LaneRef) -> Option<&Arc<Lane>> {
+        let at = usize::try_from(self.handle_of(lane)?).ok()?;
+        self.lanes.get(at).filter(|open| open.key.is_some()).map(|open| &open.lane)
     }
 
     /// Number of keys attached.

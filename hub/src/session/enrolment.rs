@@ -12,7 +12,6 @@ use farthing_channel::refusal::Refusal;
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::LaneOffer;
 
-use crate::risk;
 use crate::table::escrow::EscrowUse;
 use crate::table::{Channel, Escrow, Table};
 
@@ -170,7 +169,7 @@ fn plan_lane(
         rating_group: offer.rating_group,
         tariff,
         tariff_base_amount: base_amount,
-        tariff_base_units: held.as_ref().map_or(0, |lane| risk::units_for(lane, base_amount)),
+        tariff_base_units: held.as_ref().map_or(0, |lane| lane.units_for(base_amount)),
     };
     Ok((id, Some(Record::Lane(image))))
 }

@@ -20,6 +20,7 @@
 //! | [`exchange`] | news for providers that are connected on another thread |
 //! | [`small_map`] | a map of a handful of entries |
 //! | [`answers`] | messages packed into datagrams |
+//! | [`trust`] | what the risk model is told and what it hinders |
 //! | [`view`] | a lane as its device or provider sees it |
 
 mod answers;
@@ -37,6 +38,7 @@ mod request;
 mod rounds;
 mod small_map;
 mod subscription;
+mod trust;
 mod view;
 
 use std::sync::Arc;
@@ -53,7 +55,7 @@ use crate::checkpoint::CheckpointProgress;
 use crate::gate::SourceLimits;
 use crate::journal::commit::JournalHandle;
 use crate::observe::metrics::Metrics;
-use crate::risk::RiskModel;
+use crate::risk::engine::RiskEngine;
 use crate::score_log::ScoreLog;
 use crate::table::Table;
 
@@ -73,7 +75,7 @@ pub struct Shared {
     /// The certificate that devices verify, DER.
     pub certificate: Vec<u8>,
     /// How far lanes are trusted.
-    pub risk: Arc<dyn RiskModel>,
+    pub risk: Arc<RiskEngine>,
     /// What one connection may cost.
     pub source_limits: SourceLimits,
     /// How much of the journal the checkpoint holds.

@@ -119,7 +119,10 @@ impl DataPlane {
         link: &Preimage,
     ) -> Result<(), NotTaken> {
         self.check_open(early, named)?;
-        let Self { connections, outbox, shared, holder, unix, tally, .. } = self;
+        if let Some(lane) = self.limited_lane(from, named) {
+            self.check_trust(&lane, true)?;
+        }
+        let Self { connections, outbox, shared, holder, unix, tally, risk, .. } = self;
         let connection = connections.get_mut(&from.connection).ok_or(Refusal::NotAttached)?;
         let (gate, Some(open)) = connection.gate_and_lane(named) else {
             return self.take_tick_of_state(now, from, named, index, link);
@@ -137,13 +140,14 @@ impl DataPlane {
         {
             gate.admit_hashes(u32::from(steps), now)?;
             let (lane, anchor) = (&open.lane, chain.tag());
-            let limit = shared.risk.lane_limit(lane);
+            let limit = shared.risk.lane_limit();
             if let Some(next) = commit_tip(lane, limit, &chain, (version, &tip), index, link)? {
                 let authorised = next.total.amount();
                 if let Some(log) = &shared.score_log {
                     note(log, lane, tip.total.amount(), authorised, *unix);
                 }
                 let tick = TakenTick { to: from, named, anchor, index, link, authorised };
+                risk.paid(lane, tip.total.amount(), authorised, steps, open.place);
                 outbox.tick(&mut open.gathering, held, &tick, lane);
                 tally.accepted += 1;
                 tally.authorised += authorised.saturating_sub(tip.total.amount());
@@ -165,6 +169,7 @@ impl DataPlane {
         link: &Preimage,
     ) -> Result<(), NotTaken> {
         let held = self.held_lane(from, named)?;
+        let before = held.lane().evidence().amount();
         let hashes = held.lane().evidence().look(|state| state.tick_hashes(index));
         let gate = &mut self.connections.get_mut(&from.connection).ok_or(Refusal::NotAttached)?.gate;
         gate.admit_hashes(hashes, now)?;
@@ -174,8 +179,27 @@ impl DataPlane {
         {
             state.gate.charge_failed_hashes(hashes);
         }
-        self.acknowledge_later(from, named, held, committed?);
+        let committed = committed?;
+        self.paid(from, named, &held, before, committed);
+        self.acknowledge_later(from, named, held, committed);
         Ok(())
+    }
+
+    /// Tells the risk model of a payment that was not a tick on the newest chain.
+    fn paid(&mut self, from: Recipient, named: &LaneRef, held: &HeldLane, before: u64, committed: Committed) {
+        let Some(state) = self.connections.get_mut(&from.connection) else { return };
+        // Nothing that is shown before the attach tells anything about a device.
+        if let Some(open) = state.opened_mut(named)
+            && let Committed::Changed { authorised, .. } = committed
+        {
+            self.risk.paid(held.lane(), before, authorised, 1, open.place);
+        }
+    }
+
+    /// The lane, if it is open here and something is done about it.
+    fn limited_lane(&self, from: Recipient, named: &LaneRef) -> Option<Arc<Lane>> {
+        let lane = self.connections.get(&from.connection)?.opened(named)?;
+        lane.risk().is_limited().then(|| Arc::clone(lane))
     }
 
     fn queue_voucher(
@@ -213,7 +237,9 @@ impl DataPlane {
     ) -> Result<(), NotTaken> {
         let held = self.held_lane(from, named)?;
         let lane = held.lane();
+        self.check_trust(lane, false)?;
         if !lane.evidence().look(|state| state.voucher_is_news(voucher.amount))? {
+            self.look_for_stale_state(from, named, voucher.amount);
             self.acknowledge_later(from, named, held, Committed::Known);
             return Ok(());
         }
@@ -226,7 +252,9 @@ impl DataPlane {
             // One that does not hold is looked at again, so that its refusal says what is wrong with it.
             known.map_or_else(|| verify_voucher(&LibSecp, &shared.domain, &id, &device, voucher), Ok)
         })?;
+        let before = lane.evidence().amount();
         let committed = self.commit(&held, |state| Ok(state.propose_voucher(&verified)))?;
+        self.paid(from, named, &held, before, committed);
         self.acknowledge_later(from, named, held, committed);
         Ok(())
     }
@@ -246,6 +274,7 @@ impl DataPlane {
         self.check_open(early, named)?;
         let held = self.held_lane(from, named)?;
         let lane = held.lane();
+        self.check_trust(lane, false)?;
         if !lane.evidence().look(|state| state.anchor_is_news(&anchor.terms, &lane.tariff().hash()))? {
             self.acknowledge_later(from, named, held, Committed::Known);
             return Ok(());
@@ -257,6 +286,18 @@ impl DataPlane {
         let committed = self.commit(&held, |state| state.propose_anchor(&verified))?;
         self.acknowledge_later(from, named, held, committed);
         Ok(())
+    }
+
+    /// A device that shows less than it was told when it attached has forgotten, or was copied. What is less than what it paid
+    /// since may only have been overtaken on its way.
+    fn look_for_stale_state(&mut self, from: Recipient, named: &LaneRef, amount: u64) {
+        let open = self.connections.get_mut(&from.connection).and_then(|state| state.opened_mut(named));
+        if let Some(open) = open
+            && amount < open.opened_at
+        {
+            let lane = Arc::clone(&open.lane);
+            self.stale_state(&lane);
+        }
     }
 
     /// The lane, which may be paid on, held.
@@ -277,7 +318,7 @@ impl DataPlane {
         propose: impl FnOnce(&LaneState) -> Result<Outcome, Refusal>,
     ) -> Result<Committed, Refusal> {
         let lane: &Lane = held.lane();
-        commit(lane, self.shared.risk.lane_limit(lane), &mut self.spare, propose)
+        commit(lane, self.shared.risk.lane_limit(), &mut self.spare, propose)
     }
 
     /// Verifies a signature at the source's expense.
@@ -322,6 +363,7 @@ impl DataPlane {
     /// Refuses a payment. What is known of the lane is told to a connection on which it is open, and to no other.
     fn refuse_payment(&mut self, to: Recipient, named: Option<LaneRef>, refusal: Refusal) {
         self.shared.metrics.refused(refusal);
+        self.payment_refused(to, named.as_ref(), refusal);
         let Some(state) = self.connections.get(&to.connection) else {
             return;
         };

@@ -18,6 +18,7 @@ use super::request::RequestLine;
 use super::rounds::RoundAnswers;
 use super::subscription::Subscriptions;
 use super::{Shared, view};
+use crate::risk::plane::PlaneRisk;
 use crate::table::evidence::SpareState;
 use crate::transport::{ConnectionId, Io, StreamId};
 
@@ -39,6 +40,10 @@ pub struct DataPlane {
     /// Connections that newer ones of the same device have displaced, to be closed.
     pub(super) displaced: Vec<ConnectionId>,
     pub(super) outbox: Outbox,
+    /// The risk model on this thread.
+    pub(super) risk: PlaneRisk,
+    /// Whether the clock was read for this turn.
+    pub(super) has_begun: bool,
     pub(super) rounds: RoundAnswers,
     pub(super) subscriptions: Subscriptions,
     /// The hub's clock, read once a turn.
@@ -80,8 +85,15 @@ impl DataPlane {
     pub fn new(shared: Arc<Shared>, thread: u16) -> Self {
         let outbox = Outbox::new(shared.journal.clone());
         let rounds = RoundAnswers::new(shared.table.rounds());
+        let mut key = [0; 8];
+        if getrandom::fill(&mut key).is_err() {
+            tracing::warn!("no randomness: sources are counted under a known key");
+        }
+        let risk = PlaneRisk::new(&shared.risk, shared.table.risk_clock(), u64::from_le_bytes(key));
         Self {
             rounds,
+            risk,
+            has_begun: false,
             shared,
             holder: HolderId(thread),
             connections: Connections::default(),
@@ -151,6 +163,10 @@ impl DataPlane {
         self.subscriptions.flush(io, &self.shared, self.holder.0, self.unix);
         self.next_notices = self.subscriptions.has_news().then(|| io.now() + NOTICES_PAUSE);
         self.count();
+        // What was decided on the way is written down without waiting for the next turn.
+        if !self.outbox.submit() {
+            self.fail_stop();
+        }
     }
 
     fn reply(&mut self, io: &mut Io<'_>, released: &Pending) {
@@ -216,6 +232,7 @@ impl DataPlane {
     fn acknowledge_lane(&mut self, acknowledgement: &Acknowledgement) {
         let Acknowledgement { to, named, lane, authorised, anchor, .. } = acknowledgement;
         let lane = lane.lane();
+        self.assess(lane);
         let grant = view::grant(&self.shared, lane, self.unix);
         let Some(state) = self.connections.get_mut(&to.connection) else {
             return;
@@ -264,6 +281,7 @@ impl DataPlane {
         let unix_ms = crate::clock::unix_milliseconds();
         self.unix = UnixSeconds(unix_ms / 1000);
         self.shared.heartbeat.beat(self.holder.0, unix_ms);
+        self.risk.begin_turn(unix_ms);
         self.next_beat = Some(now + HEARTBEAT_INTERVAL);
     }
 

@@ -63,6 +63,8 @@ impl DataPlane {
         let held = HeldLane::take(lane, self.holder).ok_or(Refusal::NotServing)?;
         held.lane().accept_report(report)?;
         self.outbox.record(&Record::Report(*report));
+        self.risk.reported(held.lane(), report.used_units);
+        self.assess(held.lane());
         self.shared.metrics.reports_accepted.inc();
         Ok(held)
     }

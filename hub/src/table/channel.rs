@@ -10,8 +10,13 @@ use farthing_channel::id::{Address, ChannelId, LaneId};
 use farthing_channel::mandate::MandateTerms;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::time::UnixSeconds;
+use farthing_risk::ladder::Level;
+use farthing_risk::policy::{Override, UnixSecondsForm};
 
 use super::{Escrow, Lane};
+
+/// Bits of the time in a word with an operator's level.
+const OVERRIDE_SHIFT: u32 = 56;
 
 /// A channel. Amounts in base units.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub struct Channel {
     revoked: AtomicU64,
     /// Serial at which the channel was closed, plus one.
     status: AtomicU8,
+    /// An operator's word about its risk: the level above 56 bits of the Unix time at which it ends.
+    risk_override: AtomicU64,
     /// Whom it may pay; anyone where absent.
     payees: ArcSwapOption<Vec<Address>>,
     /// Whether `payees` is there: asked for every payment, and mostly false.
@@ -67,6 +74,7 @@ impl Channel {
             serial: AtomicU64::new(0),
             revoked: AtomicU64::new(0),
             status: AtomicU8::new(0),
+            risk_override: AtomicU64::new(0),
             payees: ArcSwapOption::empty(),
             names_payees: AtomicBool::new(false),
             authorised: Counter::default(),
@@ -99,6 +107,18 @@ impl Channel {
 
     pub(super) fn set_status(&self, status: ChannelStatus) {
         self.status.store(status as u8, Ordering::Release);
+    }
+
+    pub(super) fn set_risk_override(&self, level: u8, until: UnixSeconds) {
+        let until = until.0.min((1 << OVERRIDE_SHIFT) - 1);
+        self.risk_override.store(u64::from(level) << OVERRIDE_SHIFT | until, Ordering::Release);
+    }
+
+    /// An operator's word about its risk; none where there never was one.
+    pub fn risk_override(&self) -> Option<Override> {
+        let word = self.risk_override.load(Ordering::Acquire);
+        let level = u8::try_from(word >> OVERRIDE_SHIFT).ok().and_then(Level::from_code)?;
+        (word != 0).then_some(Override { level, until: UnixSecondsForm(word & ((1 << OVERRIDE_SHIFT) - 1)) })
     }
 
     /// Its identity.
@@ -218,7 +238,7 @@ impl Channel {
 
     /// Says that it is in use, or that it is being changed, in the round that runs. A change says so before its holder
     /// lets go of the channel.
-    pub(super) fn touch(&self) {
+    pub(crate) fn touch(&self) {
         let round = self.escrow.round();
         // Mostly it was touched in this round already; looking first leaves the cache line shared.
         if self.touched.load(Ordering::Relaxed) < round {

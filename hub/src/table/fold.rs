@@ -106,6 +106,16 @@ impl Table {
                 channel.set_status(status);
                 channel.touch();
             }
+            Record::Risk(change) => {
+                let lane = self.lane(&change.lane)?.ok_or(FoldError::UnknownLane)?;
+                lane.restore_risk(change, self.risk_clock);
+                lane.channel().touch();
+            }
+            Record::RiskOverride(decision) => {
+                let channel = self.channel(&decision.channel)?.ok_or(FoldError::UnknownChannel)?;
+                channel.set_risk_override(decision.level, decision.until);
+                channel.touch();
+            }
             Record::EpochClosed { epoch, sequence } => {
                 self.epoch_closed.fetch_max(*epoch, Ordering::AcqRel);
                 self.epoch_sequence.fetch_max(*sequence, Ordering::AcqRel);

@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use farthing_channel::id::{Address, LaneId, RatingGroup, TariffHash};
 use farthing_channel::lane::LaneState;
-use farthing_channel::record::LaneImage;
+use farthing_channel::record::{LaneImage, RiskChange};
 use farthing_channel::refusal::Refusal;
+use farthing_channel::tariff::Unit;
 use farthing_channel::wire::SignedReport;
 
 use super::evidence::EvidenceCell;
 use super::{Channel, TariffEntry};
+use crate::risk::clock::RiskClock;
+use crate::risk::lane::RiskCell;
 
 /// The price in force on a lane, and where it began.
 #[derive(Debug, Clone)]
@@ -44,6 +47,8 @@ pub struct Lane {
     durable: AtomicU64,
     /// The provider's last report that was kept.
     report: ArcSwapOption<SignedReport>,
+    /// What is known of its risk.
+    risk: RiskCell,
     /// Serialises reports, which are rare and not payments.
     report_order: Mutex<()>,
 }
@@ -63,6 +68,7 @@ impl Lane {
             evidence: EvidenceCell::new(state),
             durable: AtomicU64::new(0),
             report: ArcSwapOption::empty(),
+            risk: RiskCell::default(),
             report_order: Mutex::new(()),
         }
     }
@@ -99,6 +105,44 @@ impl Lane {
     /// The price in force.
     pub fn tariff(&self) -> Arc<LaneTariff> {
         self.tariff.load_full()
+    }
+
+    /// The unit of the tariff in force; none where units are base units.
+    pub(crate) fn tariff_unit(&self) -> Option<Unit> {
+        self.tariff.load().entry.as_ref().map(|entry| entry.tariff().unit())
+    }
+
+    /// Units that `amount` pays for, cumulative since the lane was opened.
+    pub fn units_for(&self, amount: u64) -> u64 {
+        let tariff = self.tariff.load();
+        match &tariff.entry {
+            None => amount,
+            Some(entry) => {
+                let since = amount.saturating_sub(tariff.base_amount);
+                tariff.base_units.saturating_add(entry.units_for(since))
+            }
+        }
+    }
+
+    /// Units that the lesser of what is left of mandate and escrow pays for.
+    pub(crate) fn units_left(&self) -> u64 {
+        let (channel, escrow) = (&self.channel, self.channel.escrow());
+        let of_mandate = channel.limit().saturating_sub(channel.authorised());
+        let left = of_mandate.min(escrow.deposit().saturating_sub(escrow.authorised()));
+        let authorised = self.durable();
+        self.units_for(authorised.saturating_add(left)).saturating_sub(self.units_for(authorised))
+    }
+
+    /// What is known of its risk. Whoever changes it holds the lane's channel.
+    pub fn risk(&self) -> &RiskCell {
+        &self.risk
+    }
+
+    /// Takes up what the journal says of its risk.
+    pub(super) fn restore_risk(&self, change: &RiskChange, clock: RiskClock) {
+        let mut risk = self.risk.read_own();
+        risk.restore(change, clock);
+        self.risk.write(risk);
     }
 
     /// The evidence as it stands, durable or not.

@@ -50,6 +50,8 @@ use cold::{ColdUnits, NoColdUnits, Unreadable};
 use hot::HotUnits;
 use index::FingerprintIndex;
 
+use crate::risk::clock::RiskClock;
+
 /// All state that payments depend on.
 #[derive(Debug)]
 pub struct Table {
@@ -76,6 +78,8 @@ pub struct Table {
     epoch_sequence: AtomicU64,
     /// The fencing number.
     term: AtomicU64,
+    /// Whence the hub's risk clock counts.
+    risk_clock: RiskClock,
 }
 
 impl Default for Table {
@@ -104,7 +108,19 @@ impl Table {
             epoch_closed: AtomicU64::new(0),
             epoch_sequence: AtomicU64::new(0),
             term: AtomicU64::new(0),
+            risk_clock: RiskClock::default(),
         }
+    }
+
+    /// The same, whose risk clock belongs to a hub that starts at this Unix time.
+    #[must_use]
+    pub fn starting_at(self, unix_ms: u64) -> Self {
+        Self { risk_clock: RiskClock::starting_at(unix_ms), ..self }
+    }
+
+    /// Whence the hub's risk clock counts.
+    pub fn risk_clock(&self) -> RiskClock {
+        self.risk_clock
     }
 
     /// The escrow, if the ledger has shown it.

@@ -127,6 +127,9 @@ impl Table {
             channel.revoke(serial);
         }
         channel.set_status(status);
+        if let Some(decision) = &row.risk_override {
+            channel.set_risk_override(decision.level, decision.until);
+        }
         let channel = Arc::new(channel);
         for lane in &row.lanes {
             match self.build_lane(row, lane, &channel) {
@@ -151,6 +154,9 @@ impl Table {
         lane.raise_durable(row.authorised);
         if let Some(report) = &row.report {
             lane.restore_report(report);
+        }
+        if let Some(change) = &row.risk {
+            lane.restore_risk(change, self.risk_clock);
         }
         channel.authorised_counter().add(row.authorised);
         Some(Arc::new(lane))

@@ -1,0 +1,332 @@
+//! One data-plane thread's part of the model: events in, assessments out.
+//!
+//! Whoever calls holds the channel of the lane that is spoken of. Nothing here allocates or waits, but where a lane's level
+//! changes, which is rare.
+
+use std::sync::Arc;
+
+use farthing_channel::record::RiskChange;
+use farthing_channel::time::UnixSeconds;
+use farthing_channel::wire::Reason;
+use farthing_risk::anomaly::HalfSpaceTrees;
+use farthing_risk::features::Facts;
+use farthing_risk::ladder::Level;
+use farthing_risk::model::{Assessment, LaneView};
+use farthing_risk::pulse::Pulse;
+use farthing_risk::signals::{Event, Sixteenths};
+use farthing_risk::sketch::{SourceCounts, Sources};
+
+use super::clock::{RiskClock, sixteenths};
+use super::engine::{Loaded, ModelMode, RiskEngine, unit_number};
+use super::lane::{LaneRisk, Reasons};
+use crate::table::Lane;
+
+/// One assessment in so many is a sample for the half-space trees: a microsecond each.
+const SAMPLE_EVERY: u32 = 64;
+/// Samples in a window of the half-space trees.
+const SAMPLES_WINDOW: u16 = 512;
+/// Sketches of sources: 2^12 counters a row, 96 KiB in all.
+const SOURCES_WIDTH_LOG2: u32 = 12;
+/// Time between two halvings of the sketches of sources, sixteenths of a second: a quarter of an hour.
+const SOURCES_WINDOW: u32 = 16 * 900;
+/// Failures of a source that are put down to a lane which it opens. Behind one address there may be many.
+const SOURCE_FAILURES_MAX: u16 = 4;
+/// A device that waits for the pace that it was told is not refused for the jitter of its link.
+const PACE_TOLERANCE_DIVISOR: u64 = 2;
+
+/// Why a payment is refused by what is done about its lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hindrance {
+    /// Nothing is accepted.
+    Blocked,
+    /// Ticks are not taken.
+    VoucherRequired,
+    /// It came too soon after the one before.
+    TooSoon,
+}
+
+/// The model on one thread.
+#[derive(Debug)]
+pub struct PlaneRisk {
+    engine: Arc<RiskEngine>,
+    loaded: Arc<Loaded>,
+    is_on: bool,
+    clock: RiskClock,
+    now_ms: u64,
+    now: Sixteenths,
+    pulses: Vec<Pulse>,
+    sources: Sources,
+    sources_halved: Sixteenths,
+    forest: HalfSpaceTrees,
+    until_sample: u32,
+}
+
+impl PlaneRisk {
+    /// The model of a thread; `key` is random, and nobody outside knows it.
+    pub fn new(engine: &Arc<RiskEngine>, clock: RiskClock, key: u64) -> Self {
+        Self {
+            loaded: Arc::clone(&engine.loaded()),
+            is_on: engine.mode() != ModelMode::Off,
+            clock,
+            now_ms: 0,
+            now: Sixteenths(0),
+            pulses: vec![Pulse::default(); engine.fleets() * 3],
+            sources: Sources::new(SOURCES_WIDTH_LOG2, key),
+            sources_halved: Sixteenths(0),
+            forest: HalfSpaceTrees::new(SAMPLES_WINDOW, key),
+            until_sample: SAMPLE_EVERY,
+            engine: Arc::clone(engine),
+        }
+    }
+
+    /// Whether there is a model.
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// A turn begins: the time is read, weights that were loaded anew are taken up.
+    pub fn begin_turn(&mut self, unix_ms: u64) {
+        if !self.is_on {
+            return;
+        }
+        self.now_ms = self.clock.milliseconds(unix_ms);
+        self.now = sixteenths(self.now_ms);
+        let newest = self.engine.loaded();
+        if !Arc::ptr_eq(&newest, &self.loaded) {
+            self.loaded = Arc::clone(&newest);
+        }
+        if self.now.0.saturating_sub(self.sources_halved.0) >= SOURCES_WINDOW {
+            self.sources.turn();
+            self.sources_halved = self.now;
+        }
+    }
+
+    /// The lane's memory, begun where it has none.
+    fn recall(&self, lane: &Lane) -> LaneRisk {
+        let mut risk = lane.risk().read_own();
+        if !risk.known {
+            risk.known = true;
+            risk.fleet = self.engine.fleet_of(&lane.channel().escrow().id());
+            risk.unit = unit_number(lane.tariff_unit());
+            let report = lane.report();
+            risk.reported = report.is_some();
+            risk.units_seen = match report {
+                Some(report) => report.used_units,
+                None => lane.units_for(lane.evidence().amount()),
+            };
+        }
+        risk
+    }
+
+    /// Counts a lane once in each step of time in which it has events: its fleet's pulse.
+    fn feel_pulse(&mut self, risk: &LaneRisk) {
+        if risk.signals.steps_to(self.now) > 0 {
+            let at = usize::from(risk.fleet) * 3 + usize::from(risk.unit);
+            if let Some(pulse) = self.pulses.get_mut(at) {
+                pulse.observe(risk.signals.rises(), self.now);
+            }
+        }
+    }
+
+    fn take_in(&mut self, risk: &mut LaneRisk, event: Event) {
+        self.feel_pulse(risk);
+        let profile = self.loaded.fleet(risk.fleet).profile(risk.unit);
+        risk.signals.observe(event, self.now, profile);
+    }
+
+    /// Something happened on a lane.
+    pub fn observe(&mut self, lane: &Lane, event: Event) {
+        if self.is_on {
+            let mut risk = self.recall(lane);
+            self.take_in(&mut risk, event);
+            lane.risk().write(risk);
+        }
+    }
+
+    /// A payment brought a lane to `authorised` base units, over so many steps of its chain, from `place`. `before` is where
+    /// it stood.
+    pub fn paid(&mut self, lane: &Lane, before: u64, authorised: u64, steps: u16, place: u16) {
+        if !self.is_on {
+            return;
+        }
+        let mut risk = self.recall_before(lane, before);
+        if !risk.reported {
+            let units = lane.units_for(authorised);
+            let served = units.saturating_sub(risk.units_seen);
+            risk.units_seen = risk.units_seen.max(units);
+            self.take_in(&mut risk, Event::Served { units: served });
+        }
+        if steps > 1 {
+            self.take_in(&mut risk, Event::Gap { steps: u32::from(steps) });
+        }
+        if risk.place != place {
+            // Back on a connection that was left for one from elsewhere: both are in use.
+            if risk.place_before == place && (risk.place ^ place) & 0xff != 0 {
+                self.take_in(&mut risk, Event::TwoPlaces);
+            }
+            risk.place_before = risk.place;
+            risk.place = place;
+        }
+        risk.paid_ms = self.now_ms;
+        lane.risk().write(risk);
+    }
+
+    /// As [`recall`](Self::recall), for a lane that was just paid on: what it began with is what it had before.
+    fn recall_before(&self, lane: &Lane, before: u64) -> LaneRisk {
+        let was_known = lane.risk().read_own().known;
+        let mut risk = self.recall(lane);
+        if !was_known && !risk.reported {
+            risk.units_seen = lane.units_for(before);
+        }
+        risk
+    }
+
+    /// A provider reported what it has served in all.
+    pub fn reported(&mut self, lane: &Lane, used_units: u64) {
+        if !self.is_on {
+            return;
+        }
+        let mut risk = self.recall(lane);
+        let (authorised, window) = (lane.durable(), self.engine.terms(Level::Trusted).credit_window);
+        let granted = lane.units_for(authorised);
+        let on_credit = lane.units_for(authorised.saturating_add(window)).saturating_sub(granted);
+        // The first report of a lane begins the count: what was paid until then was counted already.
+        let served = if risk.reported { used_units.saturating_sub(risk.units_seen) } else { 0 };
+        risk.reported = true;
+        risk.units_seen = used_units;
+        self.take_in(&mut risk, Event::Served { units: served });
+        if on_credit > 0 {
+            let used = u128::from(used_units.saturating_sub(granted)) * 1000 / u128::from(on_credit);
+            let permille = u32::try_from(used).unwrap_or(u32::MAX);
+            self.take_in(&mut risk, Event::Exposure { permille });
+        }
+        lane.risk().write(risk);
+    }
+
+    /// A source shook hands.
+    pub fn handshake(&mut self, source: u64) {
+        if self.is_on {
+            self.sources.handshake(source);
+        }
+    }
+
+    /// A proof of a source failed.
+    pub fn source_failed(&mut self, source: u64) {
+        if self.is_on {
+            self.sources.failure(source);
+        }
+    }
+
+    /// A device attached a lane, from `source`. What the source did before is the only history that a new lane has: failures
+    /// are put down to it.
+    pub fn attached(&mut self, lane: &Lane, source: u64) {
+        if lane.risk().read_own().known {
+            self.observe(lane, Event::Reattached);
+            return;
+        }
+        self.sources.new_lane(source);
+        let SourceCounts { failures, .. } = self.sources.counts(source);
+        for _ in 0..failures.min(SOURCE_FAILURES_MAX) {
+            self.observe(lane, Event::ProofFailed);
+        }
+    }
+
+    /// Assesses a lane, and keeps what comes of it. Every assessment passes here. Returns what is to be written down,
+    /// where it changed.
+    pub fn assess(&mut self, lane: &Lane, clock: UnixSeconds) -> Option<RiskChange> {
+        if !self.is_on {
+            return None;
+        }
+        let mut risk = self.recall(lane);
+        risk.signals.advance(self.now);
+        let fleet = self.loaded.fleet(risk.fleet);
+        let pulse = self.pulses.get(usize::from(risk.fleet) * 3 + usize::from(risk.unit));
+        let facts = Facts {
+            units_left: lane.units_left(),
+            units_idle: if risk.reported { lane.units_for(lane.durable()).saturating_sub(risk.units_seen) } else { 0 },
+            anomaly: risk.anomaly,
+            fleet_rise: pulse.map_or(0, Pulse::excused_rise),
+        };
+        let decision = lane.channel().risk_override();
+        let view = LaneView {
+            signals: &risk.signals,
+            profile: fleet.profile(risk.unit),
+            facts: &facts,
+            standing: risk.standing,
+            tenant: fleet.tenant,
+            overriding: decision.as_ref(),
+        };
+        let assessment = self.loaded.model.assess(&view, self.now, clock);
+        self.sample(&assessment, &mut risk);
+        let before = (risk.standing.level(), risk.level, risk.overridden);
+        risk.standing = assessment.standing;
+        risk.level = assessment.level;
+        risk.overridden = assessment.overridden;
+        let changed = before != (risk.standing.level(), risk.level, risk.overridden);
+        let change = changed.then(|| {
+            let reasons = self.reasons(&assessment);
+            risk.reasons = Reasons::of(&reasons);
+            self.change(lane, &risk, &assessment, clock, &reasons)
+        });
+        lane.risk().write(risk);
+        change
+    }
+
+    fn sample(&mut self, assessment: &Assessment, risk: &mut LaneRisk) {
+        self.until_sample -= 1;
+        if self.until_sample == 0 {
+            self.until_sample = SAMPLE_EVERY;
+            risk.anomaly = self.forest.observe(&assessment.features);
+        }
+    }
+
+    /// Why the lane stands where it stands, also where nothing is done about it yet.
+    fn reasons(&self, assessment: &Assessment) -> Vec<Reason> {
+        let level = if assessment.overridden { assessment.level } else { assessment.standing.level() };
+        if assessment.overridden && level == Level::Trusted {
+            return vec![Reason::Operator];
+        }
+        self.loaded.model.reasons(&Assessment { level, ..*assessment })
+    }
+
+    fn change(
+        &self,
+        lane: &Lane,
+        risk: &LaneRisk,
+        assessment: &Assessment,
+        at: UnixSeconds,
+        reasons: &[Reason],
+    ) -> RiskChange {
+        RiskChange {
+            lane: lane.id(),
+            at,
+            standing: risk.standing.level() as u8,
+            since: self.clock.unix(risk.standing.since()),
+            level: risk.level as u8,
+            overridden: risk.overridden,
+            odds: assessment.odds.0,
+            revision: self.loaded.model.revision().to_owned(),
+            features: assessment.features.0.to_vec(),
+            reasons: reasons.iter().map(|reason| *reason as u16).collect(),
+            signals: risk.signals.to_words().to_vec(),
+        }
+    }
+
+    /// Whether what is done about a lane hinders a payment.
+    pub fn hindrance(&self, lane: &Lane, is_tick: bool) -> Option<Hindrance> {
+        let risk = lane.risk().read_own();
+        let terms = self.engine.terms(risk.level);
+        let since_ms = self.now_ms.saturating_sub(risk.paid_ms);
+        if risk.level == Level::Trusted {
+            None
+        } else if terms.blocked {
+            Some(Hindrance::Blocked)
+        } else if terms.vouchers_only && is_tick {
+            Some(Hindrance::VoucherRequired)
+        } else if since_ms < u64::from(terms.pace_ms) / PACE_TOLERANCE_DIVISOR {
+            Some(Hindrance::TooSoon)
+        } else {
+            None
+        }
+    }
+}
