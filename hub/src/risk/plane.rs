@@ -330,3 +330,6 @@ impl PlaneRisk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,6 @@ use farthing_risk::file::Unit;
 
 use super::outbox::{Acknowledgement, HeldLane, Recipient, TakenTick};
 use super::plane::DataPlane;
-use crate::risk::units_for;
 use crate::score_log::{Paid, ScoreLog};
 use crate::table::Lane;
 use crate::table::cold::Unreadable;
@@ -380,7 +379,7 @@ fn note(log: &ScoreLog, lane: &Lane, before: u64, after: u64, at: UnixSeconds) {
         Some(TariffUnit::Octets) | None => Unit::Octets,
     };
     let channel = lane.channel();
-    let units = units_for(lane, after).saturating_sub(units_for(lane, before));
+    let units = lane.units_for(after).saturating_sub(lane.units_for(before));
     let escrow = channel.escrow().id();
     log.note(Paid { lane: lane.id(), device: channel.device(), escrow, unit, units, at });
 }
