@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use farthing_channel::sign::Signer as _;
 use farthing_ledger::limits::REHEARSAL_CHAIN_ID;
-use farthing_ledger::{BaseLedger, EmbeddedLedger};
+use farthing_ledger::{LedgerReader, LedgerView};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::checkpoint::{CheckpointProgress, Checkpointer};
@@ -88,9 +88,9 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     let certificate = identity.certificate_chain.first().context("the certificate file is empty")?.to_vec();
     let hub = key.address();
     let LedgerConfig::Embedded { path, poll_interval } = &config.ledger;
-    let ledger: Arc<dyn BaseLedger> =
-        Arc::new(EmbeddedLedger::open(path).with_context(|| format!("cannot open the ledger {}", path.display()))?);
-    let domain = ledger.identity()?.domain();
+    let ledger: Arc<dyn LedgerView> =
+        Arc::new(LedgerReader::open(path).with_context(|| format!("cannot open the ledger {}", path.display()))?);
+    let domain = ledger.identity().domain();
     if let Some(rehearsal) = &config.rehearsal {
         rehearse(&rehearsal.clock_file, domain.chain_id())?;
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use farthing_channel::id::EscrowId;
 use farthing_channel::record::{EscrowImage, EscrowState, Record};
 use farthing_ledger::{
-    BaseLedger, ChangeMark, Escrow, EscrowState as LedgerState, Event, JournalCursor, LedgerError, LoggedEvent,
+    ChangeMark, Escrow, EscrowState as LedgerState, Event, JournalCursor, LedgerError, LedgerView, LoggedEvent,
 };
 
 use crate::control::{Control, ControlError};
@@ -34,13 +34,14 @@ pub enum FollowError {
 /// The follower of one hub.
 #[derive(Debug)]
 pub struct Follower {
-    ledger: Arc<dyn BaseLedger>,
+    ledger: Arc<dyn LedgerView>,
     shared: Arc<Shared>,
     control: Arc<Control>,
     journal_directory: PathBuf,
     mark: Option<ChangeMark>,
-    /// Events beyond finality that were acted on already, by cursor.
-    acted_to: u64,
+    /// What hurts among the events beyond finality, as last seen: all of it was acted on. A ledger on a chain may take such an
+    /// event back, or put another in its place.
+    beyond: Vec<LoggedEvent>,
 }
 
 /// The escrow as a record, from how the ledger shows it.
@@ -65,12 +66,12 @@ fn image(escrow: &Escrow) -> EscrowImage {
 impl Follower {
     /// A follower that goes on where the journal's records of the ledger end.
     pub fn new(
-        ledger: Arc<dyn BaseLedger>,
+        ledger: Arc<dyn LedgerView>,
         shared: Arc<Shared>,
         control: Arc<Control>,
         journal_directory: PathBuf,
     ) -> Self {
-        Self { ledger, shared, control, journal_directory, mark: None, acted_to: 0 }
+        Self { ledger, shared, control, journal_directory, mark: None, beyond: Vec::new() }
     }
 
     /// Takes in everything there is. Cheap where nothing happened.
@@ -82,48 +83,56 @@ impl Follower {
         if self.mark.as_ref() == Some(&mark) {
             return Ok(());
         }
-        let heads = self.ledger.heads()?;
+        let finalized = self.ledger.heads()?.finalized;
+        let beyond = self.hurting_beyond(finalized)?;
         loop {
             let after = self.shared.table.ledger_cursor();
             let mut events = self.ledger.events(after, EVENTS_PER_STEP)?;
-            events.retain(|logged| logged.cursor <= heads.finalized);
+            events.retain(|logged| logged.cursor <= finalized);
             let Some(last) = events.last().map(|logged| logged.cursor) else {
                 break;
             };
-            self.take_in(&events, Some(last))?;
+            self.take_in(&events, &beyond, Some(last))?;
         }
-        self.act_at_head(heads.finalized, heads.head)?;
+        if beyond != self.beyond {
+            // What was there before and is gone is looked at too: its escrow may be open after all.
+            let gone = self.beyond.iter().filter(|logged| !beyond.contains(logged));
+            let changed: Vec<_> = gone.chain(&beyond).cloned().collect();
+            self.take_in(&changed, &beyond, None)?;
+            self.beyond = beyond;
+        }
         self.mark = Some(mark);
         Ok(())
     }
 
-    /// Acts on what hurts before it is final. The cursor stays, so finality brings the event again; it changes
-    /// nothing then.
-    fn act_at_head(&mut self, finalized: u64, head: u64) -> Result<(), FollowError> {
-        let mut after = finalized.max(self.acted_to);
-        while after < head {
+    /// What hurts beyond finality. It is acted on before it is final; the cursor stays, so finality brings it again, and
+    /// changes nothing then.
+    fn hurting_beyond(&self, finalized: u64) -> Result<Vec<LoggedEvent>, LedgerError> {
+        let mut hurting = Vec::new();
+        let mut after = finalized;
+        loop {
             let events = self.ledger.events(after, EVENTS_PER_STEP)?;
             let Some(last) = events.last().map(|logged| logged.cursor) else {
-                break;
+                return Ok(hurting);
             };
-            let hurting: Vec<_> = events.into_iter().filter(|logged| logged.event.acts_at_head()).collect();
-            self.take_in(&hurting, None)?;
             after = last;
-            self.acted_to = last;
+            hurting.extend(events.into_iter().filter(|logged| logged.event.acts_at_head()));
         }
-        Ok(())
     }
 
-    fn take_in(&self, events: &[LoggedEvent], cursor: Option<u64>) -> Result<(), FollowError> {
+    /// Journals what `events` come to, escrows as they are with what hurts `beyond` finality.
+    fn take_in(&self, events: &[LoggedEvent], beyond: &[LoggedEvent], cursor: Option<u64>) -> Result<(), FollowError> {
         let account = self.shared.account;
         let mut records = Vec::new();
         let mut seen = BTreeSet::<EscrowId>::new();
         for logged in events {
             if let Some(id) = logged.event.escrow()
                 && seen.insert(*id)
-                && let Some(escrow) = self.ledger.escrow(id)?
+                && let Some(mut escrow) = self.ledger.escrow(id)?
                 && escrow.payee == account
             {
+                let expected = beyond.iter().filter(|logged| logged.event.escrow() == Some(id));
+                expected.for_each(|logged| escrow.expect(&logged.event));
                 records.push(Record::Escrow(image(&escrow)));
             }
         }

@@ -8,7 +8,7 @@ use farthing_channel::id::Address;
 use farthing_channel::record::block::{BlockHash, ChainCursor};
 use farthing_channel::record::{Record, records};
 use farthing_channel::time::UnixSeconds;
-use farthing_ledger::{BaseLedger, JournalCursor, LedgerError};
+use farthing_ledger::{JournalCursor, LedgerError, LedgerView};
 
 use crate::checkpoint::store::{CheckpointStore, StoreError};
 use crate::checkpoint::{CheckpointError, JournalFollower};
@@ -199,8 +199,8 @@ fn own_cursor(cursors: &[JournalCursor]) -> Option<&JournalCursor> {
 /// The last block of this hub's journal that the ledger has settled: more than the hub's own disk can say.
 ///
 /// # Errors
-/// As [`BaseLedger::epoch_last`].
-pub fn settled_cursor(ledger: &dyn BaseLedger, hub: &Address) -> Result<Option<JournalCursor>, LedgerError> {
+/// As [`LedgerView::epoch_last`].
+pub fn settled_cursor(ledger: &dyn LedgerView, hub: &Address) -> Result<Option<JournalCursor>, LedgerError> {
     let closed = ledger.epoch_last(hub)?;
     Ok(closed.and_then(|closed| own_cursor(&closed.cursors).copied()))
 }

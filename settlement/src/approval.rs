@@ -50,7 +50,7 @@ pub fn approve<S: Signer>(
     if !approvers.contains(&approver) {
         return Err(ApprovalError::NotAnApprover(approver));
     }
-    let domain = proposal.domain();
+    let domain = proposal.net_domain();
     let failed = |error: S::Error| ApprovalError::Signer(error.to_string());
     let transfers = proposal.transfers();
     let transfers = transfers.map(|batch| sign_typed(signer, &domain, &batch)).transpose().map_err(failed)?;
@@ -70,7 +70,7 @@ pub fn check(proposal: &Proposal, approvers: &[Address], approval: &ApprovalRow)
     if approval.proposal != proposal.id() {
         return Err(ApprovalError::OtherProposal { asked: approval.proposal, proposal: proposal.id() });
     }
-    let domain = proposal.domain();
+    let domain = proposal.net_domain();
     let failed = |error| ApprovalError::Signature { approver, error };
     verify_typed(&LibSecp, &domain, &proposal.close(), &approval.close, &approver).map_err(failed)?;
     match (proposal.transfers(), approval.transfers) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use farthing_channel::id::{Address, EscrowId};
 use farthing_channel::time::UnixSeconds;
 use farthing_ledger::limits::{MANDATE_END_GRACE_SECONDS, WITHDRAW_GRACE_SECONDS};
-use farthing_ledger::{AccountKind, BaseLedger, Escrow, EscrowState, LedgerError};
+use farthing_ledger::{AccountKind, Escrow, EscrowState, LedgerError, LedgerView};
 use serde::{Deserialize, Serialize};
 
 /// The ledger as the night sees it.
@@ -16,7 +16,10 @@ pub struct LedgerFacts {
     /// Its contract.
     #[serde(with = "crate::text")]
     pub contract: Address,
-    /// Its newest event.
+    /// The contract of its participants, where that is another.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::text::optional")]
+    pub net_contract: Option<Address>,
+    /// Its newest final event.
     pub event: u64,
     /// The escrows in favour of this hub, ascending.
     pub escrows: Vec<EscrowFacts>,
@@ -85,7 +88,7 @@ pub struct AccountFacts {
 }
 
 impl EscrowFacts {
-    fn read(ledger: &dyn BaseLedger, escrow: &Escrow, now: UnixSeconds) -> Result<Self, LedgerError> {
+    fn read(ledger: &dyn LedgerView, escrow: &Escrow, now: UnixSeconds) -> Result<Self, LedgerError> {
         let revocations = ledger.revocations(&escrow.id)?;
         let facts = |revocation: &farthing_ledger::Revocation| RevocationFacts {
             device: revocation.device,
@@ -134,8 +137,8 @@ impl LedgerFacts {
     ///
     /// # Errors
     /// As the ledger's reads.
-    pub fn read(ledger: &dyn BaseLedger, hub: &Address, now: UnixSeconds) -> Result<Self, LedgerError> {
-        let identity = ledger.identity()?;
+    pub fn read(ledger: &dyn LedgerView, hub: &Address, now: UnixSeconds) -> Result<Self, LedgerError> {
+        let identity = ledger.identity();
         // The head first: what happens while the rest is read is then looked at again, not missed.
         let event = ledger.heads()?.finalized;
         let mut escrows = Vec::new();
@@ -153,7 +156,14 @@ impl LedgerFacts {
             })
             .collect();
         accounts.sort_by_key(|facts| facts.account);
-        Ok(Self { chain_id: identity.chain_id, contract: identity.contract, event, escrows, accounts })
+        Ok(Self {
+            chain_id: identity.chain_id,
+            contract: identity.contract,
+            net_contract: identity.chain.map(|chain| chain.net_settlement),
+            event,
+            escrows,
+            accounts,
+        })
     }
 
     /// The escrow with this id.

@@ -14,7 +14,7 @@ use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::LibSecp;
 use farthing_channel::tariff::Tariff;
 use farthing_channel::wire::SignedReport;
-use farthing_ledger::{BaseLedger, LedgerError};
+use farthing_ledger::{LedgerError, LedgerView};
 
 use crate::book::{Book, BookError, ProviderRow, bundle_hash};
 use crate::dispute::{Dispute, DisputeKind};
@@ -72,7 +72,7 @@ pub struct Ingested {
 /// A journal on its way into the book.
 pub struct Ingest<'a> {
     book: &'a Book,
-    ledger: &'a dyn BaseLedger,
+    ledger: &'a dyn LedgerView,
     domain: Domain,
     signers: BTreeMap<EscrowId, Option<Address>>,
     lanes: BTreeMap<LaneId, LaneWork>,
@@ -96,11 +96,11 @@ impl<'a> Ingest<'a> {
     ///
     /// # Errors
     /// [`IngestError::Ledger`].
-    pub fn new(book: &'a Book, ledger: &'a dyn BaseLedger) -> Result<Self, IngestError> {
+    pub fn new(book: &'a Book, ledger: &'a dyn LedgerView) -> Result<Self, IngestError> {
         Ok(Self {
             book,
             ledger,
-            domain: ledger.identity()?.domain(),
+            domain: ledger.identity().domain(),
             signers: BTreeMap::new(),
             lanes: BTreeMap::new(),
             tariffs: BTreeMap::new(),

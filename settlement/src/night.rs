@@ -18,6 +18,7 @@ use crate::stage::Stage;
 use crate::stage::cut_off::CutOff;
 use crate::stage::positions::Positions;
 use crate::stage::reconcile::Reconciliation;
+use crate::submit::Submitted;
 
 mod error;
 mod record;
@@ -43,6 +44,16 @@ pub enum Progress {
         approvals: usize,
         /// Approvals that are needed.
         needed: usize,
+    },
+    /// Batches are posted, and the ledger decides them later; a run after that time goes on.
+    WaitsForLedger {
+        /// The epoch.
+        epoch: u64,
+        /// The proposal.
+        #[serde(with = "crate::text")]
+        proposal: Hash32,
+        /// Not before then, Unix seconds.
+        until: u64,
     },
     /// The epoch is settled, reconciled and closed.
     Closed {
@@ -149,8 +160,15 @@ impl Night<'_> {
         }
         let submission = self.submission(&proposal, &positions)?;
         let mut submitted = Submissions::default();
+        let mut decided_at = None;
         for index in 0..proposal.batches.len() {
-            submitted.count(submission.batch(index)?);
+            match submission.batch(index)? {
+                Submitted::Undecided { until } => decided_at = decided_at.max(Some(until.0)),
+                other => submitted.count(other),
+            }
+        }
+        if let Some(until) = decided_at {
+            return Ok(Progress::WaitsForLedger { epoch, proposal: id, until });
         }
         submitted.count(submission.transfers(&approved)?);
         submitted.count(submission.close(&approved)?);
@@ -165,10 +183,10 @@ impl Night<'_> {
 
     /// The approvals of the proposal, each checked again.
     fn checked_approvals(&self, epoch: u64, proposal: &Proposal) -> Result<Vec<ApprovalRow>, NightError> {
-        let approvers = self.ledger.identity()?.approvers;
+        let approvers = &self.ledger.identity().approvers;
         let approvals = self.book.approvals(epoch)?;
         for row in &approvals {
-            approval::check(proposal, &approvers, row)?;
+            approval::check(proposal, approvers, row)?;
         }
         Ok(approvals)
     }
@@ -185,8 +203,8 @@ impl Night<'_> {
         if let Some(asked) = asked.filter(|asked| *asked != id) {
             return Err(ApprovalError::OtherProposal { asked, proposal: id }.into());
         }
-        let approvers = self.ledger.identity()?.approvers;
-        let row = approval::approve(&proposal, &approvers, key, self.now)?;
+        let approvers = &self.ledger.identity().approvers;
+        let row = approval::approve(&proposal, approvers, key, self.now)?;
         let writer = self.book.write()?;
         writer.put_approval(epoch, &row)?;
         writer.commit()?;

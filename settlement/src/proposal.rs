@@ -51,6 +51,9 @@ pub struct Proposal {
     /// Root over the epoch's lane records.
     #[n(10)]
     pub journal_root: Hash32,
+    /// The contract that approvals are given to, where it is not that of escrows.
+    #[n(11)]
+    pub net_contract: Option<Address>,
 }
 
 /// Why no proposal can be made. A retry does not help.
@@ -84,10 +87,16 @@ impl Proposal {
         Hash32(keccak256(&[b"farthing/proposal/1", &encode_to_vec(self)]))
     }
 
-    /// The domain that approvals are signed under.
+    /// The domain of escrows: batches, vouchers and mandates are signed under it.
     #[must_use]
     pub fn domain(&self) -> Domain {
         Domain::new(self.chain_id, self.contract)
+    }
+
+    /// The domain that approvals are signed under.
+    #[must_use]
+    pub fn net_domain(&self) -> Domain {
+        Domain::new(self.chain_id, self.net_contract.unwrap_or(self.contract))
     }
 
     /// The transfers as the ledger takes them; `None` for a night without legs.
@@ -227,6 +236,7 @@ pub fn propose(
         legs: netting.legs.iter().map(leg).collect::<Result<_, _>>()?,
         cursors: cut_off.journal_cursors(),
         journal_root: cut_off.journal_root,
+        net_contract: cut_off.ledger.net_contract,
     })
 }
 

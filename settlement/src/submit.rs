@@ -75,6 +75,11 @@ pub enum Submitted {
     Now,
     /// It had been carried out before.
     Before,
+    /// It is handed in, and the ledger decides later.
+    Undecided {
+        /// Not before then.
+        until: UnixSeconds,
+    },
 }
 
 /// Everything a submission needs.
@@ -118,8 +123,13 @@ impl<S: Signer> Submission<'_, S> {
         let order = Signed::sign(self.hub_key, &self.proposal.domain(), *order)
             .map_err(|error| SubmitError::Signer(error.to_string()))?;
         let operation = SignedOperation::SettleBatch(Box::new(SettlementBatch { order, proof }));
-        self.send(&operation, || format!("batch of escrow {}", draw.escrow))?;
-        Ok(Submitted::Now)
+        match self.send(&operation, || format!("batch of escrow {}", draw.escrow)) {
+            Ok(_) => Ok(Submitted::Now),
+            Err(SubmitError::Ledger { error: LedgerError::Waiting { until }, .. }) => {
+                Ok(Submitted::Undecided { until })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Pays the legs.
@@ -154,13 +164,16 @@ impl<S: Signer> Submission<'_, S> {
         Ok(Submitted::Now)
     }
 
-    /// Whether any part of the proposal is on the ledger already.
+    /// Whether any part of the proposal is on the ledger already, decided or not.
     ///
     /// # Errors
     /// [`SubmitError::Ledger`].
     pub fn anything_submitted(&self) -> Result<bool, SubmitError> {
         for order in &self.proposal.batches {
-            if self.escrow_settled(order)? != order.prev_settled {
+            let escrow = self.ask(|ledger| ledger.escrow(&order.escrow), "escrow")?;
+            let pending = escrow.as_ref().and_then(|escrow| escrow.pending.as_ref());
+            let settled = escrow.as_ref().map_or(0, |escrow| escrow.settled);
+            if settled != order.prev_settled || pending.is_some_and(|pending| pending.batch == *order) {
                 return Ok(true);
             }
         }

@@ -27,6 +27,37 @@ where
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
+/// The same for what may be missing.
+pub mod optional {
+    use super::{Deserialize, Deserializer, Display, FromStr, Serializer};
+
+    /// Serialises what is there as its text.
+    ///
+    /// # Errors
+    /// As the serialiser.
+    #[allow(clippy::ref_option)]
+    pub fn serialize<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads back what [`serialize`] wrote.
+    ///
+    /// # Errors
+    /// As the deserialiser, and where the text is not a `T`.
+    pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr,
+        T::Err: Display,
+        D: Deserializer<'de>,
+    {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+    }
+}
+
 /// How base units become the token's own unit in print.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenFormat {

@@ -5,7 +5,7 @@ mod world;
 
 use farthing_channel::record::Record;
 use farthing_channel::sign::Signer as _;
-use farthing_ledger::BaseLedger as _;
+use farthing_ledger::LedgerView as _;
 use farthing_settlement::explain::explain;
 use farthing_settlement::export::{FileNames, epoch_folder, write_folder};
 use farthing_settlement::night::{NightError, Progress, RunOptions};
@@ -225,7 +225,7 @@ fn an_epochs_folder_verifies_alone_and_shows_every_change() {
     settle(&world);
     let book = world.book();
     let outputs = world.night(&book).outputs(1).unwrap().unwrap();
-    let approvers = world.ledger.identity().unwrap().approvers;
+    let approvers = world.ledger.identity().approvers.clone();
     let folder = epoch_folder(&world.settlement(), 1);
     let token = TokenFormat { decimals: 6, symbol: "EUR".into() };
     write_folder(&folder, &book, &outputs, &approvers, &token).unwrap();
@@ -256,7 +256,7 @@ fn a_leg_is_explained_down_to_its_signatures() {
     settle(&world);
     let book = world.book();
     let outputs = world.night(&book).outputs(1).unwrap().unwrap();
-    let approvers = world.ledger.identity().unwrap().approvers;
+    let approvers = world.ledger.identity().approvers.clone();
     let bundle = ProofBundle::gather(&book, &outputs, &approvers).unwrap();
     let explanation = explain(&outputs, &bundle, 0).unwrap();
     assert_eq!(explanation.amount, 1_423);

@@ -7,7 +7,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use farthing_channel::sign::Signer as _;
-use farthing_ledger::BaseLedger as _;
+use farthing_ledger::LedgerView as _;
 use farthing_settlement::night::{Progress, RunOptions};
 use farthing_settlement::stage::Stage;
 use proptest::prelude::*;
@@ -31,6 +31,7 @@ fn night(world: &World, dies_after: Stage) {
                 night.approve(&world.approvers[1], None).unwrap();
             }
             Progress::NothingToSettle => return,
+            Progress::WaitsForLedger { .. } => panic!("the embedded ledger decides at once"),
             Progress::Closed { epoch, .. } => {
                 assert!(night.outputs(epoch).unwrap().unwrap().reconciliation.unwrap().adds_up());
             }

@@ -5,7 +5,7 @@ mod world;
 
 use farthing_channel::record::Record;
 use farthing_channel::sign::Signer as _;
-use farthing_ledger::BaseLedger as _;
+use farthing_ledger::LedgerView as _;
 use farthing_settlement::ingest::IngestError;
 use farthing_settlement::journal_reader::JournalError;
 use farthing_settlement::night::{NightError, Progress, RunOptions};

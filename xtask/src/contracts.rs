@@ -33,7 +33,7 @@ impl Project {
         let root = workspace.root().join(FOLDER);
         let modules = tools::npm::packages(workspace, "contracts", &root)?;
         link(&modules, &root.join("node_modules"))?;
-        let forge = forge(&modules)?;
+        let forge = program(&modules, "forge")?;
         Ok(Self { root, forge, output: workspace.target().join("contracts") })
     }
 
@@ -93,13 +93,18 @@ fn gas_tests(workspace: &Workspace, project: &Project, against_committed: &str) 
     if success && passed > 0 { Ok(passed) } else { Err(Failure::new("gas differs from what is committed")) }
 }
 
-/// Forge's program for this machine, out of its package.
-fn forge(modules: &Path) -> Result<PathBuf, Failure> {
+/// Foundry's development chain, installed if need be.
+pub(crate) fn anvil(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    program(&tools::npm::packages(workspace, "contracts", &workspace.root().join(FOLDER))?, "anvil")
+}
+
+/// One of foundry's programs for this machine, out of its package.
+fn program(modules: &Path, name: &str) -> Result<PathBuf, Failure> {
     let packages = modules.join("@foundry-rs");
     let entries = std::fs::read_dir(&packages)?.filter_map(Result::ok);
-    let programs = entries.map(|entry| entry.path().join("bin").join("forge"));
+    let programs = entries.map(|entry| entry.path().join("bin").join(name));
     let found = programs.into_iter().find(|program| program.is_file());
-    found.ok_or_else(|| Failure::new(format!("no forge for this machine in {}", packages.display())))
+    found.ok_or_else(|| Failure::new(format!("no {name} for this machine in {}", packages.display())))
 }
 
 /// Makes `link` a symbolic link to `target`, whatever it pointed to before.

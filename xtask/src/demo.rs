@@ -18,8 +18,12 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode, Fa
         "farthing-loadtest",
     ]))?;
     let program = workspace.target().join("release").join("farthing-loadtest");
+    let mut command = Command::new(&program);
+    if args.iter().any(|arg| arg == "evm" || arg == "--ledger=evm") {
+        command.env("FARTHING_ANVIL", crate::contracts::anvil(workspace)?);
+    }
     // The caller's own folder stays the working folder, so that `--json FILE` lands where it was asked for.
-    let status = Command::new(&program)
+    let status = command
         .arg("demo")
         .args(args)
         .status()

@@ -108,7 +108,7 @@ pub struct TlsConfig {
 /// Where money really moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerConfig {
-    /// A redb file, shared with `farthing-settle`.
+    /// A redb file, shared with `farthing-settle`: the embedded ledger, or the mirror of one on a chain.
     Embedded {
         /// The file.
         path: PathBuf,

@@ -69,7 +69,8 @@ key = "hub-cert.key"
 "#;
 
 const LEDGER: &str = r#"[ledger]
-# "embedded" is a redb file shared with farthing-settle, made by `farthing-settle ledger init`.
+# A redb file shared with farthing-settle, made by `farthing-settle ledger init`: the embedded ledger itself, or what
+# `farthing-settle ledger follow` mirrors of one on a chain.
 kind = "embedded"
 path = {ledger}
 # Milliseconds between two looks for new ledger events, 10 to 60000. A look at an unchanged ledger is one stat().

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::site::LedgerKind;
+
 /// A day and a night of a whole site: three providers, three fleets, a power cut at noon, and a settlement that must
 /// add up.
 #[derive(Debug, Clone, Args)]
@@ -26,6 +28,9 @@ pub struct DemoArgs {
     /// Devices of all fleets together, at least 3.
     #[arg(long, value_name = "N", default_value_t = 1_200, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(3..))]
     pub devices: usize,
+    /// Where money really moves: in a file, or on a development chain (foundry's anvil, named by FARTHING_ANVIL).
+    #[arg(long, value_enum, default_value_t)]
+    pub ledger: LedgerKind,
     /// Seconds that the day takes.
     #[arg(long, value_name = "SECONDS", default_value_t = 12)]
     pub day_seconds: u32,

@@ -17,7 +17,7 @@ pub(crate) use service::traces_folder;
 
 use crate::clock;
 use crate::report;
-use crate::site::{Night, Site};
+use crate::site::{Night, Site, SiteOptions};
 use service::Service;
 
 /// Runs the demo, writes its result, prints its table.
@@ -42,15 +42,15 @@ pub async fn run(args: &DemoArgs) -> anyhow::Result<DemoResult> {
     }
     let folder = site_folder(args)?;
     let setting_up = report::spinner("setting up ledger, hub, providers, escrows and mandates");
-    let (mut site, providers, fleets) = tokio::task::block_in_place(|| set_up(folder, &services))?;
+    let (mut site, providers, fleets) = tokio::task::block_in_place(|| set_up(folder, &services, args))?;
     setting_up.finish_and_clear();
     println!("site      {}", site.folder().display());
 
     let day = day::pass(&mut site, &services, &providers, &fleets, args.day()).await?;
     let settling = report::spinner("settling the night");
-    let night = tokio::task::block_in_place(|| settle(&mut site))?;
+    let (night, withdrawn) = tokio::task::block_in_place(|| settle(&mut site))?;
     settling.finish_and_clear();
-    let result = DemoResult::of(&services, &day, &night, site.restarts());
+    let result = DemoResult::of(&services, &day, &night, withdrawn, site.restarts());
     outcome::print(&services, &day, &night, &result, &site, clock::now().duration_since(begun));
     if let Some(path) = &args.json {
         report::write_json(path, &result)?;
@@ -75,8 +75,9 @@ fn site_folder(args: &DemoArgs) -> anyhow::Result<PathBuf> {
 
 type SetUp = (Site, Vec<crate::site::Provider>, Vec<crate::fleet::Fleet>);
 
-fn set_up(folder: PathBuf, services: &[Service]) -> anyhow::Result<SetUp> {
-    let mut site = Site::create(&folder)?;
+fn set_up(folder: PathBuf, services: &[Service], args: &DemoArgs) -> anyhow::Result<SetUp> {
+    let options = SiteOptions { ledger: args.ledger, ..SiteOptions::default() };
+    let mut site = Site::create_with(&folder, &options)?;
     site.start_hub()?;
     let (mut providers, mut fleets) = (Vec::new(), Vec::new());
     for service in services {
@@ -95,8 +96,10 @@ fn set_up(folder: PathBuf, services: &[Service]) -> anyhow::Result<SetUp> {
     Ok((site, providers, fleets))
 }
 
-fn settle(site: &mut Site) -> anyhow::Result<Night> {
+/// The night, and what payers took back after it where the ledger's time can be made to pass.
+fn settle(site: &mut Site) -> anyhow::Result<(Night, Option<u128>)> {
     let night = site.settle_night()?;
+    let withdrawn = site.withdraw_all()?;
     site.stop_hub()?;
-    Ok(night)
+    Ok((night, withdrawn))
 }

@@ -23,6 +23,9 @@ pub struct DemoResult {
     pub settled_base_units: u128,
     /// What is owed and was left for a later night, base units.
     pub carried_base_units: u128,
+    /// What payers took back after the night, base units; on a ledger whose time can be made to pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withdrawn_base_units: Option<u128>,
     /// Providers that were paid.
     pub providers: usize,
     /// Transfers of the night.
@@ -38,7 +41,13 @@ pub struct DemoResult {
 }
 
 impl DemoResult {
-    pub(super) fn of(services: &[Service], day: &Day, night: &Night, hub_restarts: u32) -> Self {
+    pub(super) fn of(
+        services: &[Service],
+        day: &Day,
+        night: &Night,
+        withdrawn: Option<u128>,
+        hub_restarts: u32,
+    ) -> Self {
         let authorised: u128 = day.fleets.iter().map(|fleet| fleet.authorised).sum();
         let acknowledged: u128 = day.fleets.iter().map(|fleet| fleet.acknowledged).sum();
         let told: u128 = day.fleets.iter().map(|fleet| fleet.told).sum();
@@ -56,6 +65,7 @@ impl DemoResult {
             authorised_base_units: authorised,
             settled_base_units: night.settled,
             carried_base_units: night.carried,
+            withdrawn_base_units: withdrawn,
             providers: services.len(),
             legs: night.legs,
             hub_restarts,
@@ -109,6 +119,9 @@ pub(super) fn print(services: &[Service], day: &Day, night: &Night, result: &Dem
     table.row(["authorised, base units".into(), grouped(result.authorised_base_units)]);
     table.row(["settled, base units".into(), grouped(result.settled_base_units)]);
     table.row(["carried over, base units".into(), grouped(result.carried_base_units)]);
+    if let Some(withdrawn) = result.withdrawn_base_units {
+        table.row(["withdrawn by payers, base units".into(), grouped(withdrawn)]);
+    }
     table.row(["transfers on the ledger".into(), count(result.legs)]);
     table.row(["epoch".into(), night.epoch.to_string()]);
     table.row(["everything adds up".into(), if result.conserved { "yes" } else { "NO" }.into()]);

@@ -154,6 +154,7 @@ mod tests {
             traces: Some(nowhere.path().to_path_buf()),
             rows: 2_000,
             devices: 1_200,
+            ledger: crate::site::LedgerKind::Embedded,
             day_seconds: 1,
         };
         let services = services(&args).unwrap();

@@ -13,7 +13,7 @@ use super::lane::Lane;
 use super::process::Memory;
 use super::shape::Shape;
 use crate::fleet::{Fleet, FleetDescription};
-use crate::site::{Site, SiteFolder, SiteOptions};
+use crate::site::{LedgerKind, Site, SiteFolder, SiteOptions};
 
 /// What each device may owe, base units: more than any run pays.
 const LIMIT: u64 = 1_000_000_000;
@@ -111,6 +111,7 @@ fn own(args: &BenchArgs, shape: &Shape) -> anyhow::Result<Ground> {
         hub_launcher: launcher.split_whitespace().map(str::to_owned).collect(),
         start_deadline: None,
         rehearsal_clock: None,
+        ledger: LedgerKind::Embedded,
     };
     let mut site = Site::create_with(folder.path(), &options)?;
     site.start_hub()?;

@@ -6,13 +6,23 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use farthing_channel::eip712::Domain;
 use farthing_channel::id::{Address, EscrowId};
+use farthing_client::FileKey;
 use serde_json::Value;
 
 use super::Site;
+use super::chain::held_and_withdrawable;
 use super::command::{number, text};
 
 /// The two people whose keys approve.
 const APPROVERS: [&str; 2] = ["approver-anna", "approver-ben"];
+
+const HUB_LABEL: &str = "Farthing hub";
+
+/// Blocks on top of one that make it final on a development chain.
+const FINALITY_DEPTH: u64 = 1;
+
+/// Milliseconds between two looks at a development chain.
+const CHAIN_POLL_MS: &str = "50";
 
 /// A settled night.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,16 +45,58 @@ pub struct Night {
 
 impl Site {
     /// Draws the approvers' keys and makes the ledger. Returns which ledger it is.
-    pub(super) fn init_ledger(&self, hub: &Address, rehearsal: bool) -> anyhow::Result<Domain> {
+    pub(super) fn init_ledger(&mut self, hub: &Address, rehearsal: bool) -> anyhow::Result<Domain> {
         let mut arguments = vec!["ledger".to_owned(), "init".to_owned()];
         arguments.extend(rehearsal.then(|| "--rehearsal".to_owned()));
         for name in APPROVERS {
             let key = self.new_key(name)?;
             arguments.extend(["--approver".to_owned(), key.address().to_string()]);
         }
-        arguments.extend(["--hub-account".to_owned(), format!("{hub}=Farthing hub")]);
+        match &self.chain {
+            None => arguments.extend(["--hub-account".to_owned(), format!("{hub}={HUB_LABEL}")]),
+            Some(chain) => {
+                let sender = FileKey::create(self.folder.join("sender.key"))?;
+                chain.fund(&sender.address())?;
+                chain.fund(hub)?;
+                let (url, depth) = (chain.url(), FINALITY_DEPTH.to_string());
+                let terms =
+                    ["--chain-rpc", &url, "--demo-token", "--finality-depth", &depth, "--poll-ms", CHAIN_POLL_MS];
+                arguments.extend(terms.map(str::to_owned));
+            }
+        }
         let info = self.settle.json(arguments)?;
+        if let Some(chain) = &mut self.chain {
+            chain.follow(&self.settle, &self.folder)?;
+            self.register(&hub.to_string(), "hub", HUB_LABEL)?;
+        }
         Ok(Domain::new(number(&info, "chain_id")?, text(&info, "contract")?.parse()?))
+    }
+
+    /// Has every payer leave: exit requested, grace period passed on the chain, the rest withdrawn. Returns what went back to
+    /// payers, base units; `None` on an embedded ledger, whose time is the system's.
+    ///
+    /// # Errors
+    /// Where a step fails.
+    pub fn withdraw_all(&self) -> anyhow::Result<Option<u128>> {
+        let Some(chain) = &self.chain else { return Ok(None) };
+        let ask = |command: &str, escrow: &EscrowId, key: &Path| {
+            let arguments: [OsString; 5] =
+                ["escrow".into(), command.into(), escrow.to_string().into(), "--key".into(), key.into()];
+            self.settle.json(arguments)
+        };
+        let mut withdrawable = 0;
+        let mut withdrawn = 0_u128;
+        for (escrow, key) in &self.escrows {
+            let (held, at) = held_and_withdrawable(&ask("request-close", escrow, key)?)?;
+            withdrawable = withdrawable.max(at.context("an exit without a date")?);
+            withdrawn = withdrawn.saturating_add(held.into());
+        }
+        chain.pass_to(withdrawable)?;
+        for (escrow, key) in &self.escrows {
+            let (held, _) = held_and_withdrawable(&ask("withdraw", escrow, key)?)?;
+            ensure!(held == 0, "{held} base units stay in escrow {escrow}");
+        }
+        Ok(Some(withdrawn))
     }
 
     /// Runs a command that both approvers' keys sign.
@@ -113,7 +165,13 @@ impl Site {
                 ["night".into(), "approve".into(), "--key".into(), key.into(), "--proposal".into(), proposal.into()];
             self.settle.json(arguments)?;
         }
-        let closed = self.settle.json(["night", "run"])?;
+        let mut closed = self.settle.json(["night", "run"])?;
+        if let Some(chain) = &self.chain
+            && text(&closed, "state")? == "waits_for_ledger"
+        {
+            chain.pass_to(number(&closed, "decided_at")?)?;
+            closed = self.settle.json(["night", "run"])?;
+        }
         ensure!(text(&closed, "state")? == "closed", "the approved night is not closed: {closed}");
         let audit = self.settle.json(["ledger", "audit"])?;
         let flag = |answer: &Value, field: &str| answer.get(field).and_then(Value::as_bool).unwrap_or(false);

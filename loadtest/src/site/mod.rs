@@ -2,7 +2,7 @@
 //!
 //! | in the folder | is |
 //! | --- | --- |
-//! | `ledger.redb` | the embedded base ledger |
+//! | `ledger.redb` | the base ledger: the embedded one, or the mirror of one on a chain (`chain.toml` says where) |
 //! | `hub/` | the hub: configuration, key, certificate, journal |
 //! | `settlement/` | what finance keeps, the statements among it |
 //! | `keys/` | approvers, providers and payers |
@@ -11,6 +11,7 @@
 //! | `hub.log` | what the hub said |
 
 mod binaries;
+mod chain;
 mod command;
 mod finance;
 mod folder;
@@ -31,6 +32,7 @@ use farthing_channel::wire::LaneOffer;
 use farthing_client::{DeviceKey, FileKey};
 
 pub use binaries::{Binaries, FOLDER_VARIABLE};
+pub use chain::{ANVIL_VARIABLE, LedgerKind};
 pub use finance::Night;
 pub use folder::SiteFolder;
 pub use hub::HubStatus;
@@ -51,6 +53,8 @@ pub struct SiteOptions {
     /// Play money, and a clock of the hub's that this file sets (eight bytes, milliseconds since 1970, least significant
     /// first).
     pub rehearsal_clock: Option<PathBuf>,
+    /// Where its money really moves.
+    pub ledger: LedgerKind,
 }
 
 /// A provider of the site.
@@ -71,6 +75,10 @@ pub struct Site {
     settle: Tool,
     contact: HubContact,
     payers: HashMap<EscrowId, DeviceKey>,
+    /// Every escrow with the file of its payer's key, in the order in which they were opened.
+    escrows: Vec<(EscrowId, PathBuf)>,
+    /// The chain its ledger is on, if it is on one.
+    chain: Option<chain::Chain>,
 }
 
 /// A name as a file name: only letters, digits and dashes stay.
@@ -101,7 +109,13 @@ impl Site {
         let settle = Tool::new(binaries.settle, options_of_settle);
         let (hub, made) = hub::Hub::init(binaries.hub, folder, options)?;
         let address: Address = text(&made, "hub")?.parse()?;
+        let chain = match options.ledger {
+            LedgerKind::Embedded => None,
+            LedgerKind::Evm => Some(chain::Chain::start(folder)?),
+        };
         let mut site = Self {
+            escrows: Vec::new(),
+            chain,
             contact: HubContact {
                 hub: hub.address().to_string().into(),
                 pin: text(&made, "certificate_pin")?.parse().context("the hub's pin")?,
@@ -193,12 +207,16 @@ impl Site {
         rating_group: u32,
     ) -> anyhow::Result<Fleet> {
         let payer = self.new_key(&format!("payer-{name}"))?;
+        if let Some(chain) = &self.chain {
+            chain.fund(&payer.address())?;
+        }
         self.register(&payer.address().to_string(), "payer", name)?;
         self.issue(&payer.address().to_string(), deposit)?;
         let file = self.key_file(&format!("payer-{name}"));
         let escrow = self.open_escrow(&file, deposit)?;
         self.hub.wait_for_escrow(&escrow)?;
         self.payers.insert(escrow, payer);
+        self.escrows.push((escrow, file.clone()));
         let fleet = Fleet {
             contact: self.contact.clone(),
             seed: FleetSeed::random()?,

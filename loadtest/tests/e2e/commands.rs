@@ -71,6 +71,25 @@ fn many_channels_open_with_one_signature() {
     assert_eq!((&result["channels"], &result["sample_paid"]), (&1500.into(), &100.into()));
 }
 
+/// From deposit to withdrawal on a development chain, with the totals of the embedded ledger's night.
+#[test]
+fn the_demo_is_the_same_on_a_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let nothing = folder.path().join("no-traces");
+    std::fs::create_dir(&nothing).unwrap();
+    let night = |ledger: &str| {
+        let site = folder.path().join(ledger);
+        let small = ["demo", "--devices", "12", "--rows", "90", "--day-seconds", "1", "--ledger", ledger];
+        let places = ["--traces", nothing.to_str().unwrap(), "--site", site.to_str().unwrap()];
+        run(&[&small[..], &places].concat(), &folder.path().join(ledger).with_extension("json"))
+    };
+    let (embedded, mut chain) = (night("embedded"), night("evm"));
+    let fields = chain.as_object_mut().unwrap();
+    assert!(fields.remove("withdrawn_base_units").unwrap().as_u64().unwrap() > 0, "payers took the rest back");
+    fields.insert("statement_html".into(), embedded["statement_html"].clone());
+    assert_eq!(chain, embedded);
+}
+
 #[test]
 fn the_demo_adds_up_without_recorded_traces() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Batch, Evidence, LaneProof, MandateProof, TypedData} from "../src/Forms.sol";
 import {BatchTrees} from "./BatchTrees.sol";
 import {EscrowWorld} from "./EscrowWorld.sol";
+import {PlainChannel} from "./PlainChannel.sol";
 
 /// What transactions cost, base cost and calldata included: each call is a transaction of its own here.
 contract GasTest is EscrowWorld {
@@ -39,6 +40,25 @@ contract GasTest is EscrowWorld {
         vm.prank(hub);
         escrow.close(escrowId, 3000, last);
         vm.snapshotGasLastCall("close, with a voucher");
+    }
+
+    /// The same settlements out of a payment channel that can do nothing else: no lock, no exit, no pending batch to look for, no
+    /// vault, no wallets that are contracts, no receiver whose refusal must not matter.
+    function test_plainChannel() public {
+        PlainChannel plain = new PlainChannel();
+        vm.startPrank(payer);
+        token.approve(address(plain), DEPOSIT);
+        bytes32 id = plain.open(hub, token, DEPOSIT, bytes32(uint256(1)));
+        vm.snapshotGasLastCall("a plain payment channel: open");
+        vm.stopPrank();
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(PAYER_KEY, plain.voucherDigest(id, 1000));
+        vm.prank(hub);
+        plain.settle(id, 1000, abi.encodePacked(r, s, v));
+        vm.snapshotGasLastCall("a plain payment channel: settle, the first");
+        (v, r, s) = vm.sign(PAYER_KEY, plain.voucherDigest(id, 2000));
+        vm.prank(hub);
+        plain.settle(id, 2000, abi.encodePacked(r, s, v));
+        vm.snapshotGasLastCall("a plain payment channel: settle, a later one");
     }
 
     function test_exit() public {

@@ -1,5 +1,8 @@
 //! What can go wrong, by blame.
 
+use farthing_channel::id::Address;
+use farthing_channel::time::UnixSeconds;
+
 use crate::refusal::LedgerRefusal;
 
 /// Why a call to a base ledger failed.
@@ -20,13 +23,26 @@ pub enum LedgerError {
     /// The books would not add up: a bug. The operation was not carried out.
     #[error("not conserved: {issued} base units issued, {accounts} in accounts, {escrows} in escrows")]
     NotConserved {
-        /// Everything ever issued.
+        /// Everything that came in, less what was paid out.
         issued: u64,
         /// Sum over accounts.
         accounts: u64,
         /// Sum over escrows of what they hold.
         escrows: u64,
     },
+    /// It was handed in, and the ledger decides later, as it does where a claim may be challenged first. The same call
+    /// after that time goes on.
+    #[error("handed in; the ledger decides not before Unix second {}", until.0)]
+    Waiting {
+        /// Not before then.
+        until: UnixSeconds,
+    },
+    /// A chain would not carry it out, or did not, for a reason that these rules do not know. Nothing changed.
+    #[error("the chain rejects it: {0}")]
+    Rejected(String),
+    /// Whoever must send this to the ledger is not among the keys at hand.
+    #[error("no key of {0} is at hand to send this with")]
+    NoKey(Address),
     /// Genesis parameters that make no ledger.
     #[error("genesis: {0}")]
     Genesis(&'static str),
@@ -45,10 +61,11 @@ impl LedgerError {
     /// Whether the same call may succeed later without anyone changing anything.
     #[must_use]
     pub fn retry_helps(&self) -> bool {
-        matches!(self, Self::Busy | Self::Storage(_))
+        matches!(self, Self::Busy | Self::Storage(_) | Self::Waiting { .. })
     }
 
-    pub(crate) fn damaged(what: impl std::fmt::Display) -> Self {
+    /// That something which was read back is not what was written.
+    pub fn damaged(what: impl std::fmt::Display) -> Self {
         Self::Damaged(what.to_string())
     }
 }

@@ -4,7 +4,9 @@ use farthing_channel::id::{Address, EscrowId, EscrowTerms, Hash32, LaneId};
 use farthing_channel::time::UnixSeconds;
 use minicbor::{Decode, Encode};
 
-use crate::limits::WITHDRAW_GRACE_SECONDS;
+use crate::event::Event;
+use crate::limits::{BATCHES_AFTER_CLOSE_REQUEST, WITHDRAW_GRACE_SECONDS};
+use crate::operation::SettleBatch;
 
 /// Where an escrow stands. `Finalized` is for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -66,6 +68,23 @@ pub struct Escrow {
     /// Sum of these lanes' totals: the total of the last batch of leaves.
     #[n(11)]
     pub lanes_total: u64,
+    /// A batch that was posted and may still be challenged; never on a ledger that checks leaves itself.
+    #[n(12)]
+    pub pending: Option<PendingBatch>,
+}
+
+/// A batch that is not decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct PendingBatch {
+    /// Its name on the ledger.
+    #[n(0)]
+    pub id: Hash32,
+    /// What is claimed.
+    #[n(1)]
+    pub batch: SettleBatch,
+    /// When it was posted.
+    #[n(2)]
+    pub posted_at: UnixSeconds,
 }
 
 impl Escrow {
@@ -94,6 +113,19 @@ impl Escrow {
             EscrowState::Finalized => 0,
             // Every change keeps settled within the deposit.
             _ => self.deposit.saturating_sub(self.settled),
+        }
+    }
+
+    /// Takes on what an event beyond finality takes from the hub: an exit, or the escrow's end. What such an event gives
+    /// waits for finality.
+    pub fn expect(&mut self, event: &Event) {
+        match event {
+            Event::EscrowCloseRequested { withdrawable_at, .. } if self.state == EscrowState::Open => {
+                let at = UnixSeconds(withdrawable_at.0.saturating_sub(WITHDRAW_GRACE_SECONDS));
+                self.state = EscrowState::CloseRequested { at, batches_left: BATCHES_AFTER_CLOSE_REQUEST };
+            }
+            Event::EscrowFinalized { .. } => self.state = EscrowState::Finalized,
+            _ => {}
         }
     }
 

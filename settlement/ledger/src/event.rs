@@ -8,7 +8,7 @@ use farthing_channel::time::UnixSeconds;
 use minicbor::{Decode, Encode};
 
 use crate::account::AccountKind;
-use crate::operation::JournalCursor;
+use crate::operation::{JournalCursor, SettleBatch};
 
 /// An event with its place and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,6 +209,42 @@ pub enum Event {
     /// A hub's epoch is settled.
     #[n(12)]
     EpochClosed(#[n(0)] ClosedEpoch),
+    /// Money left the ledger.
+    #[n(13)]
+    PaidOut {
+        /// Names the payment.
+        #[n(0)]
+        reference: Hash32,
+        /// Whose money it was.
+        #[n(1)]
+        account: Address,
+        /// Where it went.
+        #[n(2)]
+        to: Address,
+        /// How much.
+        #[n(3)]
+        amount: u64,
+    },
+    /// A batch was posted that may be challenged before it is paid. Only ledgers that do not check leaves themselves.
+    #[n(14)]
+    BatchPosted {
+        /// Its name on the ledger.
+        #[n(0)]
+        id: Hash32,
+        /// What is claimed.
+        #[n(1)]
+        batch: SettleBatch,
+    },
+    /// A posted batch was refuted, or a demand for its leaves not answered: nothing is paid.
+    #[n(15)]
+    BatchVoided {
+        /// The escrow.
+        #[n(0)]
+        escrow: EscrowId,
+        /// The batch's name.
+        #[n(1)]
+        id: Hash32,
+    },
 }
 
 /// A hub's epoch that is settled.
@@ -245,7 +281,9 @@ impl Event {
             | Self::EscrowSettled { escrow, .. }
             | Self::EscrowWithdrawn { escrow, .. }
             | Self::EscrowFinalized { escrow, .. }
-            | Self::MandateRevoked { escrow, .. } => Some(escrow),
+            | Self::MandateRevoked { escrow, .. }
+            | Self::BatchVoided { escrow, .. } => Some(escrow),
+            Self::BatchPosted { batch, .. } => Some(&batch.escrow),
             _ => None,
         }
     }

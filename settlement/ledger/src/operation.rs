@@ -7,6 +7,7 @@
 //! | operation | signed by | cannot be replayed because |
 //! | --- | --- | --- |
 //! | [`Issue`] | two approvers | references are unique |
+//! | [`Payout`] | two approvers | references are unique |
 //! | [`RegisterAccount`] | two approvers | revisions count up |
 //! | [`TransferBatch`] | two approvers | proposal ids are unique |
 //! | [`CloseEpoch`] | two approvers | epochs of a hub count up |
@@ -27,7 +28,7 @@ use minicbor::{Decode, Encode};
 use crate::batch::SettlementBatch;
 
 pub use escrow::{CloseEscrow, OpenEscrow, RequestClose, RevokeMandate, SettleBatch, TopUp, Withdraw};
-pub use participant::{CloseEpoch, Issue, JournalCursor, Leg, RegisterAccount, SetPayout, TransferBatch};
+pub use participant::{CloseEpoch, Issue, JournalCursor, Leg, Payout, RegisterAccount, SetPayout, TransferBatch};
 
 /// An operation with the one signature it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -75,6 +76,8 @@ impl<T: TypedData> Approved<T> {
 pub enum SignedOperation {
     /// Money in.
     Issue(Approved<Issue>),
+    /// Money out.
+    Payout(Approved<Payout>),
     /// Name an account and say what it is.
     RegisterAccount(Approved<RegisterAccount>),
     /// Open an escrow.

@@ -118,6 +118,8 @@ refusals! {
     GraceOver = 53, "the grace period after the request to close is over";
     /// The one batch after a request to close was posted already.
     LastBatchPosted = 54, "the last batch after the request to close was posted already";
+    /// The escrow's last batch is not decided.
+    BatchPending = 55, "the escrow's last batch is not decided yet";
     // 60-79: the leaves.
     /// Devices not strictly ascending.
     ChannelsOutOfOrder = 60, "channels are not strictly ascending";

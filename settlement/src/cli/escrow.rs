@@ -1,13 +1,14 @@
 //! Deposits: what a payer does with its escrow.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Subcommand;
+use farthing_channel::eip712::{Domain, TypedData};
 use farthing_channel::id::{Address, EscrowId, EscrowTerms, Hash32};
 use farthing_channel::sign::{LibSecpKey, Signer as _};
 use farthing_ledger::{
-    BaseLedger as _, EmbeddedLedger, Escrow, EscrowState, OpenEscrow, RequestClose, Signed, SignedOperation, TopUp,
+    Escrow, EscrowState, LedgerReader, LedgerView as _, OpenEscrow, RequestClose, Signed, SignedOperation, TopUp,
     Withdraw,
 };
 use farthing_settlement::text::utc;
@@ -104,54 +105,60 @@ impl EscrowView {
 }
 
 pub(super) fn run(common: &Common, command: &EscrowCommand) -> anyhow::Result<Outcome> {
-    let ledger = common.open_ledger()?;
     let id = match command {
-        EscrowCommand::Open { key, deposit, signer, salt } => {
-            open(common, &ledger, &load(key)?, deposit, *signer, *salt)?
-        }
+        EscrowCommand::Open { key, deposit, signer, salt } => open(common, key, deposit, *signer, *salt)?,
         EscrowCommand::TopUp { escrow, amount, key } => {
-            let operation =
-                TopUp { escrow: *escrow, counter: counter(&ledger, escrow)?, amount: common.amount(amount)? };
-            let signed = sign(&ledger, &load(key)?, operation);
-            ledger.submit(&SignedOperation::TopUp(signed), now())?;
-            *escrow
+            let amount = common.amount(amount)?;
+            by_payer(common, key, escrow, |escrow, counter, seal| {
+                SignedOperation::TopUp(seal.sign(TopUp { escrow, counter, amount }))
+            })?
         }
-        EscrowCommand::RequestClose { escrow, key } => {
-            let operation = RequestClose { escrow: *escrow, counter: counter(&ledger, escrow)? };
-            let signed = sign(&ledger, &load(key)?, operation);
-            ledger.submit(&SignedOperation::RequestClose(signed), now())?;
-            *escrow
-        }
-        EscrowCommand::Withdraw { escrow, key } => {
-            let operation = Withdraw { escrow: *escrow, counter: counter(&ledger, escrow)? };
-            let signed = sign(&ledger, &load(key)?, operation);
-            ledger.submit(&SignedOperation::Withdraw(signed), now())?;
-            *escrow
-        }
+        EscrowCommand::RequestClose { escrow, key } => by_payer(common, key, escrow, |escrow, counter, seal| {
+            SignedOperation::RequestClose(seal.sign(RequestClose { escrow, counter }))
+        })?,
+        EscrowCommand::Withdraw { escrow, key } => by_payer(common, key, escrow, |escrow, counter, seal| {
+            SignedOperation::Withdraw(seal.sign(Withdraw { escrow, counter }))
+        })?,
         EscrowCommand::Show { escrow: Some(escrow) } => *escrow,
         EscrowCommand::Show { escrow: None } => {
-            show_all(common, &ledger)?;
+            show_all(common, &common.open_reader()?)?;
             return Ok(Outcome::Done);
         }
     };
-    show(common, &ledger, &id)?;
+    show(common, &common.open_reader()?, &id)?;
     Ok(Outcome::Done)
 }
 
-fn sign<T: farthing_channel::eip712::TypedData>(ledger: &EmbeddedLedger, key: &LibSecpKey, operation: T) -> Signed<T> {
-    let Ok(signed) = Signed::sign(key, &ledger.known_identity().domain(), operation);
-    signed
+/// A key, and the ledger it signs for.
+struct Seal {
+    key: LibSecpKey,
+    domain: Domain,
 }
 
-fn counter(ledger: &EmbeddedLedger, escrow: &EscrowId) -> anyhow::Result<u64> {
-    let escrow = ledger.escrow(escrow)?.context("the ledger has no such escrow")?;
-    Ok(escrow.payer_operations.saturating_add(1))
+impl Seal {
+    fn sign<T: TypedData>(&self, operation: T) -> Signed<T> {
+        let Ok(signed) = Signed::sign(&self.key, &self.domain, operation);
+        signed
+    }
+}
+
+/// Submits what a payer asks of its escrow.
+fn by_payer(
+    common: &Common,
+    key: &Path,
+    id: &EscrowId,
+    operation: impl FnOnce(EscrowId, u64, &Seal) -> SignedOperation,
+) -> anyhow::Result<EscrowId> {
+    let ledger = common.open_ledger(vec![load(key)?])?;
+    let escrow = ledger.escrow(id)?.context("the ledger has no such escrow")?;
+    let seal = Seal { key: load(key)?, domain: ledger.identity().domain() };
+    ledger.submit(&operation(*id, escrow.payer_operations.saturating_add(1), &seal), now())?;
+    Ok(*id)
 }
 
 fn open(
     common: &Common,
-    ledger: &EmbeddedLedger,
-    payer: &LibSecpKey,
+    payer: &Path,
     deposit: &str,
     signer: Option<Address>,
     salt: Option<Hash32>,
@@ -164,20 +171,23 @@ fn open(
             drawn
         }
     };
+    let ledger = common.open_ledger(vec![load(payer)?])?;
+    let payer = load(payer)?;
     let terms = EscrowTerms {
         payer: payer.address(),
-        payee: common.hub_account(ledger)?,
-        token: Address::ZERO,
+        payee: common.hub_account(ledger.reader())?,
+        token: ledger.identity().token(),
         salt,
         authorized_signer: signer.unwrap_or(Address::ZERO),
     };
     let operation = OpenEscrow { terms, deposit: common.amount(deposit)? };
-    ledger.submit(&SignedOperation::OpenEscrow(sign(ledger, payer, operation)), now())?;
-    let domain = ledger.known_identity().domain();
+    let seal = Seal { key: payer, domain: ledger.identity().domain() };
+    ledger.submit(&SignedOperation::OpenEscrow(seal.sign(operation)), now())?;
+    let domain = seal.domain;
     Ok(terms.id(&domain.contract(), domain.chain_id()))
 }
 
-fn show(common: &Common, ledger: &EmbeddedLedger, id: &EscrowId) -> anyhow::Result<()> {
+fn show(common: &Common, ledger: &LedgerReader, id: &EscrowId) -> anyhow::Result<()> {
     let escrow = ledger.escrow(id)?.context("the ledger has no such escrow")?;
     let view = EscrowView::of(&escrow);
     let token = common.token();
@@ -196,7 +206,7 @@ fn show(common: &Common, ledger: &EmbeddedLedger, id: &EscrowId) -> anyhow::Resu
     print(common, &view, table(&["escrow", &view.escrow], &rows))
 }
 
-fn show_all(common: &Common, ledger: &EmbeddedLedger) -> anyhow::Result<()> {
+fn show_all(common: &Common, ledger: &LedgerReader) -> anyhow::Result<()> {
     let views: Vec<_> = ledger.escrows()?.iter().map(EscrowView::of).collect();
     let token = common.token();
     let row = |view: &EscrowView| {

@@ -1,4 +1,4 @@
-//! The embedded base ledger: genesis, accounts, money in, log and audit.
+//! The base ledger: genesis, accounts, money in, log and audit.
 
 use std::path::PathBuf;
 
@@ -8,12 +8,13 @@ use farthing_channel::eip712::TypedData;
 use farthing_channel::id::{Address, Hash32, keccak256};
 use farthing_channel::sign::{LibSecpKey, sign_typed};
 use farthing_ledger::{
-    Account, AccountKind, Approved, BaseLedger as _, EmbeddedLedger, GenesisAccount, Issue, RegisterAccount,
-    SignedOperation,
+    Account, AccountKind, Approved, BaseLedger, EmbeddedLedger, GenesisAccount, Issue, LedgerView as _,
+    RegisterAccount, SignedOperation,
 };
 use farthing_settlement::text::utc;
 use serde::Serialize;
 
+use super::chain::ChainArguments;
 use super::clock::now;
 use super::key_file::load;
 use super::output::{print, table};
@@ -35,7 +36,11 @@ pub(super) enum LedgerCommand {
         /// For a rehearsal: play money, under a chain id of its own, so that nothing signed for it is valid elsewhere.
         #[arg(long)]
         rehearsal: bool,
+        #[command(flatten)]
+        chain: ChainArguments,
     },
+    /// Follow the chain a ledger is on, until stopped: hub and settlement read what this brings.
+    Follow,
     /// Register an account as hub, provider or payer.
     Register {
         /// The account.
@@ -146,9 +151,17 @@ struct DoneView {
 
 pub(super) fn run(common: &Common, command: &LedgerCommand) -> anyhow::Result<Outcome> {
     match command {
-        LedgerCommand::Init { approvers, hubs, providers, rehearsal } => {
-            init(common, approvers, hubs, providers, *rehearsal)?;
-        }
+        LedgerCommand::Init { approvers, hubs, providers, rehearsal, chain } => match &chain.chain_rpc {
+            Some(_) if !hubs.is_empty() || !providers.is_empty() => {
+                bail!("accounts on a chain are registered with approvals: `ledger register`")
+            }
+            Some(rpc) => {
+                common.init_chain(rpc, chain, approvers)?;
+                info(common)?;
+            }
+            None => init(common, approvers, hubs, providers, *rehearsal)?,
+        },
+        LedgerCommand::Follow => common.follow_chain()?,
         LedgerCommand::Register { account, kind, label, keys } => register(common, account, *kind, label, keys)?,
         LedgerCommand::Info => info(common)?,
         LedgerCommand::Account { account } => accounts(common, account.as_ref())?,
@@ -186,9 +199,9 @@ fn init(
 }
 
 /// An operation with the approvals of two keys.
-fn approved<T: TypedData>(ledger: &EmbeddedLedger, keys: &[PathBuf], operation: T) -> anyhow::Result<Approved<T>> {
+fn approved<T: TypedData>(ledger: &dyn BaseLedger, keys: &[PathBuf], operation: T) -> anyhow::Result<Approved<T>> {
     let [first, second] = keys else { bail!("two approvers are needed; give --key twice") };
-    let domain = ledger.known_identity().domain();
+    let domain = ledger.identity().net_domain();
     let sign = |key: LibSecpKey| {
         let Ok(signature) = sign_typed(&key, &domain, &operation);
         signature
@@ -197,13 +210,13 @@ fn approved<T: TypedData>(ledger: &EmbeddedLedger, keys: &[PathBuf], operation: 
     Ok(Approved { operation, approvals })
 }
 
-fn submit(common: &Common, ledger: &EmbeddedLedger, operation: &SignedOperation, done: &str) -> anyhow::Result<()> {
+fn submit(common: &Common, ledger: &dyn BaseLedger, operation: &SignedOperation, done: &str) -> anyhow::Result<()> {
     let events = ledger.submit(operation, now())?;
     print(common, &DoneView { event: events.last().map(|event| event.cursor) }, done)
 }
 
 fn register(common: &Common, account: &Address, kind: Kind, label: &str, keys: &[PathBuf]) -> anyhow::Result<()> {
-    let ledger = common.open_ledger()?;
+    let ledger = common.open_ledger(Vec::new())?;
     let revision = ledger.account(account)?.registrations.saturating_add(1);
     let kind = match kind {
         Kind::Payer => AccountKind::Payer,
@@ -211,8 +224,9 @@ fn register(common: &Common, account: &Address, kind: Kind, label: &str, keys: &
         Kind::Provider => AccountKind::Provider,
     };
     let operation = RegisterAccount { account: *account, kind, label: label.to_owned(), revision };
-    let operation = SignedOperation::RegisterAccount(approved(&ledger, keys, operation)?);
-    submit(common, &ledger, &operation, &format!("{account} is registered"))
+    let operation = SignedOperation::RegisterAccount(approved(&*ledger, keys, operation)?);
+    submit(common, &*ledger, &operation, &format!("{account} is registered"))?;
+    common.name_vault(account)
 }
 
 fn issue(
@@ -222,7 +236,7 @@ fn issue(
     keys: &[PathBuf],
     reference: Option<&str>,
 ) -> anyhow::Result<()> {
-    let ledger = common.open_ledger()?;
+    let ledger = common.open_ledger(Vec::new())?;
     let amount = common.amount64(amount)?;
     let reference = match reference {
         Some(text) => Hash32(keccak256(&[text.as_bytes()])),
@@ -232,13 +246,13 @@ fn issue(
             drawn
         }
     };
-    let operation = SignedOperation::Issue(approved(&ledger, keys, Issue { reference, account: *account, amount })?);
-    submit(common, &ledger, &operation, &format!("{} for {account}", common.token().amount(amount.into())))
+    let operation = SignedOperation::Issue(approved(&*ledger, keys, Issue { reference, account: *account, amount })?);
+    submit(common, &*ledger, &operation, &format!("{} for {account}", common.token().amount(amount.into())))
 }
 
 fn info(common: &Common) -> anyhow::Result<()> {
-    let ledger = common.open_ledger()?;
-    let identity = ledger.identity()?;
+    let ledger = common.open_reader()?;
+    let identity = ledger.identity();
     let heads = ledger.heads()?;
     let hub = common.hub_account(&ledger).ok();
     let epoch_last = hub.map(|hub| ledger.epoch_last(&hub)).transpose()?.flatten().map(|closed| closed.epoch);
@@ -263,7 +277,7 @@ fn info(common: &Common) -> anyhow::Result<()> {
 }
 
 fn accounts(common: &Common, account: Option<&Address>) -> anyhow::Result<()> {
-    let ledger = common.open_ledger()?;
+    let ledger = common.open_reader()?;
     let view = |account: Account| AccountView {
         address: account.address.to_string(),
         kind: match account.kind {
@@ -295,7 +309,7 @@ fn accounts(common: &Common, account: Option<&Address>) -> anyhow::Result<()> {
 }
 
 fn events(common: &Common, after: u64, max: usize) -> anyhow::Result<()> {
-    let events = common.open_ledger()?.events(after, max)?;
+    let events = common.open_reader()?.events(after, max)?;
     let views: Vec<_> = events
         .iter()
         .map(|logged| EventView { cursor: logged.cursor, at: logged.at.0, event: format!("{:?}", logged.event) })
@@ -306,7 +320,7 @@ fn events(common: &Common, after: u64, max: usize) -> anyhow::Result<()> {
 }
 
 fn audit(common: &Common) -> anyhow::Result<()> {
-    let audit = common.open_ledger()?.audit()?;
+    let audit = common.open_reader()?.audit()?;
     let conserved = audit.accounts.checked_add(audit.escrows) == Some(audit.issued);
     let view = AuditView {
         issued: audit.issued,

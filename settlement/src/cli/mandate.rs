@@ -10,7 +10,7 @@ use farthing_channel::codec::encode_into;
 use farthing_channel::id::{Address, EscrowId};
 use farthing_channel::mandate::{MandateTerms, sign_mandate, sign_mandates};
 use farthing_channel::time::UnixSeconds;
-use farthing_ledger::{BaseLedger as _, RevokeMandate, Signed, SignedOperation};
+use farthing_ledger::{LedgerView as _, RevokeMandate, Signed, SignedOperation};
 use serde::Serialize;
 
 use super::clock::now;
@@ -88,9 +88,10 @@ pub(super) fn run(common: &Common, command: &MandateCommand) -> anyhow::Result<O
     match command {
         MandateCommand::Sign(arguments) => sign(common, arguments)?,
         MandateCommand::Revoke { escrow, device, serial, key } => {
-            let ledger = common.open_ledger()?;
+            let ledger = common.open_ledger(vec![load(key)?])?;
+            let key = load(key)?;
             let operation = RevokeMandate { escrow: *escrow, device: *device, serial: *serial };
-            let Ok(signed) = Signed::sign(&load(key)?, &ledger.known_identity().domain(), operation);
+            let Ok(signed) = Signed::sign(&key, &ledger.identity().domain(), operation);
             ledger.submit(&SignedOperation::RevokeMandate(signed), now())?;
             let view = RevokedView { escrow: escrow.to_string(), device: device.to_string(), serial: *serial };
             print(common, &view, format!("mandates of {device} up to serial {serial} are void"))?;
@@ -100,8 +101,7 @@ pub(super) fn run(common: &Common, command: &MandateCommand) -> anyhow::Result<O
 }
 
 fn sign(common: &Common, arguments: &SignArguments) -> anyhow::Result<()> {
-    let ledger = common.open_ledger()?;
-    let domain = ledger.known_identity().domain();
+    let domain = common.open_reader()?.identity().domain();
     let key = load(&arguments.key)?;
     let payees: BTreeSet<Address> = arguments.payees.iter().copied().collect();
     let terms = |device| -> anyhow::Result<MandateTerms> {

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+mod chain;
 mod clock;
 mod escrow;
 mod key_file;
@@ -12,7 +13,7 @@ pub(crate) mod output;
 mod report;
 mod site;
 
-/// Settles a Farthing hub: embedded ledger, escrows, mandates, the nightly run and its statements.
+/// Settles a Farthing hub: base ledger, escrows, mandates, the nightly run and its statements.
 #[derive(Debug, Parser)]
 #[command(name = "farthing-settle", version, about)]
 pub(crate) struct Arguments {
@@ -28,7 +29,7 @@ pub(crate) struct Common {
     /// The site: DIR/ledger.redb, DIR/hub/journal and DIR/settlement.
     #[arg(long, global = true, default_value = ".", env = "FARTHING_SITE", value_name = "DIR")]
     pub(crate) site: std::path::PathBuf,
-    /// The embedded ledger's file, where it is not the site's.
+    /// The ledger's file, where it is not the site's: an embedded ledger, or the mirror of one on a chain.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ledger: Option<std::path::PathBuf>,
     /// The hub's journal directory, where it is not the site's.
@@ -40,6 +41,15 @@ pub(crate) struct Common {
     /// The hub's secret key, which signs batches; by default DIR/hub/hub.key.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) hub_key: Option<std::path::PathBuf>,
+    /// Where the chain and its contracts are, for a ledger on a chain; by default DIR/chain.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) chain: Option<std::path::PathBuf>,
+    /// The secret key that sends to the chain, and pays for it; by default DIR/sender.key.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) sender_key: Option<std::path::PathBuf>,
+    /// The same as an encrypted keystore (Web3 Secret Storage); its password is in FARTHING_KEYSTORE_PASSWORD.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "sender_key")]
+    pub(crate) sender_keystore: Option<std::path::PathBuf>,
     /// The hub's account, where its key is not at hand.
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) hub: Option<farthing_channel::id::Address>,
@@ -59,7 +69,7 @@ enum Command {
     /// Secret keys in files.
     #[command(subcommand)]
     Key(key_file::KeyCommand),
-    /// The embedded base ledger.
+    /// The base ledger.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
     /// Deposits in favour of the hub.

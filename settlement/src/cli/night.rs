@@ -8,6 +8,7 @@ use farthing_settlement::export::{FileNames, epoch_folder, write_folder};
 use farthing_settlement::night::{Night, Progress, RunOptions};
 use farthing_settlement::stage::Stage;
 use farthing_settlement::statement::Statement;
+use farthing_settlement::text::utc;
 use serde::Serialize;
 
 use super::clock::now;
@@ -44,6 +45,8 @@ struct NightView {
     state: &'static str,
     epoch: Option<u64>,
     proposal: Option<String>,
+    /// When the ledger decides, Unix seconds, where it decides later.
+    decided_at: Option<u64>,
     approvals: Option<usize>,
     approvals_needed: Option<usize>,
     folder: Option<String>,
@@ -58,13 +61,13 @@ struct NightView {
 }
 
 pub(super) fn run(common: &Common, command: &NightCommand) -> anyhow::Result<Outcome> {
-    let ledger = common.open_ledger()?;
+    let ledger = common.open_ledger(Vec::new())?;
     let book = common.open_book()?;
     let hub_key = common.load_hub_key()?;
-    let hub = common.hub_account(&ledger)?;
+    let hub = common.hub_account(ledger.reader())?;
     let night = Night {
         book: &book,
-        ledger: &ledger,
+        ledger: &*ledger,
         hub,
         journal: common.journal_path(),
         hub_key: hub_key.as_ref(),
@@ -101,6 +104,7 @@ fn report(common: &Common, night: &Night<'_>, progress: &Progress) -> anyhow::Re
         Progress::NeedsApprovals { epoch, approvals, needed, .. } => {
             ("needs_approvals", Some(*epoch), Some((*approvals, *needed)))
         }
+        Progress::WaitsForLedger { epoch, .. } => ("waits_for_ledger", Some(*epoch), None),
         Progress::Closed { epoch, .. } => ("closed", Some(*epoch), None),
     };
     let outputs = epoch.map(|epoch| night.outputs(epoch)).transpose()?.flatten();
@@ -109,7 +113,7 @@ fn report(common: &Common, night: &Night<'_>, progress: &Progress) -> anyhow::Re
         return print(common, &view, "nothing to settle");
     };
     let folder = epoch_folder(&common.settlement_path(), outputs.cut_off.epoch);
-    let approvers = night.ledger.identity()?.approvers;
+    let approvers = night.ledger.identity().approvers.clone();
     write_folder(&folder, night.book, &outputs, &approvers, &common.token())?;
     let statement = Statement::of(&outputs);
     let page = folder.join(FileNames::STATEMENT);
@@ -117,6 +121,10 @@ fn report(common: &Common, night: &Night<'_>, progress: &Progress) -> anyhow::Re
         state,
         epoch,
         proposal: Some(statement.proposal.clone()),
+        decided_at: match progress {
+            Progress::WaitsForLedger { until, .. } => Some(*until),
+            _ => None,
+        },
         approvals: approvals.map(|(there, _)| there),
         approvals_needed: approvals.map(|(_, needed)| needed),
         folder: Some(folder.display().to_string()),
@@ -152,6 +160,9 @@ fn standing(progress: &Progress) -> String {
             "approved; run the night again to settle it".to_owned()
         }
         Progress::NeedsApprovals { approvals, needed, .. } => format!("needs approvals ({approvals} of {needed})"),
+        Progress::WaitsForLedger { until, .. } => {
+            format!("posted; the ledger decides at {}, run the night again then", utc(*until))
+        }
         Progress::Closed { .. } => "settled, reconciled and closed".to_owned(),
     }
 }
@@ -162,6 +173,7 @@ impl NightView {
             state,
             epoch: None,
             proposal: None,
+            decided_at: None,
             approvals: None,
             approvals_needed: None,
             folder: None,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use farthing_channel::id::Address;
-use farthing_ledger::BaseLedger as _;
+use farthing_ledger::LedgerView as _;
 use farthing_settlement::book::Book;
 use farthing_settlement::explain::{Explanation, LaneExplanation, SignedBy, explain};
 use farthing_settlement::export::{FileNames, epoch_folder, write_folder};
@@ -67,7 +67,7 @@ impl Epoch {
         let newest = book.epoch_newest()?.context("no night was run here yet")?;
         let epoch = epoch.unwrap_or(newest);
         let outputs = outputs_of(&book, epoch)?.with_context(|| format!("epoch {epoch} has no proposal"))?;
-        let approvers = common.open_ledger()?.identity()?.approvers;
+        let approvers = common.open_reader()?.identity().approvers.clone();
         Ok(Self { book, outputs, approvers })
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, anyhow, bail};
 use farthing_channel::id::Address;
 use farthing_channel::sign::{LibSecpKey, Signer as _};
-use farthing_ledger::{AccountKind, BaseLedger as _, EmbeddedLedger};
+use farthing_ledger::{AccountKind, BaseLedger, EmbeddedLedger, LedgerReader, LedgerView};
 use farthing_settlement::book::Book;
 use farthing_settlement::night::book_path;
 use farthing_settlement::text::TokenFormat;
@@ -32,9 +32,20 @@ impl Common {
         if !usual.is_dir() && in_data.is_dir() { in_data } else { usual }
     }
 
-    pub(super) fn open_ledger(&self) -> anyhow::Result<EmbeddedLedger> {
+    /// The ledger's books, to look at.
+    pub(super) fn open_reader(&self) -> anyhow::Result<LedgerReader> {
         let path = self.ledger_path();
-        EmbeddedLedger::open(&path).with_context(|| format!("cannot open the ledger {}", path.display()))
+        LedgerReader::open(&path).with_context(|| format!("cannot open the ledger {}", path.display()))
+    }
+
+    /// The ledger, to change it. `keys` are those of this call; on a chain whoever must send stands among them, or is the
+    /// sender or the hub.
+    pub(super) fn open_ledger(&self, keys: Vec<LibSecpKey>) -> anyhow::Result<Box<dyn BaseLedger>> {
+        let reader = self.open_reader()?;
+        if reader.identity().chain.is_some() {
+            return Ok(Box::new(self.open_chain(keys)?));
+        }
+        Ok(Box::new(EmbeddedLedger::open(self.ledger_path())?))
     }
 
     pub(super) fn open_book(&self) -> anyhow::Result<Book> {
@@ -53,7 +64,7 @@ impl Common {
     }
 
     /// The hub: named, or its key's address, or the ledger's only one.
-    pub(super) fn hub_account(&self, ledger: &EmbeddedLedger) -> anyhow::Result<Address> {
+    pub(super) fn hub_account(&self, ledger: &LedgerReader) -> anyhow::Result<Address> {
         if let Some(hub) = self.hub {
             return Ok(hub);
         }

@@ -21,11 +21,11 @@ pub struct Submissions {
 
 impl Submissions {
     pub(super) fn count(&mut self, submitted: Submitted) {
-        let count = match submitted {
-            Submitted::Now => &mut self.now,
-            Submitted::Before => &mut self.before,
-        };
-        *count = count.saturating_add(1);
+        match submitted {
+            Submitted::Now => self.now = self.now.saturating_add(1),
+            Submitted::Before => self.before = self.before.saturating_add(1),
+            Submitted::Undecided { .. } => {}
+        }
     }
 }
 

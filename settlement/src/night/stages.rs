@@ -82,7 +82,7 @@ impl Night<'_> {
 
     /// Books that catch up with the ledger must not take an unfinished night's batches for a finished one's.
     fn require_no_half_settled_epoch(&self, epoch: u64) -> Result<(), NightError> {
-        let head = self.ledger.heads()?.head;
+        let head = self.ledger.heads()?.finalized;
         let mut after = 0;
         while after < head {
             let events = self.ledger.events(after, farthing_ledger::limits::EVENTS_PER_READ_MAX)?;

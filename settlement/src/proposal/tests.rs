@@ -24,6 +24,7 @@ fn proposal() -> Proposal {
         legs: vec![Leg { from: Address([1; 20]), to: Address([10; 20]), amount: 15 }],
         cursors: vec![JournalCursor { thread: 0, term: 13, sequence: 11, block_hash: Hash32([12; 32]) }],
         journal_root: Hash32([9; 32]),
+        net_contract: None,
     }
 }
 

@@ -111,6 +111,7 @@ impl<'a> Comparison<'a> {
                     self.add(&payer, |m| &mut m.other_in, *refunded);
                 }
             }
+            Event::PaidOut { account, amount, .. } => self.add(account, |m| &mut m.other_out, *amount),
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use farthing_channel::id::{Address, Hash32};
 use farthing_channel::record::block::ChainCursor;
 use farthing_channel::time::UnixSeconds;
-use farthing_ledger::{BaseLedger, JournalCursor};
+use farthing_ledger::{JournalCursor, LedgerView};
 use serde::{Deserialize, Serialize};
 
 use crate::book::{Book, BookWriter, CursorRow};
@@ -122,7 +122,7 @@ pub fn cut(
     input: &CutOffInput<'_>,
     book: &Book,
     writer: &BookWriter,
-    ledger: &dyn BaseLedger,
+    ledger: &dyn LedgerView,
 ) -> Result<CutOff, IngestError> {
     let settled: BTreeMap<u16, ChainCursor> =
         book.cursors()?.into_iter().map(|row| (row.thread, row.cursor())).collect();

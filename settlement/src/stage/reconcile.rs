@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use farthing_channel::id::{Address, EscrowId};
 use farthing_channel::time::UnixSeconds;
 use farthing_ledger::limits::EVENTS_PER_READ_MAX;
-use farthing_ledger::{BaseLedger, LedgerError, LoggedEvent};
+use farthing_ledger::{LedgerError, LedgerView, LoggedEvent};
 use serde::{Deserialize, Serialize};
 
 use super::comparison::{Comparison, Movement};
@@ -91,7 +91,7 @@ impl Reconciliation {
 ///
 /// # Errors
 /// As the ledger's reads.
-pub fn open(ledger: &dyn BaseLedger, proposal: &Proposal, now: UnixSeconds) -> Result<Opening, LedgerError> {
+pub fn open(ledger: &dyn LedgerView, proposal: &Proposal, now: UnixSeconds) -> Result<Opening, LedgerError> {
     quietly(ledger, |event| {
         let mut opening =
             Opening { event, accounts: BTreeMap::new(), escrows: BTreeMap::new(), payouts: BTreeMap::new() };
@@ -113,11 +113,11 @@ pub fn open(ledger: &dyn BaseLedger, proposal: &Proposal, now: UnixSeconds) -> R
 }
 
 /// Reads with no event in between, so that balances and events tell of one moment.
-fn quietly<T>(ledger: &dyn BaseLedger, mut read: impl FnMut(u64) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+fn quietly<T>(ledger: &dyn LedgerView, mut read: impl FnMut(u64) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
     for _ in 0..QUIET_READINGS_MAX {
-        let event = ledger.heads()?.head;
+        let event = ledger.heads()?.finalized;
         let value = read(event)?;
-        if ledger.heads()?.head == event {
+        if ledger.heads()?.finalized == event {
             return Ok(value);
         }
     }
@@ -125,7 +125,7 @@ fn quietly<T>(ledger: &dyn BaseLedger, mut read: impl FnMut(u64) -> Result<T, Le
 }
 
 /// All events after `from` up to `to`.
-fn events_between(ledger: &dyn BaseLedger, from: u64, to: u64) -> Result<Vec<LoggedEvent>, LedgerError> {
+fn events_between(ledger: &dyn LedgerView, from: u64, to: u64) -> Result<Vec<LoggedEvent>, LedgerError> {
     let mut events = Vec::new();
     let mut after = from;
     while after < to {
@@ -142,7 +142,7 @@ fn events_between(ledger: &dyn BaseLedger, from: u64, to: u64) -> Result<Vec<Log
 /// # Errors
 /// As the ledger's reads, and [`LedgerError::NotConserved`].
 pub fn reconcile(
-    ledger: &dyn BaseLedger,
+    ledger: &dyn LedgerView,
     proposal: &Proposal,
     opening: &Opening,
 ) -> Result<Reconciliation, LedgerError> {

@@ -16,7 +16,8 @@ use farthing_channel::sign::{LibSecpKey, Signer as _, sign_typed};
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::SignedReport;
 use farthing_ledger::{
-    AccountKind, Approved, BaseLedger as _, EmbeddedLedger, GenesisAccount, Issue, OpenEscrow, Signed, SignedOperation,
+    AccountKind, Approved, BaseLedger as _, EmbeddedLedger, GenesisAccount, Issue, LedgerView as _, OpenEscrow, Signed,
+    SignedOperation,
 };
 use farthing_settlement::book::Book;
 use farthing_settlement::night::{Night, Progress, RunOptions, book_path};
@@ -159,7 +160,7 @@ impl World {
         let path = directory.path().join("ledger.redb");
         let addresses: Vec<_> = approvers.iter().map(|approver| approver.address()).collect();
         let ledger = EmbeddedLedger::genesis(path, &addresses, &accounts, NOW).unwrap();
-        let domain = ledger.identity().unwrap().domain();
+        let domain = ledger.identity().domain();
         let journal = Journal::new(&directory.path().join("hub").join("journal"), hub.address());
         Self { directory, ledger, domain, journal, hub, approvers, providers, payer, references: 0 }
     }

@@ -9,7 +9,8 @@ use crate::workspace::Workspace;
 const ARROWS: &[(&str, &[&str])] = &[
     ("farthing-channel", &[]),
     ("farthing-ledger", &["farthing-channel"]),
-    ("farthing-settlement", &["farthing-channel", "farthing-ledger"]),
+    ("farthing-chain", &["farthing-channel", "farthing-ledger"]),
+    ("farthing-settlement", &["farthing-chain", "farthing-channel", "farthing-ledger"]),
     ("farthing-client", &["farthing-channel"]),
     ("farthing-udp", &[]),
     ("farthing-cells", &[]),
@@ -53,7 +54,7 @@ const ABSENT: &[Absent] = &[
     },
     Absent {
         package: "farthing-hub",
-        crates: &["alloy*", "aws-lc*", "openssl*", "native-tls", "parquet", "arrow*", "async-nats"],
+        crates: &["alloy*", "ureq", "aws-lc*", "openssl*", "native-tls", "parquet", "arrow*", "async-nats"],
         reason: "the chain, reports and replication never sit in the data path",
     },
     Absent {

@@ -8,11 +8,12 @@ use crate::workspace::Workspace;
 
 /// Runs every test but the doctests, with the tools some of them call named in the environment.
 ///
-/// `FARTHING_PROMTOOL` is a `promtool`, `FARTHING_PYTHON` a Python with the packages of `xtask/python/`,
+/// `FARTHING_ANVIL` is foundry's `anvil`, `FARTHING_PROMTOOL` is a `promtool`, `FARTHING_PYTHON` a Python with the packages of `xtask/python/`,
 /// `FARTHING_BIN_DIR` the folder of the project's own programs.
 pub(super) fn all(workspace: &Workspace) -> Result<String, Failure> {
     let promtool = tools::promtool::path(workspace)?;
     let python = tools::python::interpreter(workspace)?;
+    let anvil = crate::contracts::anvil(workspace)?;
     // The end-to-end tests run these; built here, no test's time is spent on it.
     process::run(&mut workspace.cargo(["build", "--locked", "--workspace", "--bins"]))?;
     let nextest = tools::cargo::program(workspace, tools::cargo::NEXTEST);
@@ -29,6 +30,7 @@ pub(super) fn all(workspace: &Workspace) -> Result<String, Failure> {
     };
     command
         .current_dir(workspace.root())
+        .env("FARTHING_ANVIL", anvil)
         .env("FARTHING_PROMTOOL", promtool)
         .env("FARTHING_PYTHON", python)
         .env("FARTHING_BIN_DIR", workspace.target().join("debug"));

@@ -28,6 +28,27 @@ impl TypedData for Issue {
     }
 }
 
+/// A participant's money leaves the ledger, to its payout address.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Payout {
+    /// Names the payment; used once.
+    #[n(0)]
+    pub reference: Hash32,
+    /// Whose money it is.
+    #[n(1)]
+    pub account: Address,
+    /// Base units.
+    #[n(2)]
+    pub amount: u64,
+}
+
+impl TypedData for Payout {
+    const TYPE: &'static str = "Payout(bytes32 reference,address account,uint128 amount)";
+    fn struct_hash(&self) -> Word {
+        hash_struct(Self::TYPE, &[self.reference.0, address(&self.account), uint(self.amount)])
+    }
+}
+
 /// Gives an account its label and kind. A participant (hub or provider) stays one.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct RegisterAccount {

@@ -4,6 +4,7 @@
 mod batches;
 mod escrows;
 mod mandates;
+mod mirror;
 mod model;
 mod participants;
 mod random_operations;

@@ -58,7 +58,7 @@ impl World {
         let path = directory.path().join("ledger.redb");
         let approvers = [APPROVER_1, APPROVER_2, APPROVER_3].map(at);
         let ledger = EmbeddedLedger::genesis(path, &approvers, &accounts(), NOW).unwrap();
-        let domain = ledger.identity().unwrap().domain();
+        let domain = ledger.identity().domain();
         Self { directory, ledger, domain }
     }
 

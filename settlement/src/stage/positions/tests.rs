@@ -25,7 +25,7 @@ fn facts(escrows: Vec<EscrowFacts>, participants: &[Address]) -> LedgerFacts {
     let account = |account: &Address| AccountFacts { account: *account, label: String::new(), participant: true };
     let mut accounts: Vec<_> = participants.iter().chain([&HUB]).map(account).collect();
     accounts.sort_by_key(|account| account.account);
-    LedgerFacts { chain_id: 1, contract: Address([1; 20]), event: 0, escrows, accounts }
+    LedgerFacts { chain_id: 1, contract: Address([1; 20]), net_contract: None, event: 0, escrows, accounts }
 }
 
 fn mandate(limit: u128) -> Cover {

@@ -9,7 +9,7 @@ use crate::operation::{Approved, Signed};
 use crate::refusal::LedgerRefusal;
 
 /// Checks that `signed` is by `expected`.
-pub(super) fn check_signer<T: TypedData>(
+pub(crate) fn check_signer<T: TypedData>(
     domain: &Domain,
     signed: &Signed<T>,
     expected: &Address,
@@ -18,11 +18,11 @@ pub(super) fn check_signer<T: TypedData>(
 }
 
 /// Checks that `approved` carries the signatures of two different approvers.
-pub(super) fn check_approvals<T: TypedData>(
+pub(crate) fn check_approvals<T: TypedData>(
     identity: &LedgerIdentity,
     approved: &Approved<T>,
 ) -> Result<(), LedgerRefusal> {
-    let digest = identity.domain().digest(&approved.operation);
+    let digest = identity.net_domain().digest(&approved.operation);
     let [first, second] = &approved.approvals;
     let (first, second) = (LibSecp.recover(&digest, first)?, LibSecp.recover(&digest, second)?);
     for approver in [&first, &second] {

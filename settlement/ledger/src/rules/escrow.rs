@@ -5,9 +5,10 @@ use farthing_channel::id::{Address, EscrowId, Hash32, LaneId};
 use farthing_channel::sign::{LibSecp, Signature, verify_typed};
 use farthing_channel::time::UnixSeconds;
 
-use super::books::Books;
 use super::signatures::check_signer;
 use crate::account::AccountKind;
+use crate::base::LedgerIdentity;
+use crate::books::Books;
 use crate::error::LedgerError;
 use crate::escrow::{Escrow, EscrowState};
 use crate::event::Event;
@@ -23,11 +24,16 @@ fn fits(amount: u128) -> Result<u64, LedgerRefusal> {
     }
 }
 
-pub(super) fn open(books: &mut Books<'_>, domain: &Domain, signed: &Signed<OpenEscrow>) -> Result<(), LedgerError> {
+pub(crate) fn open(
+    books: &mut Books<'_>,
+    ledger: &LedgerIdentity,
+    signed: &Signed<OpenEscrow>,
+) -> Result<(), LedgerError> {
     let OpenEscrow { terms, deposit } = signed.operation;
+    let domain = &ledger.domain();
     check_signer(domain, signed, &terms.payer)?;
     let deposit = fits(deposit)?;
-    if !terms.token.is_zero() {
+    if terms.token != ledger.token() {
         return Err(LedgerRefusal::UnknownToken.into());
     }
     let id = terms.id(&domain.contract(), domain.chain_id());
@@ -51,6 +57,7 @@ pub(super) fn open(books: &mut Books<'_>, domain: &Domain, signed: &Signed<OpenE
         payer_operations: 0,
         lanes: 0,
         lanes_total: 0,
+        pending: None,
     })?;
     books.log(Event::EscrowOpened {
         escrow: id,
@@ -84,7 +91,7 @@ fn next_of_payer(mut escrow: Escrow, counter: u64) -> Result<Escrow, LedgerRefus
     Ok(escrow)
 }
 
-pub(super) fn top_up(books: &mut Books<'_>, domain: &Domain, signed: &Signed<TopUp>) -> Result<(), LedgerError> {
+pub(crate) fn top_up(books: &mut Books<'_>, domain: &Domain, signed: &Signed<TopUp>) -> Result<(), LedgerError> {
     let TopUp { escrow, counter, amount } = signed.operation;
     let escrow = books.escrow(&escrow)?;
     check_signer(domain, signed, &escrow.payer)?;
@@ -97,7 +104,7 @@ pub(super) fn top_up(books: &mut Books<'_>, domain: &Domain, signed: &Signed<Top
     books.log(Event::EscrowToppedUp { escrow: escrow.id, amount, deposit: escrow.deposit })
 }
 
-pub(super) fn request_close(
+pub(crate) fn request_close(
     books: &mut Books<'_>,
     domain: &Domain,
     signed: &Signed<RequestClose>,
@@ -116,7 +123,7 @@ pub(super) fn request_close(
     books.log(Event::EscrowCloseRequested { escrow: escrow.id, withdrawable_at })
 }
 
-pub(super) fn withdraw(books: &mut Books<'_>, domain: &Domain, signed: &Signed<Withdraw>) -> Result<(), LedgerError> {
+pub(crate) fn withdraw(books: &mut Books<'_>, domain: &Domain, signed: &Signed<Withdraw>) -> Result<(), LedgerError> {
     let Withdraw { escrow, counter } = signed.operation;
     let escrow = books.escrow(&escrow)?;
     check_signer(domain, signed, &escrow.payer)?;
@@ -140,7 +147,7 @@ fn finalize(books: &mut Books<'_>, mut escrow: Escrow) -> Result<(), LedgerError
     books.log(Event::EscrowFinalized { escrow: escrow.id, settled: escrow.settled, refunded })
 }
 
-pub(super) fn close(
+pub(crate) fn close(
     books: &mut Books<'_>,
     domain: &Domain,
     signed: &Signed<CloseEscrow>,
@@ -180,7 +187,7 @@ fn check_voucher(domain: &Domain, escrow: &Escrow, total: u64, signature: &Signa
 }
 
 /// Raises what is settled to the batch's total and pays the difference, once.
-pub(super) fn pay_out(books: &mut Books<'_>, escrow: &mut Escrow, batch: &SettleBatch) -> Result<(), LedgerError> {
+pub(crate) fn pay_out(books: &mut Books<'_>, escrow: &mut Escrow, batch: &SettleBatch) -> Result<(), LedgerError> {
     if batch.prev_settled != escrow.settled {
         return Err(LedgerRefusal::WrongPrevSettled.into());
     }
@@ -205,7 +212,7 @@ pub(super) fn pay_out(books: &mut Books<'_>, escrow: &mut Escrow, batch: &Settle
     })
 }
 
-pub(super) fn revoke(
+pub(crate) fn revoke(
     books: &mut Books<'_>,
     domain: &Domain,
     signed: &Signed<RevokeMandate>,

@@ -73,6 +73,11 @@ impl Replayed {
                 self.debit(from, *amount)?;
                 self.credit(credited, *amount)?;
             }
+            Event::PaidOut { account, amount, .. } => {
+                let rest = self.issued.checked_sub(*amount);
+                self.issued = rest.ok_or_else(|| LedgerError::damaged("more went out than came in"))?;
+                self.debit(account, *amount)?;
+            }
             _ => {}
         }
         Ok(())
@@ -94,7 +99,7 @@ fn replay(transaction: &ReadTransaction, payers: &HashMap<EscrowId, Address>) ->
 }
 
 /// Compares accounts, escrows, channels, lanes, counters and log with each other.
-pub(super) fn audit(transaction: &ReadTransaction) -> Result<Audit, LedgerError> {
+pub(crate) fn audit(transaction: &ReadTransaction) -> Result<Audit, LedgerError> {
     let mut escrows = HashMap::new();
     for row in transaction.open_table(ESCROWS)?.iter()? {
         let escrow: Escrow = decode(row?.1.value(), "escrow")?;

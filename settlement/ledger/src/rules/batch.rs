@@ -15,12 +15,13 @@ use farthing_channel::lane::{Evidence, verify_evidence};
 use farthing_channel::limits::LANES_PER_CHANNEL_MAX;
 use farthing_channel::mandate::{MandateBundle, MandateTerms};
 use farthing_channel::sign::LibSecp;
+use farthing_channel::time::UnixSeconds;
 
-use super::books::Books;
-use super::escrow_rules::pay_out;
-use super::rows::{ChannelRow, LaneRow};
+use super::escrow::pay_out;
 use super::signatures::check_signer;
 use crate::batch::{BatchProof, ChannelClaim, LaneClaim, LeafSet, SettlementBatch};
+use crate::books::Books;
+use crate::books::rows::{ChannelRow, LaneRow};
 use crate::error::LedgerError;
 use crate::escrow::{Escrow, EscrowState};
 use crate::limits::{CLAIMS_PER_WORKER_MIN, MANDATE_END_GRACE_SECONDS, WITHDRAW_GRACE_SECONDS};
@@ -54,13 +55,13 @@ enum ProvenTotal {
 
 /// A batch whose proofs hold.
 #[derive(Debug)]
-pub(super) struct ProvenBatch {
+pub(crate) struct ProvenBatch {
     order: SettleBatch,
     total: ProvenTotal,
 }
 
 /// Checks everything about `batch` that does not depend on the books. `escrow` is the one it names, in any state.
-pub(super) fn prove(domain: &Domain, escrow: &Escrow, batch: &SettlementBatch) -> Result<ProvenBatch, LedgerRefusal> {
+pub(crate) fn prove(domain: &Domain, escrow: &Escrow, batch: &SettlementBatch) -> Result<ProvenBatch, LedgerRefusal> {
     check_signer(domain, &batch.order, &escrow.payee)?;
     let order = batch.order.operation;
     let total = match &batch.proof {
@@ -171,19 +172,52 @@ fn check_evidence(
     if total <= worth.amount() { Ok(()) } else { Err(LedgerRefusal::EvidenceTooLow) }
 }
 
-/// Checks a proven batch against the books, pays it and remembers its leaves.
-pub(super) fn settle(books: &mut Books<'_>, batch: &ProvenBatch) -> Result<(), LedgerError> {
-    let mut escrow = books.escrow(&batch.order.escrow)?;
-    admit(books, &mut escrow)?;
+/// A batch's leaves, without looking at their proofs: for leaves that were proven before they were handed in.
+pub(crate) fn assume(order: &SettleBatch, escrow: &Escrow, leaves: &LeafSet) -> ProvenBatch {
+    let mandates = leaves.mandates.iter().flat_map(|bundle| &bundle.mandates);
+    let mandates = mandates.map(|terms| ((terms.device, terms.serial), terms.clone())).collect();
+    let lane = |channel: &ChannelId, claim: &LaneClaim| ProvenLane {
+        leaf: LaneLeaf {
+            lane: LaneId::derive(channel, &claim.payee, claim.rating_group),
+            payee: claim.payee,
+            rating_group: claim.rating_group,
+            total: claim.total,
+        },
+        proven: true,
+    };
+    let channel = |claim: &ChannelClaim| {
+        let id = ChannelId::derive(&escrow.id, &claim.device);
+        let lanes = claim.lanes.iter().map(|claim| lane(&id, claim)).collect();
+        ProvenChannel { device: claim.device, serial: claim.serial, lanes }
+    };
+    let channels = leaves.channels.iter().map(channel).collect();
+    ProvenBatch { order: *order, total: ProvenTotal::Leaves { mandates, channels } }
+}
+
+/// Remembers the leaves of a batch that the ledger has decided to pay.
+pub(crate) fn remember(
+    books: &mut Books<'_>,
+    escrow: &mut Escrow,
+    batch: &ProvenBatch,
+    posted_at: UnixSeconds,
+) -> Result<(), LedgerError> {
     match &batch.total {
         ProvenTotal::Signer => {
             let row = LaneRow { escrow: escrow.id, device: escrow.signer(), total: batch.order.total };
-            books.put_lane(&LaneId::of_escrow(&escrow.id), &row)?;
+            books.put_lane(&LaneId::of_escrow(&escrow.id), &row)
         }
         ProvenTotal::Leaves { mandates, channels } => {
-            settle_leaves(books, &mut escrow, &batch.order, mandates, channels)?;
+            settle_leaves(books, escrow, &batch.order, mandates, channels, posted_at)
         }
     }
+}
+
+/// Checks a proven batch against the books, pays it and remembers its leaves.
+pub(crate) fn settle(books: &mut Books<'_>, batch: &ProvenBatch) -> Result<(), LedgerError> {
+    let mut escrow = books.escrow(&batch.order.escrow)?;
+    admit(books, &mut escrow)?;
+    let now = books.now();
+    remember(books, &mut escrow, batch, now)?;
     pay_out(books, &mut escrow, &batch.order)
 }
 
@@ -208,6 +242,7 @@ fn settle_leaves(
     order: &SettleBatch,
     mandates: &HashMap<(Address, u64), MandateTerms>,
     channels: &[ProvenChannel],
+    posted_at: UnixSeconds,
 ) -> Result<(), LedgerError> {
     let mut tree = BatchTree::default();
     let mut lanes_known: u32 = 0;
@@ -217,7 +252,7 @@ fn settle_leaves(
             .get(&(channel.device, channel.serial))
             .or(row.as_ref().map(|row| &row.mandate).filter(|terms| terms.serial == channel.serial))
             .ok_or(LedgerRefusal::MandateMissing)?;
-        let known = grow_lanes(books, escrow, terms, channel)?;
+        let known = grow_lanes(books, escrow, terms, channel, posted_at)?;
         lanes_known = lanes_known.saturating_add(known);
         let lanes = channel.lanes.iter().map(|lane| lane.leaf).collect();
         let leaf = tree.push(channel.device, terms.limit, terms.expiry, terms.serial, lanes);
@@ -252,6 +287,7 @@ fn grow_lanes(
     escrow: &Escrow,
     terms: &MandateTerms,
     channel: &ProvenChannel,
+    posted_at: UnixSeconds,
 ) -> Result<u32, LedgerError> {
     let mut known: u32 = 0;
     let mut grew = false;
@@ -276,15 +312,20 @@ fn grow_lanes(
         grew = true;
         books.put_lane(&leaf.lane, &LaneRow { escrow: escrow.id, device: channel.device, total: leaf.total })?;
     }
-    if grew && ended(books, &escrow.id, terms)? {
+    if grew && ended(books, &escrow.id, terms, posted_at)? {
         return Err(LedgerRefusal::MandateEnded.into());
     }
     Ok(known)
 }
 
-/// Whether the mandate was revoked or expired so long ago that nothing under it may grow.
-fn ended(books: &Books<'_>, escrow: &EscrowId, terms: &MandateTerms) -> Result<bool, LedgerError> {
+/// Whether the mandate was revoked or expired so long before the batch was posted that nothing under it may grow.
+fn ended(
+    books: &Books<'_>,
+    escrow: &EscrowId,
+    terms: &MandateTerms,
+    posted_at: UnixSeconds,
+) -> Result<bool, LedgerError> {
     let revoked = books.revoked_at(escrow, &terms.device, terms.serial)?;
     let end = revoked.map_or(terms.expiry, |at| at.min(terms.expiry));
-    Ok(books.now().0 >= end.0.saturating_add(MANDATE_END_GRACE_SECONDS))
+    Ok(posted_at.0 >= end.0.saturating_add(MANDATE_END_GRACE_SECONDS))
 }

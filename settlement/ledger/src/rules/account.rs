@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use farthing_channel::id::Address;
+use farthing_channel::id::{Address, Hash32, keccak256};
 use farthing_channel::time::UnixSeconds;
 
-use super::books::Books;
 use crate::account::{AccountKind, PendingPayout};
+use crate::books::Books;
 use crate::error::LedgerError;
 use crate::event::{ClosedEpoch, Event};
 use crate::limits::{EPOCH_CURSORS_MAX, LABEL_BYTES_MAX, LEGS_MAX, PAYOUT_DELAY_SECONDS};
-use crate::operation::{CloseEpoch, Issue, JournalCursor, Leg, RegisterAccount, SetPayout, TransferBatch};
+use crate::operation::{CloseEpoch, Issue, JournalCursor, Leg, Payout, RegisterAccount, SetPayout, TransferBatch};
 use crate::refusal::LedgerRefusal;
 
-pub(super) fn issue(books: &mut Books<'_>, issue: &Issue) -> Result<(), LedgerError> {
+pub(crate) fn issue(books: &mut Books<'_>, issue: &Issue) -> Result<(), LedgerError> {
     if issue.amount == 0 {
         return Err(LedgerRefusal::ZeroAmount.into());
     }
@@ -28,11 +28,31 @@ pub(super) fn issue(books: &mut Books<'_>, issue: &Issue) -> Result<(), LedgerEr
     books.log(Event::Issued { reference: issue.reference, account: issue.account, amount: issue.amount })
 }
 
-pub(super) fn label_is_good(label: &str) -> bool {
+pub(crate) fn pay_out(books: &mut Books<'_>, payout: &Payout) -> Result<(), LedgerError> {
+    if payout.amount == 0 {
+        return Err(LedgerRefusal::ZeroAmount.into());
+    }
+    let account = books.account(&payout.account)?;
+    if !account.kind.is_participant() {
+        return Err(LedgerRefusal::NotAParticipant.into());
+    }
+    // References of money out are apart from those of money in.
+    let used = Hash32(keccak256(&[b"payout", &payout.reference.0]));
+    if !books.use_reference(&used)? {
+        return Err(LedgerRefusal::ReferenceUsed.into());
+    }
+    books.debit(&payout.account, payout.amount)?;
+    books.count_paid_out(payout.amount)?;
+    let to = account.payout_at(books.now());
+    let Payout { reference, account, amount } = *payout;
+    books.log(Event::PaidOut { reference, account, to, amount })
+}
+
+pub(crate) fn label_is_good(label: &str) -> bool {
     (1..=LABEL_BYTES_MAX).contains(&label.len()) && !label.chars().any(char::is_control)
 }
 
-pub(super) fn register(books: &mut Books<'_>, wanted: &RegisterAccount) -> Result<(), LedgerError> {
+pub(crate) fn register(books: &mut Books<'_>, wanted: &RegisterAccount) -> Result<(), LedgerError> {
     if !label_is_good(&wanted.label) {
         return Err(LedgerRefusal::BadLabel.into());
     }
@@ -60,7 +80,7 @@ struct Movement {
     into: u64,
 }
 
-pub(super) fn transfer(books: &mut Books<'_>, batch: &TransferBatch) -> Result<(), LedgerError> {
+pub(crate) fn transfer(books: &mut Books<'_>, batch: &TransferBatch) -> Result<(), LedgerError> {
     if batch.legs.is_empty() || batch.legs.len() > LEGS_MAX {
         return Err(LedgerRefusal::LegCount.into());
     }
@@ -113,7 +133,7 @@ fn check_leg(books: &Books<'_>, leg: &Leg) -> Result<Address, LedgerError> {
     Ok(to.payout_at(books.now()))
 }
 
-pub(super) fn set_payout(books: &mut Books<'_>, wanted: &SetPayout) -> Result<(), LedgerError> {
+pub(crate) fn set_payout(books: &mut Books<'_>, wanted: &SetPayout) -> Result<(), LedgerError> {
     if wanted.payout.is_zero() {
         return Err(LedgerRefusal::ZeroAddress.into());
     }
@@ -133,7 +153,7 @@ pub(super) fn set_payout(books: &mut Books<'_>, wanted: &SetPayout) -> Result<()
     books.log(Event::PayoutChanged { account: wanted.account, payout: wanted.payout, effective })
 }
 
-pub(super) fn close_epoch(books: &mut Books<'_>, close: &CloseEpoch) -> Result<(), LedgerError> {
+pub(crate) fn close_epoch(books: &mut Books<'_>, close: &CloseEpoch) -> Result<(), LedgerError> {
     let last = books.epoch_last(&close.hub)?;
     let before = last.as_ref().map_or(0, |last| last.epoch);
     if before.checked_add(1) != Some(close.epoch) {

@@ -4,24 +4,28 @@
 //! transaction commits, [`Books::finish`] compares the counters with what was ever issued: money that appears or
 //! vanishes stops the operation.
 
+pub(crate) mod audit;
+pub(crate) mod file;
+pub(crate) mod rows;
+
 use farthing_channel::codec::encode_to_vec;
 use farthing_channel::id::{Address, EscrowId, Hash32, LaneId};
 use farthing_channel::time::UnixSeconds;
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use super::rows::{
-    self, ACCOUNTS, Bytes, CHANNELS, ChannelKey, ChannelRow, Counters, EPOCHS, ESCROWS, EVENTS, EpochKey, LANES,
-    LaneRow, META, META_COUNTERS, META_IDENTITY, PROPOSALS, REFERENCES, REVOCATIONS, RevocationKey, channel_key,
-    decode, epoch_key, revocation_key,
-};
 use crate::account::Account;
 use crate::error::LedgerError;
 use crate::escrow::Escrow;
 use crate::event::{ClosedEpoch, Event, LoggedEvent, StoredEvent};
 use crate::refusal::LedgerRefusal;
+use rows::{
+    ACCOUNTS, Bytes, CHANNELS, ChannelKey, ChannelRow, Counters, EPOCHS, ESCROWS, EVENTS, EpochKey, LANES, LaneRow,
+    META, META_COUNTERS, META_IDENTITY, PROPOSALS, REFERENCES, REVOCATIONS, RevocationKey, channel_key, decode,
+    epoch_key, revocation_key,
+};
 
 /// The books while an operation changes them.
-pub(super) struct Books<'txn> {
+pub(crate) struct Books<'txn> {
     meta: Table<'txn, &'static str, Bytes>,
     accounts: Table<'txn, &'static [u8; 20], Bytes>,
     escrows: Table<'txn, &'static [u8; 32], Bytes>,
@@ -39,7 +43,7 @@ pub(super) struct Books<'txn> {
 
 impl<'txn> Books<'txn> {
     /// Opens (at genesis: makes) all tables.
-    pub(super) fn open(transaction: &'txn WriteTransaction, now: UnixSeconds) -> Result<Self, LedgerError> {
+    pub(crate) fn open(transaction: &'txn WriteTransaction, now: UnixSeconds) -> Result<Self, LedgerError> {
         let meta = transaction.open_table(META)?;
         let counters = match meta.get(META_COUNTERS)? {
             Some(row) => decode(row.value(), "counters")?,
@@ -62,13 +66,18 @@ impl<'txn> Books<'txn> {
         })
     }
 
+    /// Goes on at another time: what follows happened then.
+    pub(crate) fn set_now(&mut self, now: UnixSeconds) {
+        self.now = now;
+    }
+
     /// When the operation is carried out.
-    pub(super) fn now(&self) -> UnixSeconds {
+    pub(crate) fn now(&self) -> UnixSeconds {
         self.now
     }
 
     /// Writes the counters, checks that they add up, and hands out the events.
-    pub(super) fn finish(mut self) -> Result<Vec<LoggedEvent>, LedgerError> {
+    pub(crate) fn finish(mut self) -> Result<Vec<LoggedEvent>, LedgerError> {
         let Counters { issued, accounts, escrows, .. } = self.counters;
         if accounts.checked_add(escrows) != Some(issued) {
             return Err(LedgerError::NotConserved { issued, accounts, escrows });
@@ -77,12 +86,12 @@ impl<'txn> Books<'txn> {
         Ok(self.logged)
     }
 
-    pub(super) fn write_identity(&mut self, identity: &crate::base::LedgerIdentity) -> Result<(), LedgerError> {
+    pub(crate) fn write_identity(&mut self, identity: &crate::base::LedgerIdentity) -> Result<(), LedgerError> {
         self.meta.insert(META_IDENTITY, encode_to_vec(identity).as_slice())?;
         Ok(())
     }
 
-    pub(super) fn log(&mut self, event: Event) -> Result<(), LedgerError> {
+    pub(crate) fn log(&mut self, event: Event) -> Result<(), LedgerError> {
         let cursor = self.counters.events.checked_add(1).ok_or_else(|| LedgerError::damaged("log is full"))?;
         let stored = StoredEvent { at: self.now, event };
         self.events.insert(cursor, encode_to_vec(&stored).as_slice())?;
@@ -91,11 +100,11 @@ impl<'txn> Books<'txn> {
         Ok(())
     }
 
-    pub(super) fn account(&self, address: &Address) -> Result<Account, LedgerError> {
+    pub(crate) fn account(&self, address: &Address) -> Result<Account, LedgerError> {
         rows::find_account(&self.accounts, address)
     }
 
-    pub(super) fn put_account(&mut self, account: &Account) -> Result<(), LedgerError> {
+    pub(crate) fn put_account(&mut self, account: &Account) -> Result<(), LedgerError> {
         let before = self.account(&account.address)?.balance;
         self.counters.accounts = moved(self.counters.accounts, before, account.balance)?;
         self.accounts.insert(&account.address.0, encode_to_vec(account).as_slice())?;
@@ -103,45 +112,52 @@ impl<'txn> Books<'txn> {
     }
 
     /// Adds to an account.
-    pub(super) fn credit(&mut self, address: &Address, amount: u64) -> Result<(), LedgerError> {
+    pub(crate) fn credit(&mut self, address: &Address, amount: u64) -> Result<(), LedgerError> {
         let mut account = self.account(address)?;
         account.balance = account.balance.checked_add(amount).ok_or(LedgerRefusal::AmountTooLarge)?;
         self.put_account(&account)
     }
 
     /// Takes from an account.
-    pub(super) fn debit(&mut self, address: &Address, amount: u64) -> Result<(), LedgerError> {
+    pub(crate) fn debit(&mut self, address: &Address, amount: u64) -> Result<(), LedgerError> {
         let mut account = self.account(address)?;
         account.balance = account.balance.checked_sub(amount).ok_or(LedgerRefusal::InsufficientBalance)?;
         self.put_account(&account)
     }
 
     /// Counts money that came in. Everything issued fits 64 bits, so every sum in the books does.
-    pub(super) fn count_issue(&mut self, amount: u64) -> Result<(), LedgerError> {
+    pub(crate) fn count_issue(&mut self, amount: u64) -> Result<(), LedgerError> {
         self.counters.issued = self.counters.issued.checked_add(amount).ok_or(LedgerRefusal::AmountTooLarge)?;
         Ok(())
     }
 
-    pub(super) fn find_escrow(&self, id: &EscrowId) -> Result<Option<Escrow>, LedgerError> {
+    /// Counts money that went out.
+    pub(crate) fn count_paid_out(&mut self, amount: u64) -> Result<(), LedgerError> {
+        let rest = self.counters.issued.checked_sub(amount);
+        self.counters.issued = rest.ok_or_else(|| LedgerError::damaged("more went out than came in"))?;
+        Ok(())
+    }
+
+    pub(crate) fn find_escrow(&self, id: &EscrowId) -> Result<Option<Escrow>, LedgerError> {
         rows::find_escrow(&self.escrows, id)
     }
 
-    pub(super) fn escrow(&self, id: &EscrowId) -> Result<Escrow, LedgerError> {
+    pub(crate) fn escrow(&self, id: &EscrowId) -> Result<Escrow, LedgerError> {
         Ok(self.find_escrow(id)?.ok_or(LedgerRefusal::UnknownEscrow)?)
     }
 
-    pub(super) fn put_escrow(&mut self, escrow: &Escrow) -> Result<(), LedgerError> {
+    pub(crate) fn put_escrow(&mut self, escrow: &Escrow) -> Result<(), LedgerError> {
         let before = self.find_escrow(&escrow.id)?.map_or(0, |before| before.held());
         self.counters.escrows = moved(self.counters.escrows, before, escrow.held())?;
         self.escrows.insert(&escrow.id.0, encode_to_vec(escrow).as_slice())?;
         Ok(())
     }
 
-    pub(super) fn channel(&self, escrow: &EscrowId, device: &Address) -> Result<Option<ChannelRow>, LedgerError> {
+    pub(crate) fn channel(&self, escrow: &EscrowId, device: &Address) -> Result<Option<ChannelRow>, LedgerError> {
         self.channels.get(&channel_key(escrow, device))?.map(|row| decode(row.value(), "channel")).transpose()
     }
 
-    pub(super) fn put_channel(
+    pub(crate) fn put_channel(
         &mut self,
         escrow: &EscrowId,
         device: &Address,
@@ -152,17 +168,17 @@ impl<'txn> Books<'txn> {
     }
 
     /// What is settled of a lane; `None` where it never was.
-    pub(super) fn lane(&self, lane: &LaneId) -> Result<Option<LaneRow>, LedgerError> {
+    pub(crate) fn lane(&self, lane: &LaneId) -> Result<Option<LaneRow>, LedgerError> {
         self.lanes.get(&lane.0)?.map(|row| decode(row.value(), "lane")).transpose()
     }
 
-    pub(super) fn put_lane(&mut self, lane: &LaneId, row: &LaneRow) -> Result<(), LedgerError> {
+    pub(crate) fn put_lane(&mut self, lane: &LaneId, row: &LaneRow) -> Result<(), LedgerError> {
         self.lanes.insert(&lane.0, encode_to_vec(row).as_slice())?;
         Ok(())
     }
 
     /// When the mandate with `serial` was revoked: by the first revocation that reached up to it.
-    pub(super) fn revoked_at(
+    pub(crate) fn revoked_at(
         &self,
         escrow: &EscrowId,
         device: &Address,
@@ -176,7 +192,7 @@ impl<'txn> Books<'txn> {
         }
     }
 
-    pub(super) fn put_revocation(
+    pub(crate) fn put_revocation(
         &mut self,
         escrow: &EscrowId,
         device: &Address,
@@ -186,25 +202,25 @@ impl<'txn> Books<'txn> {
         Ok(())
     }
 
-    /// Marks an issue's reference as used; `false` where it was used before.
-    pub(super) fn use_reference(&mut self, reference: &Hash32) -> Result<bool, LedgerError> {
+    /// Marks a reference as used; `false` where it was used before.
+    pub(crate) fn use_reference(&mut self, reference: &Hash32) -> Result<bool, LedgerError> {
         Ok(self.references.insert(&reference.0, self.now.0)?.is_none())
     }
 
     /// Marks a proposal as executed; `false` where it was executed before.
-    pub(super) fn use_proposal(&mut self, proposal: &Hash32) -> Result<bool, LedgerError> {
+    pub(crate) fn use_proposal(&mut self, proposal: &Hash32) -> Result<bool, LedgerError> {
         Ok(self.proposals.insert(&proposal.0, self.now.0)?.is_none())
     }
 
-    pub(super) fn proposal_executed(&self, proposal: &Hash32) -> Result<bool, LedgerError> {
+    pub(crate) fn proposal_executed(&self, proposal: &Hash32) -> Result<bool, LedgerError> {
         Ok(self.proposals.get(&proposal.0)?.is_some())
     }
 
-    pub(super) fn epoch_last(&self, hub: &Address) -> Result<Option<ClosedEpoch>, LedgerError> {
+    pub(crate) fn epoch_last(&self, hub: &Address) -> Result<Option<ClosedEpoch>, LedgerError> {
         rows::epoch_last(&self.epochs, hub)
     }
 
-    pub(super) fn put_epoch(&mut self, epoch: &ClosedEpoch) -> Result<(), LedgerError> {
+    pub(crate) fn put_epoch(&mut self, epoch: &ClosedEpoch) -> Result<(), LedgerError> {
         self.epochs.insert(&epoch_key(&epoch.hub, epoch.epoch), encode_to_vec(epoch).as_slice())?;
         Ok(())
     }

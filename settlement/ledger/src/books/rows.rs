@@ -12,101 +12,108 @@ use crate::error::LedgerError;
 use crate::escrow::{Escrow, Revocation};
 use crate::event::ClosedEpoch;
 
-pub(super) type Bytes = &'static [u8];
+pub(crate) type Bytes = &'static [u8];
 /// escrow id, device
-pub(super) type ChannelKey = [u8; 52];
+pub(crate) type ChannelKey = [u8; 52];
 /// escrow id, device, serial
-pub(super) type RevocationKey = [u8; 60];
+pub(crate) type RevocationKey = [u8; 60];
 /// hub, epoch
-pub(super) type EpochKey = [u8; 28];
+pub(crate) type EpochKey = [u8; 28];
 
-pub(super) const META: TableDefinition<'_, &str, Bytes> = TableDefinition::new("meta");
-pub(super) const ACCOUNTS: TableDefinition<'_, &[u8; 20], Bytes> = TableDefinition::new("accounts");
-pub(super) const ESCROWS: TableDefinition<'_, &[u8; 32], Bytes> = TableDefinition::new("escrows");
-pub(super) const CHANNELS: TableDefinition<'_, &ChannelKey, Bytes> = TableDefinition::new("channels");
-pub(super) const LANES: TableDefinition<'_, &[u8; 32], Bytes> = TableDefinition::new("lanes");
-pub(super) const REVOCATIONS: TableDefinition<'_, &RevocationKey, u64> = TableDefinition::new("revocations");
-pub(super) const REFERENCES: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("references");
-pub(super) const PROPOSALS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("proposals");
-pub(super) const EPOCHS: TableDefinition<'_, &EpochKey, Bytes> = TableDefinition::new("epochs");
-pub(super) const EVENTS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("events");
+pub(crate) const META: TableDefinition<'_, &str, Bytes> = TableDefinition::new("meta");
+pub(crate) const ACCOUNTS: TableDefinition<'_, &[u8; 20], Bytes> = TableDefinition::new("accounts");
+pub(crate) const ESCROWS: TableDefinition<'_, &[u8; 32], Bytes> = TableDefinition::new("escrows");
+pub(crate) const CHANNELS: TableDefinition<'_, &ChannelKey, Bytes> = TableDefinition::new("channels");
+pub(crate) const LANES: TableDefinition<'_, &[u8; 32], Bytes> = TableDefinition::new("lanes");
+pub(crate) const REVOCATIONS: TableDefinition<'_, &RevocationKey, u64> = TableDefinition::new("revocations");
+pub(crate) const REFERENCES: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("references");
+pub(crate) const PROPOSALS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("proposals");
+pub(crate) const EPOCHS: TableDefinition<'_, &EpochKey, Bytes> = TableDefinition::new("epochs");
+pub(crate) const EVENTS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("events");
 
-pub(super) const META_IDENTITY: &str = "identity";
-pub(super) const META_COUNTERS: &str = "counters";
+/// Leaves of batches that were handed in on a chain, by root; a chain keeps the root alone.
+pub(crate) const LEAVES: TableDefinition<'_, &[u8; 32], Bytes> = TableDefinition::new("leaves");
+
+pub(crate) const META_IDENTITY: &str = "identity";
+pub(crate) const META_COUNTERS: &str = "counters";
+/// How far a mirror has followed its chain.
+pub(crate) const META_BLOCK: &str = "block";
+/// What a mirror has seen beyond finality.
+pub(crate) const META_TAIL: &str = "tail";
 
 /// Sums carried along with every change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
-pub(super) struct Counters {
-    /// Everything ever issued.
+pub(crate) struct Counters {
+    /// Everything that came in, less what was paid out.
     #[n(0)]
-    pub(super) issued: u64,
+    pub(crate) issued: u64,
     /// Sum over accounts.
     #[n(1)]
-    pub(super) accounts: u64,
+    pub(crate) accounts: u64,
     /// Sum over escrows of what they hold.
     #[n(2)]
-    pub(super) escrows: u64,
+    pub(crate) escrows: u64,
     /// Events in the log.
     #[n(3)]
-    pub(super) events: u64,
+    pub(crate) events: u64,
 }
 
 /// What the ledger keeps of a channel it has settled.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(super) struct ChannelRow {
+pub(crate) struct ChannelRow {
     /// The mandate its last leaf stood under, verified.
     #[n(0)]
-    pub(super) mandate: MandateTerms,
+    pub(crate) mandate: MandateTerms,
     /// Sum over its lanes.
     #[n(1)]
-    pub(super) total: u64,
+    pub(crate) total: u64,
 }
 
 /// What the ledger keeps of a lane it has settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub(super) struct LaneRow {
+pub(crate) struct LaneRow {
     #[n(0)]
-    pub(super) escrow: EscrowId,
+    pub(crate) escrow: EscrowId,
     /// The device; for a lone payer, whose lane is the escrow itself, its signer.
     #[n(1)]
-    pub(super) device: Address,
+    pub(crate) device: Address,
     #[n(2)]
-    pub(super) total: u64,
+    pub(crate) total: u64,
 }
 
-pub(super) fn decode<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8], what: &str) -> Result<T, LedgerError> {
+pub(crate) fn decode<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8], what: &str) -> Result<T, LedgerError> {
     decode_exact(bytes).map_err(|error| LedgerError::damaged(format_args!("{what}: {error}")))
 }
 
-pub(super) fn channel_key(escrow: &EscrowId, device: &Address) -> ChannelKey {
+pub(crate) fn channel_key(escrow: &EscrowId, device: &Address) -> ChannelKey {
     let mut key = [0; 52];
     key[..32].copy_from_slice(&escrow.0);
     key[32..].copy_from_slice(&device.0);
     key
 }
 
-pub(super) fn revocation_key(escrow: &EscrowId, device: &Address, serial: u64) -> RevocationKey {
+pub(crate) fn revocation_key(escrow: &EscrowId, device: &Address, serial: u64) -> RevocationKey {
     let mut key = [0; 60];
     key[..52].copy_from_slice(&channel_key(escrow, device));
     key[52..].copy_from_slice(&serial.to_be_bytes());
     key
 }
 
-pub(super) fn epoch_key(hub: &Address, epoch: u64) -> EpochKey {
+pub(crate) fn epoch_key(hub: &Address, epoch: u64) -> EpochKey {
     let mut key = [0; 28];
     key[..20].copy_from_slice(&hub.0);
     key[20..].copy_from_slice(&epoch.to_be_bytes());
     key
 }
 
-pub(super) fn find_escrow(
+pub(crate) fn find_escrow(
     table: &impl ReadableTable<&'static [u8; 32], Bytes>,
     id: &EscrowId,
 ) -> Result<Option<Escrow>, LedgerError> {
     table.get(&id.0)?.map(|row| decode(row.value(), "escrow")).transpose()
 }
 
-pub(super) fn find_account(
+pub(crate) fn find_account(
     table: &impl ReadableTable<&'static [u8; 20], Bytes>,
     address: &Address,
 ) -> Result<Account, LedgerError> {
@@ -116,7 +123,7 @@ pub(super) fn find_account(
     }
 }
 
-pub(super) fn lane_total(
+pub(crate) fn lane_total(
     table: &impl ReadableTable<&'static [u8; 32], Bytes>,
     lane: &LaneId,
 ) -> Result<u64, LedgerError> {
@@ -126,7 +133,7 @@ pub(super) fn lane_total(
     }
 }
 
-pub(super) fn epoch_last(
+pub(crate) fn epoch_last(
     table: &impl ReadableTable<&'static EpochKey, Bytes>,
     hub: &Address,
 ) -> Result<Option<ClosedEpoch>, LedgerError> {
@@ -137,7 +144,7 @@ pub(super) fn epoch_last(
     }
 }
 
-pub(super) fn revocations(
+pub(crate) fn revocations(
     table: &impl ReadableTable<&'static RevocationKey, u64>,
     escrow: &EscrowId,
 ) -> Result<Vec<Revocation>, LedgerError> {

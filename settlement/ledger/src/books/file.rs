@@ -19,7 +19,7 @@ const HEADER_BYTES: u64 = 512;
 
 /// A ledger file by its path. Holds nothing open between calls.
 #[derive(Debug, Clone)]
-pub(super) struct LedgerFile {
+pub(crate) struct LedgerFile {
     path: PathBuf,
 }
 
@@ -41,17 +41,17 @@ fn patiently<T>(mut open: impl FnMut() -> Result<T, DatabaseError>) -> Result<T,
 }
 
 impl LedgerFile {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Makes the file, readable by its owner alone, with what `fill` writes. Either the whole ledger appears under its
     /// path or nothing does; a file that exists is never touched.
-    pub(super) fn create(
+    pub(crate) fn create(
         path: &Path,
         fill: impl FnOnce(&WriteTransaction) -> Result<(), LedgerError>,
     ) -> Result<Self, LedgerError> {
@@ -76,7 +76,7 @@ impl LedgerFile {
     }
 
     /// Reads one consistent state.
-    pub(super) fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         query: impl FnOnce(&ReadTransaction) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
@@ -93,7 +93,7 @@ impl LedgerFile {
     }
 
     /// Changes the state by all of what `change` does, durably, or by nothing of it.
-    pub(super) fn write<T>(
+    pub(crate) fn write<T>(
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
@@ -101,9 +101,21 @@ impl LedgerFile {
         commit(&database, change)
     }
 
+    /// What `change` would come to; nothing of it stays.
+    pub(crate) fn rehearse<T>(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
+        let database = patiently(|| builder().open(&self.path))?;
+        let transaction = database.begin_write()?;
+        let outcome = change(&transaction);
+        transaction.abort()?;
+        outcome
+    }
+
     /// What the file looks like from outside. The file's times alone could miss a second commit within one tick of
     /// the file system's clock, so redb's commit slots are part of it.
-    pub(super) fn mark(&self) -> Result<ChangeMark, LedgerError> {
+    pub(crate) fn mark(&self) -> Result<ChangeMark, LedgerError> {
         let mut file = File::open(&self.path)?;
         let metadata = file.metadata()?;
         let mut mark = Vec::with_capacity(560);

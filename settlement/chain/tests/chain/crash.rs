@@ -1,0 +1,64 @@
+//! The process dies: at whatever point, the next one goes on with the same transaction.
+
+use farthing_chain::{ChainConfig, Finality};
+use farthing_channel::time::UnixSeconds;
+use farthing_ledger::BaseLedger as _;
+
+use crate::anvil::Anvil;
+use crate::world::{PAYERS, Side, at, on_chain, open};
+
+/// With no patience at all a call ends right after its transaction was written down, before the node heard of it; with one
+/// look, after the node heard of it, before anything is final.
+#[test]
+fn an_operation_that_was_interrupted_happens_once() {
+    for patience_polls in [0, 1] {
+        let anvil = Anvil::start();
+        let folder = tempfile::tempdir().unwrap();
+        let config = on_chain(&anvil, folder.path(), Finality::Depth(0));
+        let hasty = ChainConfig { patience_polls, ..config.clone() };
+        let mut side = Side::over(open(folder.path(), &config));
+        for amount in [1_000, 500] {
+            let issue = side.issue(PAYERS[0], amount);
+            open(folder.path(), &hasty).submit(&issue, UnixSeconds(0)).unwrap_err();
+            side.submit(issue, UnixSeconds(0)).unwrap();
+        }
+        assert_eq!(open(folder.path(), &config).wallet(&at(PAYERS[0])).unwrap(), 1_500);
+        let opening = side.open(PAYERS[0], 700);
+        // Allowance and deposit are two transactions; each is interrupted in its turn.
+        for _ in 0..2 {
+            open(folder.path(), &hasty).submit(&opening, UnixSeconds(0)).unwrap_err();
+        }
+        side.submit(opening, UnixSeconds(0)).unwrap();
+        assert_eq!(side.ledger.escrow(&side.escrows[0]).unwrap().unwrap().deposit, 700);
+        assert_eq!(open(folder.path(), &config).wallet(&at(PAYERS[0])).unwrap(), 800);
+    }
+}
+
+/// What was written down and never sent holds a nonce; what comes after it does not wait for ever.
+#[test]
+fn a_later_operation_takes_an_interrupted_one_along() {
+    let anvil = Anvil::start();
+    let folder = tempfile::tempdir().unwrap();
+    let config = on_chain(&anvil, folder.path(), Finality::Depth(0));
+    let hasty = ChainConfig { patience_polls: 0, ..config.clone() };
+    let mut side = Side::over(open(folder.path(), &config));
+    let (first, second) = (side.issue(PAYERS[0], 100), side.issue(PAYERS[1], 200));
+    open(folder.path(), &hasty).submit(&first, UnixSeconds(0)).unwrap_err();
+    side.submit(second, UnixSeconds(0)).unwrap();
+    side.submit(first, UnixSeconds(0)).unwrap();
+    let ledger = open(folder.path(), &config);
+    assert_eq!((ledger.wallet(&at(PAYERS[0])).unwrap(), ledger.wallet(&at(PAYERS[1])).unwrap()), (100, 200));
+}
+
+/// A crash right after the last look: the books know it, so nobody sends it again.
+#[test]
+fn what_is_done_is_refused_like_on_the_embedded_ledger() {
+    let anvil = Anvil::start();
+    let (mut side, _) = Side::chain(&anvil);
+    let issue = side.issue(PAYERS[0], 1_000);
+    side.submit(issue, UnixSeconds(0)).unwrap();
+    let opening = side.open(PAYERS[0], 700);
+    side.submit(opening.clone(), UnixSeconds(0)).unwrap();
+    let refusal = side.submit(opening, UnixSeconds(0)).unwrap_err().refusal();
+    assert_eq!(refusal, Some(farthing_ledger::LedgerRefusal::EscrowExists));
+}
