@@ -94,8 +94,8 @@ fn start(config: &Config, http: SocketAddr) -> anyhow::Result<(Running, HubFacts
     if let Some(rehearsal) = &config.rehearsal {
         rehearse(&rehearsal.clock_file, domain.chain_id())?;
     }
-    let scores = config.rehearsal.as_ref().and_then(|rehearsal| rehearsal.scores.as_ref());
-    let scores = scores.map(|(log, weights)| ScoreLog::start(log, weights)).transpose()?;
+    let scores = config.rehearsal.as_ref().and_then(|rehearsal| rehearsal.score_log.as_deref());
+    let scores = scores.map(ScoreLog::start).transpose().context("cannot begin the score log")?;
     let (score_log, score_writer) = scores.unzip();
 
     let settled = recovery::settled_cursor(&*ledger, &hub)?;
@@ -314,7 +314,7 @@ impl Running {
         match self.score_writer.map(ScoreWriter::join) {
             None | Some(Ok(0)) => {}
             Some(Ok(dropped)) => {
-                tracing::error!(dropped, "payments are missing in the score log: it could not keep up")
+                tracing::error!(dropped, "assessments are missing in the score log: it could not keep up")
             }
             Some(Err(error)) => tracing::error!(%error, "the score log could not be written"),
         }

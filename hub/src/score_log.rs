@@ -1,8 +1,8 @@
-//! What the risk model makes of every payment of a rehearsal: a row for each lane and hour, at its worst moment.
+//! What the risk model makes of every lane in a rehearsal: a row for each hour of it, at its worst moment.
 //!
 //! The first columns are those of a feature export with the label left empty: somebody who knows which devices attacked
-//! fills it in, and `farthing-hub risk fit` learns from it. Data-plane threads hand over what was paid and never wait; what finds no
-//! room is counted and dropped. The model's state of each lane lies with the log's own thread.
+//! fills it in, and `farthing-hub risk fit` learns from it. Data-plane threads hand over their assessments and never wait; what finds no
+//! room is counted and dropped.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -12,47 +12,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
-use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use farthing_channel::id::{Address, EscrowId, LaneId};
+use farthing_channel::id::{Address, LaneId};
 use farthing_channel::time::UnixSeconds;
-use farthing_risk::features::{Facts, Feature};
-use farthing_risk::file::{Unit, WeightsFile};
-use farthing_risk::ladder::{Level, Standing};
-use farthing_risk::model::{Assessment, LaneView, Model};
-use farthing_risk::profile::Profile;
-use farthing_risk::signals::{Event, Signals, Sixteenths};
+use farthing_risk::features::Feature;
+use farthing_risk::ladder::Level;
+use farthing_risk::model::Assessment;
 
-/// Payments that may wait to be assessed.
+/// Assessments that may wait to be written down.
 const WAITING_MAX: usize = 65_536;
 
 const SECONDS_PER_HOUR: u64 = 3600;
 
-/// A payment that was taken.
+/// What the model made of a lane at one moment.
 #[derive(Debug, Clone, Copy)]
-pub struct Paid {
+pub struct Decided {
     /// The lane.
     pub lane: LaneId,
     /// Its device.
     pub device: Address,
-    /// Whose escrow pays: the fleet.
-    pub escrow: EscrowId,
-    /// What the lane is billed for.
-    pub unit: Unit,
-    /// Units that this payment added.
-    pub units: u64,
     /// When.
     pub at: UnixSeconds,
+    /// What it looked at, and what came of it.
+    pub assessment: Assessment,
 }
 
 /// What the log's thread is told.
 #[derive(Debug)]
 enum Note {
-    Paid(Paid),
+    Decided(Decided),
     End,
 }
 
-/// Hands payments to the log.
+/// Hands assessments to the log.
 #[derive(Debug, Clone)]
 pub struct ScoreLog {
     sender: Sender<Note>,
@@ -68,35 +60,30 @@ pub struct ScoreWriter {
 }
 
 impl ScoreLog {
-    /// Begins a log under the model of a weights file, or goes on with the one that is there.
+    /// Begins a log, or goes on with the one that is there.
     ///
     /// # Errors
-    /// A file cannot be read or written, the weights are none, or the system gives no thread.
-    pub fn start(log: &Path, weights: &Path) -> anyhow::Result<(Self, ScoreWriter)> {
-        let shown = weights.display();
-        let text = std::fs::read_to_string(weights).with_context(|| format!("cannot read {shown}"))?;
-        let model = WeightsFile::parse(&text).and_then(|file| file.model()).with_context(|| format!("{shown}"))?;
-        let file = OpenOptions::new().create(true).append(true).open(log);
-        let file = file.with_context(|| format!("cannot write {}", log.display()))?;
+    /// The file cannot be written, or the system gives no thread.
+    pub fn start(path: &Path) -> io::Result<(Self, ScoreWriter)> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
         let (sender, receiver) = bounded(WAITING_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
-        let thread = std::thread::Builder::new()
-            .name("score-log".to_owned())
-            .spawn(move || Scorer::new(model).write_all(&receiver, file))?;
+        let thread =
+            std::thread::Builder::new().name("score-log".to_owned()).spawn(move || write_all(&receiver, file))?;
         let writer = ScoreWriter { sender: sender.clone(), thread, dropped: Arc::clone(&dropped) };
         Ok((Self { sender, dropped }, writer))
     }
 
-    /// Hands over a payment; never waits.
-    pub fn note(&self, paid: Paid) {
-        if self.sender.try_send(Note::Paid(paid)).is_err() {
+    /// Hands over an assessment; never waits.
+    pub fn note(&self, decided: Decided) {
+        if self.sender.try_send(Note::Decided(decided)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
 impl ScoreWriter {
-    /// Ends the log: waits until all is written, and says how many payments found no room.
+    /// Ends the log: waits until all is written, and says how many assessments found no room.
     ///
     /// # Errors
     /// Something could not be written.
@@ -118,98 +105,33 @@ struct Hour {
     raised_at: Option<UnixSeconds>,
 }
 
-/// A lane of which something was paid.
-#[derive(Debug)]
-struct Scored {
-    device: Address,
-    profile: Arc<Profile>,
-    signals: Signals,
-    standing: Standing,
-    hour: Option<Hour>,
-}
-
-/// The model and what it remembers.
-#[derive(Debug)]
-struct Scorer {
-    model: Model,
-    lanes: HashMap<LaneId, Scored>,
-    profiles: HashMap<(EscrowId, Unit), Arc<Profile>>,
-    /// The hour in which the log began, from which the model counts its time.
-    origin: Option<u64>,
-}
-
-impl Scorer {
-    fn new(model: Model) -> Self {
-        Self { model, lanes: HashMap::new(), profiles: HashMap::new(), origin: None }
+fn write_all(notes: &Receiver<Note>, file: File) -> io::Result<()> {
+    let is_new = file.metadata()?.len() == 0;
+    let mut to = BufWriter::new(file);
+    if is_new {
+        let features = Feature::ALL.map(Feature::name).join(",");
+        writeln!(to, "scenario,device,hour,label,{features},lane,odds,standing,raised_at")?;
     }
-
-    fn write_all(mut self, notes: &Receiver<Note>, file: File) -> io::Result<()> {
-        let is_new = file.metadata()?.len() == 0;
-        let mut to = BufWriter::new(file);
-        if is_new {
-            let features = Feature::ALL.map(Feature::name).join(",");
-            writeln!(to, "scenario,device,hour,label,{features},lane,odds,standing,raised_at")?;
-        }
-        while let Ok(Note::Paid(paid)) = notes.recv() {
-            self.take(&paid, &mut to)?;
-        }
-        for (id, lane) in &self.lanes {
-            if let Some(hour) = &lane.hour {
-                write_row(&mut to, id, &lane.device, hour)?;
-            }
-        }
-        to.flush()
-    }
-
-    /// A fleet's profile stands in the weights under its escrow's id.
-    fn profile(&mut self, escrow: EscrowId, unit: Unit) -> Arc<Profile> {
-        let model = &self.model;
-        let find = || model.profile(&escrow.to_string(), unit).cloned().unwrap_or_else(Profile::unknown);
-        Arc::clone(self.profiles.entry((escrow, unit)).or_insert_with(|| Arc::new(find())))
-    }
-
-    fn take(&mut self, paid: &Paid, to: &mut impl Write) -> io::Result<()> {
-        let profile = self.profile(paid.escrow, paid.unit);
-        let hour = paid.at.0 / SECONDS_PER_HOUR;
-        let origin = *self.origin.get_or_insert(hour) * SECONDS_PER_HOUR;
-        let now = Sixteenths(u32::try_from(paid.at.0.saturating_sub(origin).saturating_mul(16)).unwrap_or(u32::MAX));
-        let Self { model, lanes, .. } = self;
-        let lane = lanes.entry(paid.lane).or_insert_with(|| Scored {
-            device: paid.device,
-            profile,
-            signals: Signals::default(),
-            standing: Standing::default(),
-            hour: None,
-        });
-        lane.signals.observe(Event::Served { units: paid.units }, now, &lane.profile);
-        let view = LaneView {
-            signals: &lane.signals,
-            profile: &lane.profile,
-            facts: &Facts::NOTHING,
-            standing: lane.standing,
-            tenant: model.tenant(""),
-            overriding: None,
-        };
-        let assessment = model.assess(&view, now, paid.at);
-        lane.standing = assessment.standing;
+    let mut lanes = HashMap::<LaneId, (Address, Hour)>::new();
+    while let Ok(Note::Decided(Decided { lane, device, at, assessment })) = notes.recv() {
+        let hour = at.0 / SECONDS_PER_HOUR;
         let level = assessment.standing.level();
-        let raised_at = (level > Level::Trusted).then_some(paid.at);
-        match &mut lane.hour {
-            Some(known) if known.hour == hour => {
-                if assessment.odds > known.worst.odds {
-                    known.worst = assessment;
-                }
-                known.highest = known.highest.max(level);
-                known.raised_at = known.raised_at.or(raised_at);
-            }
-            over => {
-                if let Some(over) = over.replace(Hour { hour, worst: assessment, highest: level, raised_at }) {
-                    write_row(to, &paid.lane, &paid.device, &over)?;
-                }
-            }
+        let raised_at = (level > Level::Trusted).then_some(at);
+        let fresh = || Hour { hour, worst: assessment, highest: level, raised_at };
+        let (_, known) = lanes.entry(lane).or_insert_with(|| (device, fresh()));
+        if known.hour != hour {
+            write_row(&mut to, &lane, &device, &std::mem::replace(known, fresh()))?;
         }
-        Ok(())
+        if assessment.odds > known.worst.odds {
+            known.worst = assessment;
+        }
+        known.highest = known.highest.max(level);
+        known.raised_at = known.raised_at.or(raised_at);
     }
+    for (lane, (device, hour)) in &lanes {
+        write_row(&mut to, lane, device, hour)?;
+    }
+    to.flush()
 }
 
 fn write_row(to: &mut impl Write, lane: &LaneId, device: &Address, row: &Hour) -> io::Result<()> {
@@ -223,32 +145,46 @@ fn write_row(to: &mut impl Write, lane: &LaneId, device: &Address, row: &Hour) -
 
 #[cfg(test)]
 mod tests {
-    use farthing_risk::file::SHIPPED;
+    use farthing_risk::features::Features;
+    use farthing_risk::ladder::Standing;
+    use farthing_risk::score::LogOdds;
+    use farthing_risk::signals::Sixteenths;
 
     use super::*;
 
     #[test]
-    fn each_hour_of_a_lane_is_a_row() {
+    fn each_hour_of_a_lane_is_a_row_with_its_worst_moment() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, weights) = (folder.path().join("scores.csv"), folder.path().join("weights.toml"));
-        std::fs::write(&weights, SHIPPED).unwrap();
+        let path = folder.path().join("scores.csv");
         for start in [7200, 14_400] {
-            let (log, writer) = ScoreLog::start(&path, &weights).unwrap();
-            for at in [0, 1, 1800, 3600] {
-                log.note(Paid {
+            let (log, writer) = ScoreLog::start(&path).unwrap();
+            for (at, odds, level) in [
+                (0, -500, Level::Trusted),
+                (60, 40, Level::Pace),
+                (90, 20, Level::SmallerGrant),
+                (3600, -9, Level::Trusted),
+            ] {
+                let standing = Standing::from_parts(level, Sixteenths(0));
+                let odds = LogOdds(odds);
+                log.note(Decided {
                     lane: LaneId([7; 32]),
                     device: Address([1; 20]),
-                    escrow: EscrowId([2; 32]),
-                    unit: Unit::Octets,
-                    units: 100,
                     at: UnixSeconds(start + at),
+                    assessment: Assessment {
+                        features: Features::default(),
+                        odds,
+                        score: odds.score(),
+                        standing,
+                        level,
+                        overridden: false,
+                    },
                 });
             }
             assert_eq!(writer.join().unwrap(), 0);
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
-        assert_eq!(rows.iter().map(|row| row[2]).collect::<Vec<_>>(), ["2", "3", "4", "5"]);
-        assert!(rows.iter().all(|row| row.len() == 26 && row[24] == "0" && row[25].is_empty()), "{text}");
+        let told: Vec<String> = rows.iter().map(|row| [row[2], row[23], row[24], row[25]].join(" ")).collect();
+        assert_eq!(told, ["2 40 3 7260", "3 -9 0 ", "4 40 3 14460", "5 -9 0 "]);
     }
 }

@@ -95,10 +95,7 @@ fn fleets(checks: &mut Checks<'_>, form: &Form) -> BTreeMap<EscrowId, String> {
 
 fn rehearsal(form: &RehearsalForm, base: &Path) -> Option<RehearsalConfig> {
     let named = |path: &PathBuf| (!path.as_os_str().is_empty()).then(|| base.join(path));
-    Some(RehearsalConfig {
-        clock_file: named(&form.clock_file)?,
-        scores: named(&form.score_log).zip(named(&form.weights_file)),
-    })
+    Some(RehearsalConfig { clock_file: named(&form.clock_file)?, score_log: named(&form.score_log) })
 }
 
 fn paths(checks: &mut Checks<'_>, form: &Form) {

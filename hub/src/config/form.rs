@@ -44,7 +44,6 @@ pub(super) struct RehearsalForm {
     pub(super) clock_file: PathBuf,
     /// Empty: none.
     pub(super) score_log: PathBuf,
-    pub(super) weights_file: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]

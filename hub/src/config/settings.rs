@@ -51,8 +51,8 @@ pub struct Config {
 pub struct RehearsalConfig {
     /// Where the time of day is read from.
     pub clock_file: PathBuf,
-    /// Where the risk model's scores are written, and the weights for it.
-    pub scores: Option<(PathBuf, PathBuf)>,
+    /// Where the risk model's scores are written.
+    pub score_log: Option<PathBuf>,
 }
 
 impl Config {

@@ -197,8 +197,6 @@ const REST: &str = r#"[journal]
 # from this file (eight bytes, milliseconds since 1970, least significant first), so that recorded days can be
 # played in minutes. Empty: it is the system's.
 # clock_file = ""
-# What the risk model makes of every payment: a table with a row for each lane and hour. Empty: none.
+# What the risk model makes of every lane: a table with a row for each lane and hour. Empty: none.
 # score_log = ""
-# The weights that it is to use; what is usual in a fleet stands in them under the id of the fleet's escrow.
-# weights_file = ""
 "#;

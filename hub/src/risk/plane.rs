@@ -19,6 +19,7 @@ use farthing_risk::sketch::{SourceCounts, Sources};
 use super::clock::{RiskClock, sixteenths};
 use super::engine::{Loaded, ModelMode, RiskEngine, unit_number};
 use super::lane::{LaneRisk, Reasons};
+use crate::score_log::{Decided, ScoreLog};
 use crate::table::Lane;
 
 /// One assessment in so many is a sample for the half-space trees: a microsecond each.
@@ -59,6 +60,8 @@ pub struct PlaneRisk {
     sources_halved: Sixteenths,
     forest: HalfSpaceTrees,
     until_sample: u32,
+    /// Where a rehearsal notes every assessment.
+    score_log: Option<ScoreLog>,
 }
 
 impl PlaneRisk {
@@ -75,8 +78,15 @@ impl PlaneRisk {
             sources_halved: Sixteenths(0),
             forest: HalfSpaceTrees::new(SAMPLES_WINDOW, key),
             until_sample: SAMPLE_EVERY,
+            score_log: None,
             engine: Arc::clone(engine),
         }
+    }
+
+    /// The same, with every assessment noted.
+    #[must_use]
+    pub fn noting(self, score_log: Option<ScoreLog>) -> Self {
+        Self { score_log, ..self }
     }
 
     /// Whether there is a model.
@@ -257,6 +267,9 @@ impl PlaneRisk {
             overriding: decision.as_ref(),
         };
         let assessment = self.loaded.model.assess(&view, self.now, clock);
+        if let Some(log) = &self.score_log {
+            log.note(Decided { lane: lane.id(), device: lane.channel().device(), at: clock, assessment });
+        }
         self.sample(&assessment, &mut risk);
         let before = (risk.standing.level(), risk.level, risk.overridden);
         risk.standing = assessment.standing;

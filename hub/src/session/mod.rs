@@ -88,7 +88,7 @@ pub struct Shared {
     pub heartbeat: Heartbeat,
     /// News between data-plane threads.
     pub exchange: Exchange,
-    /// Where a rehearsal notes what is paid.
+    /// Where a rehearsal notes what the risk model makes of lanes.
     pub score_log: Option<ScoreLog>,
 }
 

@@ -16,15 +16,10 @@ use farthing_channel::lane::{
 use farthing_channel::record::Record;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::LibSecp;
-use farthing_channel::tariff::Unit as TariffUnit;
-use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::{Answer, LaneRef, Payment, Payments, Tick};
-
-use farthing_risk::file::Unit;
 
 use super::outbox::{Acknowledgement, HeldLane, Recipient, TakenTick};
 use super::plane::DataPlane;
-use crate::score_log::{Paid, ScoreLog};
 use crate::table::Lane;
 use crate::table::cold::Unreadable;
 use crate::table::commit::{Committed, commit, commit_tip};
@@ -142,9 +137,6 @@ impl DataPlane {
             let limit = shared.risk.lane_limit();
             if let Some(next) = commit_tip(lane, limit, &chain, (version, &tip), index, link)? {
                 let authorised = next.total.amount();
-                if let Some(log) = &shared.score_log {
-                    note(log, lane, tip.total.amount(), authorised, *unix);
-                }
                 let tick = TakenTick { to: from, named, anchor, index, link, authorised };
                 risk.paid(lane, tip.total.amount(), authorised, steps, open.place);
                 outbox.tick(&mut open.gathering, held, &tick, lane);
@@ -340,10 +332,6 @@ impl DataPlane {
     fn acknowledge_later(&mut self, to: Recipient, named: &LaneRef, held: HeldLane, committed: Committed) {
         let (held, is_news) = match committed {
             Committed::Changed { change, increase, .. } => {
-                if let Some(log) = &self.shared.score_log {
-                    let after = held.lane().evidence().look(|state| state.total().amount());
-                    note(log, held.lane(), after.saturating_sub(increase), after, self.unix);
-                }
                 self.outbox.record(&Record::of_change(held.lane().id(), &change));
                 self.tally.accepted += 1;
                 self.tally.authorised += increase;
@@ -369,17 +357,4 @@ impl DataPlane {
         let authorised = named.and_then(|named| state.opened(&named).map(|lane| lane.durable()));
         self.answers.add(to, &Answer::Refused { lane: named, refusal, authorised });
     }
-}
-
-/// Notes a payment that took a lane from one total to another.
-fn note(log: &ScoreLog, lane: &Lane, before: u64, after: u64, at: UnixSeconds) {
-    let unit = match lane.tariff().entry.as_ref().map(|entry| entry.tariff().unit()) {
-        Some(TariffUnit::Seconds) => Unit::Seconds,
-        Some(TariffUnit::Events) => Unit::Events,
-        Some(TariffUnit::Octets) | None => Unit::Octets,
-    };
-    let channel = lane.channel();
-    let units = lane.units_for(after).saturating_sub(lane.units_for(before));
-    let escrow = channel.escrow().id();
-    log.note(Paid { lane: lane.id(), device: channel.device(), escrow, unit, units, at });
 }

@@ -89,7 +89,8 @@ impl DataPlane {
         if getrandom::fill(&mut key).is_err() {
             tracing::warn!("no randomness: sources are counted under a known key");
         }
-        let risk = PlaneRisk::new(&shared.risk, shared.table.risk_clock(), u64::from_le_bytes(key));
+        let risk = PlaneRisk::new(&shared.risk, shared.table.risk_clock(), u64::from_le_bytes(key))
+            .noting(shared.score_log.clone());
         Self {
             rounds,
             risk,

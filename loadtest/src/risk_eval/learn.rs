@@ -1,10 +1,8 @@
 //! Weights for a fold, as `farthing-hub risk fit` learns them, from those who teach alone.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use farthing_channel::id::EscrowId;
 use farthing_risk::file::{ProfileForm, SHIPPED, Unit, WeightsFile};
 use farthing_risk::fit::metrics::{Scored, judge};
 use farthing_risk::fit::replay::Profiles;
@@ -20,23 +18,6 @@ pub struct Learned {
     pub weights: Weights,
     /// The file for the hub.
     pub file: WeightsFile,
-}
-
-impl Learned {
-    /// Writes the file into a folder as `weights.toml`. What is usual in a fleet stands under the id of its escrow.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
-    pub fn write(&self, folder: &Path, escrows: &BTreeMap<String, EscrowId>) -> anyhow::Result<()> {
-        let mut file = self.file.clone();
-        for form in &mut file.profile {
-            if let Some(escrow) = escrows.get(&form.fleet) {
-                form.fleet = escrow.to_string();
-            }
-        }
-        let path = folder.join("weights.toml");
-        std::fs::write(&path, file.text()).with_context(|| format!("cannot write {}", path.display()))
-    }
 }
 
 /// Learns a fold's weights. `honest` are the honest fleets whole: what is usual in each comes from its own first quarter.

@@ -85,7 +85,8 @@ fn evaluate(args: &RiskEvalArgs) -> anyhow::Result<EvalResult> {
     let known: u64 = honest.iter().map(cast::hours).sum::<u64>() / per_turn;
     let missing = args.honest_hours.saturating_sub(known).saturating_mul(per_turn);
     if args.honest_hours > 0 {
-        honest.extend(cast::generated(missing, turns, args.seed));
+        // A tenth more, for devices are dealt out and not their hours.
+        honest.extend(cast::generated(missing.saturating_add(missing / 10), turns, args.seed));
     }
     reading.finish_and_clear();
 

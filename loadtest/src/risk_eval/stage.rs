@@ -1,14 +1,15 @@
 //! The hub of a fold: a site of its own, with play money and a clock that is set from here.
 
-use std::collections::BTreeMap;
-use std::fs::File;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use farthing_channel::id::{ChannelId, LaneId, RatingGroup};
+use farthing_channel::id::{ChannelId, EscrowId, LaneId, RatingGroup};
 use farthing_channel::mandate::{MandateTerms, sign_mandates};
 use farthing_channel::sign::Signer as _;
 use farthing_channel::tariff::Unit as TariffUnit;
@@ -30,6 +31,9 @@ const GRID_SECONDS: u64 = 57_600;
 
 /// How long mandates are good for, seconds of the play: longer than any trace.
 const MANDATE_SECONDS: u64 = 20 * 366 * 86_400;
+
+/// Mandates and escrows are so many times what is used of them: a mandate that ends with the trace would be a sign of its own.
+const ROOM: u64 = 100;
 
 /// A connection may be silent for so long while its devices wait for their turn.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -64,7 +68,6 @@ impl HubClock {
 pub struct Stage {
     site: Site,
     clock: HubClock,
-    learned: Learned,
     folder: PathBuf,
 }
 
@@ -96,10 +99,24 @@ fn settings(folder: &Path) -> Vec<(String, String)> {
         ("DATA_PLANE__THREADS", "1".to_owned()),
         ("TABLE__IDLE_SECONDS", "86400".to_owned()),
         ("LOG__FILTER", "warn".to_owned()),
-        ("REHEARSAL__WEIGHTS_FILE", path("weights.toml")),
+        ("RISK_MODEL__MODE", "shadow".to_owned()),
+        ("RISK_MODEL__WEIGHTS", path("weights.toml")),
         ("REHEARSAL__SCORE_LOG", path("scores.csv")),
     ];
     settings.map(|(name, value)| (format!("FARTHING_HUB__{name}"), value)).into()
+}
+
+/// Tells the hub the names of its fleets.
+fn configure<'a>(folder: &Path, fleets: impl Iterator<Item = (EscrowId, &'a str)>) -> anyhow::Result<()> {
+    let mut text = "\n[risk_model.fleets]\n".to_owned();
+    for (escrow, name) in fleets {
+        // Writing to a string cannot fail.
+        let _written = writeln!(text, "\"{escrow}\" = {name:?}");
+    }
+    let path = folder.join("site").join("hub").join("farthing-hub.toml");
+    let context = || format!("cannot write {}", path.display());
+    let mut file = OpenOptions::new().append(true).open(&path).with_context(context)?;
+    file.write_all(text.as_bytes()).with_context(context)
 }
 
 impl Stage {
@@ -108,7 +125,8 @@ impl Stage {
     /// # Errors
     /// Where a program fails.
     pub fn set_up(folder: &Path, learned: &Learned) -> anyhow::Result<Self> {
-        learned.write(folder, &BTreeMap::new())?;
+        let weights = folder.join("weights.toml");
+        std::fs::write(&weights, learned.file.text()).with_context(|| format!("cannot write {}", weights.display()))?;
         let clock_file = folder.join("clock");
         let clock = HubClock::create(&clock_file)?;
         let options = SiteOptions {
@@ -118,7 +136,7 @@ impl Stage {
         };
         let mut site = Site::create_with(&folder.join("site"), &options)?;
         site.start_hub()?;
-        Ok(Self { site, clock, learned: learned.clone(), folder: folder.to_path_buf() })
+        Ok(Self { site, clock, folder: folder.to_path_buf() })
     }
 
     /// Plays a fold's events.
@@ -132,7 +150,8 @@ impl Stage {
         for (place, judged) in fold.judged.iter().enumerate() {
             let unit = judged.fleet.unit;
             let actors = timeline.actors.iter().filter(|actor| actor.fleet == place);
-            let deposit = actors.fold(1_u64, |sum, actor| sum.saturating_add(actor.units).saturating_add(actor.events));
+            let used = actors.fold(1_u64, |sum, actor| sum.saturating_add(actor.units).saturating_add(actor.events));
+            let deposit = used.saturating_mul(ROOM);
             let fleet = self.site.open_fleet(&judged.fleet.name, deposit, &provider, rating_group(unit))?;
             fleets.push(fleet);
         }
@@ -147,7 +166,7 @@ impl Stage {
                 let offer = LaneOffer { payee: provider.key.address(), rating_group: RatingGroup(rating_group(unit)) };
                 Purse::new(offer, LaneId::derive(&channel, &offer.payee, offer.rating_group))
             };
-            let limit = u128::from(actor.units.saturating_add(actor.events));
+            let limit = u128::from(actor.units.saturating_add(actor.events).saturating_mul(ROOM));
             terms[actor.fleet].push(MandateTerms {
                 device: key.address(),
                 limit,
@@ -163,10 +182,10 @@ impl Stage {
             let bundles = sign_mandates(self.site.payer(&fleet.escrow)?, &fleet.contact.ledger, fleet.escrow, terms)?;
             self.site.import_bundles(&bundles)?;
         }
-        // Weights know a fleet by its escrow, which is known only now.
-        let escrows = fold.judged.iter().zip(&fleets).map(|(judged, fleet)| (judged.fleet.name.clone(), fleet.escrow));
+        // A hub knows a fleet by its escrow, which is known only now.
+        let names: Vec<_> = fold.judged.iter().map(|judged| judged.fleet.name.as_str()).collect();
         self.site.stop_hub()?;
-        self.learned.write(&self.folder, &escrows.collect())?;
+        configure(&self.folder, fleets.iter().map(|fleet| fleet.escrow).zip(names))?;
         self.site.start_hub()?;
         let devices = payers.iter().map(|payer| payer.key.address().to_string()).collect();
         let remote: SocketAddr = self.site.contact().hub.parse().context("the hub's address")?;
