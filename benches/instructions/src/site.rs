@@ -88,6 +88,7 @@ impl Site {
             heartbeat: Heartbeat::new(1),
             exchange: Exchange::new(1),
             checkpointed: CheckpointProgress::default(),
+            score_log: None,
         });
         shared.serving.start();
         let plane = Counting::new(DataPlane::new(shared, 0));
