@@ -2,7 +2,7 @@
 
 use farthing_channel::codec::{decode_exact, encode_to_vec};
 use farthing_channel::id::{Address, TariffHash};
-use farthing_channel::record::{EscrowImage, EscrowState, LaneImage, Record, records};
+use farthing_channel::record::{EscrowImage, EscrowState, LaneImage, Record, RiskChange, RiskOverride, records};
 use farthing_channel::time::UnixSeconds;
 
 use crate::samples::*;
@@ -57,6 +57,23 @@ fn record(name: &str) -> Record {
     }
 }
 
+/// A level of a lane in trouble, which an operator decided.
+fn risk_change() -> RiskChange {
+    RiskChange {
+        lane: LANE,
+        at: UnixSeconds(1_700_000_000),
+        standing: 3,
+        since: UnixSeconds(1_699_999_990),
+        level: 6,
+        overridden: true,
+        odds: -300,
+        revision: "shipped-1".to_owned(),
+        features: vec![0, 2048, 17],
+        reasons: vec![8, 17],
+        signals: vec![1, u64::MAX, 0, 65_536],
+    }
+}
+
 fn lane_record(name: &str) -> Record {
     match name {
         "anchor" => Record::Anchor { lane: LANE, anchor: ANCHOR },
@@ -65,6 +82,14 @@ fn lane_record(name: &str) -> Record {
         "report" => Record::Report(REPORT),
         "status" => Record::Status { channel: CHANNEL, status: 2 },
         "epoch closed" => Record::EpochClosed { epoch: 5, sequence: 123_456 },
+        "risk" => Record::Risk(risk_change()),
+        "risk in shadow mode" => Record::Risk(RiskChange { level: 0, overridden: false, odds: 300, ..risk_change() }),
+        "risk override" => Record::RiskOverride(RiskOverride {
+            channel: CHANNEL,
+            at: UnixSeconds(1_700_000_000),
+            level: 0,
+            until: UnixSeconds(1_700_003_600),
+        }),
         _ => panic!("{name}"),
     }
 }
