@@ -17,7 +17,7 @@
 //! | [`hot`] | units in memory, and how they leave it |
 //! | [`cold`] | where the others are read from |
 //! | [`unit`](mod@unit) | units between memory and checkpoint |
-//! | [`round`] | how the table knows that the checkpoint holds a change |
+//! | [`farthing_cells::Rounds`] | how the table knows that the checkpoint holds a change |
 
 pub mod channel;
 pub mod cold;
