@@ -25,7 +25,7 @@ impl RiskClock {
 
     /// A Unix time on it.
     pub fn sixteenths(&self, unix: UnixSeconds) -> Sixteenths {
-        sixteenths(unix.0.saturating_mul(1000).saturating_sub(self.origin_ms))
+        sixteenths(self.milliseconds(unix.0.saturating_mul(1000)))
     }
 
     /// One of its times as Unix time.

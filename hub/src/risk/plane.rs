@@ -35,6 +35,14 @@ const SOURCE_FAILURES_MAX: u16 = 4;
 /// A device that waits for the pace that it was told is not refused for the jitter of its link.
 const PACE_TOLERANCE_DIVISOR: u64 = 2;
 
+/// Units that lanes are billed in.
+const UNITS: usize = 3;
+
+/// The place of a lane's pulse: each fleet has one for each unit.
+fn pulse_of(risk: &LaneRisk) -> usize {
+    usize::from(risk.fleet) * UNITS + usize::from(risk.unit)
+}
+
 /// Why a payment is refused by what is done about its lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hindrance {
@@ -73,7 +81,7 @@ impl PlaneRisk {
             clock,
             now_ms: 0,
             now: Sixteenths(0),
-            pulses: vec![Pulse::default(); engine.fleets() * 3],
+            pulses: vec![Pulse::default(); engine.fleets() * UNITS],
             sources: Sources::new(SOURCES_WIDTH_LOG2, key),
             sources_halved: Sixteenths(0),
             forest: HalfSpaceTrees::new(SAMPLES_WINDOW, key),
@@ -111,8 +119,8 @@ impl PlaneRisk {
         }
     }
 
-    /// The lane's memory, begun where it has none.
-    fn recall(&self, lane: &Lane) -> LaneRisk {
+    /// The lane's memory. Where it has none it begins with what the lane had at `authorised` base units.
+    fn recall_from(&self, lane: &Lane, authorised: u64) -> LaneRisk {
         let mut risk = lane.risk().read_own();
         if !risk.known {
             risk.known = true;
@@ -122,19 +130,23 @@ impl PlaneRisk {
             risk.reported = report.is_some();
             risk.units_seen = match report {
                 Some(report) => report.used_units,
-                None => lane.units_for(lane.evidence().amount()),
+                None => lane.units_for(authorised),
             };
         }
         risk
     }
 
+    /// As [`recall_from`](Self::recall_from), from where the lane stands.
+    fn recall(&self, lane: &Lane) -> LaneRisk {
+        self.recall_from(lane, lane.evidence().amount())
+    }
+
     /// Counts a lane once in each step of time in which it has events: its fleet's pulse.
     fn feel_pulse(&mut self, risk: &LaneRisk) {
-        if risk.signals.steps_to(self.now) > 0 {
-            let at = usize::from(risk.fleet) * 3 + usize::from(risk.unit);
-            if let Some(pulse) = self.pulses.get_mut(at) {
-                pulse.observe(risk.signals.rises(), self.now);
-            }
+        if risk.signals.steps_to(self.now) > 0
+            && let Some(pulse) = self.pulses.get_mut(pulse_of(risk))
+        {
+            pulse.observe(risk.signals.rises(), self.now);
         }
     }
 
@@ -159,7 +171,8 @@ impl PlaneRisk {
         if !self.is_on {
             return;
         }
-        let mut risk = self.recall_before(lane, before);
+        // What a lane begins with is what it had before this payment.
+        let mut risk = self.recall_from(lane, before);
         if !risk.reported {
             let units = lane.units_for(authorised);
             let served = units.saturating_sub(risk.units_seen);
@@ -179,16 +192,6 @@ impl PlaneRisk {
         }
         risk.paid_ms = self.now_ms;
         lane.risk().write(risk);
-    }
-
-    /// As [`recall`](Self::recall), for a lane that was just paid on: what it began with is what it had before.
-    fn recall_before(&self, lane: &Lane, before: u64) -> LaneRisk {
-        let was_known = lane.risk().read_own().known;
-        let mut risk = self.recall(lane);
-        if !was_known && !risk.reported {
-            risk.units_seen = lane.units_for(before);
-        }
-        risk
     }
 
     /// A provider reported what it has served in all.
@@ -250,7 +253,7 @@ impl PlaneRisk {
         let mut risk = self.recall(lane);
         risk.signals.advance(self.now);
         let fleet = self.loaded.fleet(risk.fleet);
-        let pulse = self.pulses.get(usize::from(risk.fleet) * 3 + usize::from(risk.unit));
+        let pulse = self.pulses.get(pulse_of(&risk));
         let facts = Facts {
             units_left: lane.units_left(),
             units_idle: if risk.reported { lane.units_for(lane.durable()).saturating_sub(risk.units_seen) } else { 0 },

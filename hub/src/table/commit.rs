@@ -54,16 +54,10 @@ pub fn commit(
     propose: impl FnOnce(&LaneState) -> Result<Outcome, Refusal>,
 ) -> Result<Committed, Refusal> {
     let mut draft = lane.evidence().draft(spare);
-    let proposal = match proposed(lane, lane_limit, draft.state(), propose) {
-        Ok(Some(proposal)) => proposal,
-        Ok(None) => {
-            draft.discard(spare);
-            return Ok(Committed::Known);
-        }
-        Err(refusal) => {
-            draft.discard(spare);
-            return Err(refusal);
-        }
+    let proposed = proposed(lane, lane_limit, draft.state(), propose);
+    let Ok(Some(proposal)) = proposed else {
+        draft.discard(spare);
+        return proposed.map(|_nothing_new| Committed::Known);
     };
     draft.change(|state| state.commit(&proposal));
     lane.evidence().replace(draft, spare);
