@@ -4,13 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use bitcoin_hashes::sha256;
 use bytes::Bytes;
-use farthing_channel::codec::{decode_exact, decode_first, encode_to_vec};
-use farthing_channel::eip712::Attach;
-use farthing_channel::id::Hash32;
-use farthing_channel::sign::sign_typed;
-use farthing_channel::wire::{Answer, Grant, Hello, LaneOffer, LaneRef, Request, Response, Role};
+use farthing_channel::codec::{decode_exact, decode_first};
+use farthing_channel::wire::{Answer, Grant, Hello, LaneOffer, LaneRef, Response};
 use serde::Serialize;
 
 use crate::engine::lane::Lane;
@@ -176,13 +172,8 @@ impl Crew {
                 let Ok(Hello::Hub { nonce, .. }) = decode_exact::<Hello>(&payload) else {
                     bail!("a hello that is none")
                 };
-                let binding = sha256::Hash::hash_byte_chunks([&nonce.0[..], &fleet.contact.pin.0[..]]);
-                let binding = Hash32(binding.to_byte_array());
-                let typed = Attach { binding, hub: fleet.contact.address, role: Role::Device.code() };
-                let Ok(signature) = sign_typed(intruder.lane.key(), &fleet.contact.ledger, &typed);
-                let (signature, escrow, lanes) = (signature.into(), Some(fleet.escrow), vec![intruder.offer]);
-                let request = Request::Attach { role: Role::Device, signature, escrow, mandate: None, lanes };
-                client.request(peer, &encode_to_vec(&request)).context("no stream for an attach")?;
+                let request = fleet.attach(intruder.lane.key(), fleet.binding(&nonce), vec![intruder.offer]);
+                client.request(peer, &request).context("no stream for an attach")?;
             }
             Event::Response { payload, .. } => match decode_exact::<Response>(&payload) {
                 Ok(Response::Attached(attached)) => {

@@ -2,12 +2,8 @@
 
 use std::time::Instant;
 
-use bitcoin_hashes::sha256;
-use farthing_channel::codec::{decode_exact, encode_to_vec};
-use farthing_channel::eip712::Attach;
-use farthing_channel::id::Hash32;
-use farthing_channel::sign::sign_typed;
-use farthing_channel::wire::{Hello, Request, Response, Role};
+use farthing_channel::codec::decode_exact;
+use farthing_channel::wire::{Hello, Response};
 
 use super::driver::{Driver, STRANGER};
 use super::member::Stage;
@@ -104,10 +100,8 @@ impl Driver {
         match event {
             Event::Hello(payload) => match decode_exact::<Hello>(&payload) {
                 Ok(Hello::Hub { nonce, .. }) => {
-                    let pin = &self.fleet.contact.pin;
-                    let binding = sha256::Hash::hash_byte_chunks([&nonce.0[..], &pin.0[..]]);
                     let member = &mut self.members[place];
-                    member.binding = Some(Hash32(binding.to_byte_array()));
+                    member.binding = Some(self.fleet.binding(&nonce));
                     member.stage = Stage::Attaching;
                     self.ask(place);
                 }
@@ -160,17 +154,8 @@ impl Driver {
                 return;
             }
             let lane = member.first_lane + member.asked;
-            let contact = &self.fleet.contact;
-            let typed = Attach { binding, hub: contact.address, role: Role::Device.code() };
-            let Ok(signature) = sign_typed(self.lanes[lane].key(), &contact.ledger, &typed);
-            let request = Request::Attach {
-                role: Role::Device,
-                signature: signature.into(),
-                escrow: Some(self.fleet.escrow),
-                mandate: None,
-                lanes: vec![self.fleet.lane],
-            };
-            let Some(stream) = self.client.request(peer, &encode_to_vec(&request)) else { return };
+            let request = self.fleet.attach(self.lanes[lane].key(), binding, vec![self.fleet.lane]);
+            let Some(stream) = self.client.request(peer, &request) else { return };
             member.asked += 1;
             member.requests.push((stream, lane));
         }

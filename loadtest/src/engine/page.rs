@@ -1,12 +1,10 @@
 //! A run as one HTML page that needs nothing else.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::measure::Second;
 use super::result::{BenchResult, Period};
-use crate::report::{Plot, Scale, Series, grouped};
-
-const STYLE: &str = include_str!("page.css");
+use crate::report::{Plot, Scale, Series, grouped, page};
 
 /// Marks of the percentile axis: the number of nines.
 const NINES: [(f64, &str); 7] =
@@ -24,32 +22,20 @@ pub fn render(result: &BenchResult) -> String {
     let shape = &result.shape;
     let title = format!("Farthing under load: {}", result.profile);
     let loop_kind = result.rate.map_or("closed loop".to_owned(), |rate| format!("open loop, {rate:.0} payments/s"));
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { (title) }
-                p {
-                    (grouped_usize(shape.connections)) " connections, " (grouped_usize(shape.lanes())) " lanes, "
-                    (loop_kind) @if result.pinned { ", a core each for data plane and generator" }
-                    ". Every acknowledgement is durable."
-                }
-                (extras(result))
-                (periods(&result.periods))
-                (throughput(result))
-                (latency_over_time(result))
-                (percentiles(&result.periods))
-                (troubles(result))
-            }
+    let content = html! {
+        p {
+            (grouped_usize(shape.connections)) " connections, " (grouped_usize(shape.lanes())) " lanes, "
+            (loop_kind) @if result.pinned { ", a core each for data plane and generator" }
+            ". Every acknowledgement is durable."
         }
+        (extras(result))
+        (periods(&result.periods))
+        (throughput(result))
+        (latency_over_time(result))
+        (percentiles(&result.periods))
+        (troubles(result))
     };
-    page.into_string()
+    page(&title, &content)
 }
 
 fn grouped_usize(number: usize) -> String {

@@ -1,5 +1,6 @@
 //! Simulated devices: who they are, how they connect, what they pay, and what was acknowledged to them.
 
+mod attach;
 mod crowd;
 mod description;
 mod drive;

@@ -3,6 +3,7 @@
 mod histogram;
 mod interval_log;
 mod json;
+mod page;
 mod plot;
 mod progress;
 mod table;
@@ -10,6 +11,7 @@ mod table;
 pub use histogram::{Latencies, Percentiles};
 pub use interval_log::write_interval_log;
 pub use json::write_json;
+pub(crate) use page::page;
 pub use plot::{Plot, Scale, Series};
 pub use progress::{bar, spinner};
 pub use table::Table;

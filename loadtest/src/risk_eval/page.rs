@@ -1,42 +1,27 @@
 //! An evaluation as one HTML page that needs nothing else.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::result::{EvalResult, Figure};
-use crate::report::{Plot, Scale, Series, grouped};
-
-const STYLE: &str = include_str!("../engine/page.css");
+use crate::report::{Plot, Scale, Series, grouped, page};
 
 /// The page.
 #[must_use]
 pub fn render(result: &EvalResult) -> String {
-    let title = "How well the hub tells attacks from honest use";
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { (title) }
-                p {
-                    "Every device paid at a real hub, whose clock was stepped from event to event. A device-hour is an hour in which a \
-                     device paid; its score is the hub's own, at the hour's worst moment. Nobody who is judged here taught the hub. \
-                     Intervals are of 95%."
-                }
-                (figures(result))
-                (precision_recall(result))
-                (exceedance(result))
-                (attacks(result))
-                (sources(result))
-                (folds(result))
-            }
+    let content = html! {
+        p {
+            "Every device paid at a real hub, whose clock was stepped from event to event. A device-hour is an hour in which a \
+             device paid; its score is the hub's own, at the hour's worst moment. Nobody who is judged here taught the hub. \
+             Intervals are of 95%."
         }
+        (figures(result))
+        (precision_recall(result))
+        (exceedance(result))
+        (attacks(result))
+        (sources(result))
+        (folds(result))
     };
-    page.into_string()
+    page("How well the hub tells attacks from honest use", &content)
 }
 
 fn number(number: usize) -> String {

@@ -6,14 +6,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use bitcoin_hashes::sha256;
 use bytes::Bytes;
 use farthing_channel::codec::{decode_exact, decode_first, encode_to_vec};
-use farthing_channel::eip712::Attach;
 use farthing_channel::id::{Hash32, LaneId};
 use farthing_channel::lane::SignedVoucher;
-use farthing_channel::sign::{LibSecpKey, sign_typed};
-use farthing_channel::wire::{Answer, Hello, LaneOffer, LaneRef, Payment, Request, Response, Role};
+use farthing_channel::sign::LibSecpKey;
+use farthing_channel::wire::{Answer, Hello, LaneOffer, LaneRef, Payment, Response};
 use quinn_proto::StreamId;
 
 use crate::clock;
@@ -275,10 +273,8 @@ impl Player {
                 let Ok(Hello::Hub { nonce, .. }) = decode_exact::<Hello>(&payload) else {
                     bail!("a hello that is none")
                 };
-                let fleet = self.gateways[gateway].fleet;
-                let pin = &self.fleets[fleet].contact.pin;
-                let binding = sha256::Hash::hash_byte_chunks([&nonce.0[..], &pin.0[..]]);
-                self.gateways[gateway].binding = Some(Hash32(binding.to_byte_array()));
+                let known = &mut self.gateways[gateway];
+                known.binding = Some(self.fleets[known.fleet].binding(&nonce));
                 self.ask(gateway);
             }
             Event::Response { stream, payload } => self.attached(gateway, stream, &payload)?,
@@ -298,13 +294,9 @@ impl Player {
             && let Some(payer) = gateway.payers.get(gateway.asked).copied()
         {
             let Payer { key, by_unit, by_event, .. } = &self.payers[payer];
-            let typed = Attach { binding, hub: fleet.contact.address, role: Role::Device.code() };
-            let Ok(signature) = sign_typed(key, &fleet.contact.ledger, &typed);
             let lanes = [by_unit, by_event].into_iter().flatten().map(|purse| purse.offer).collect();
-            let escrow = Some(fleet.escrow);
-            let request =
-                Request::Attach { role: Role::Device, signature: signature.into(), escrow, mandate: None, lanes };
-            let Some(stream) = self.client.request(gateway.peer, &encode_to_vec(&request)) else { return };
+            let request = fleet.attach(key, binding, lanes);
+            let Some(stream) = self.client.request(gateway.peer, &request) else { return };
             gateway.asked += 1;
             gateway.requests.push((stream, payer));
         }
