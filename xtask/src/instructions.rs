@@ -2,8 +2,8 @@
 //!
 //! Times depend on the machine and on what else it does; the number of instructions hardly does. A program pushes a fixed
 //! number of payments through the hub's own data plane, in process, under callgrind. Hashes and signatures are counted
-//! apart, since they take other ways on other processors, and so is QUIC: what is held to the baseline is the rest,
-//! which is ours to make slower or faster.
+//! apart, since they take other ways on other processors: what is held to the baseline is the rest. QUIC's part of it is
+//! shown by itself, as far as the compiler keeps it out of our functions.
 //!
 //! | file | holds |
 //! | --- | --- |
