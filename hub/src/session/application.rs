@@ -131,7 +131,7 @@ impl Application for DataPlane {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        if !self.requests.is_empty() {
+        if !self.requests.is_empty() || !self.vouchers.is_empty() {
             // Those in line are taken turn by turn, and the next turn begins at once.
             return Some(crate::clock::now());
         }

@@ -12,6 +12,7 @@
 //! | [`enrolment`] | what an attach would change, before it does |
 //! | [`attached`] | on which connections each device is attached |
 //! | [`payment`] | payments, from bytes to a changed lane |
+//! | [`vouchers`] | payments that cost a signature: their line, a turn's part of it
 //! | [`request`] | the line of requests; receipts, queries, tariffs, closing |
 //! | [`report`] | what providers say they served |
 //! | [`outbox`] | answers that wait for the journal |
@@ -40,6 +41,7 @@ mod small_map;
 mod subscription;
 mod trust;
 mod view;
+mod vouchers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

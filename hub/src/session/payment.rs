@@ -1,18 +1,14 @@
 //! Payments, from bytes to a changed lane: decode, gate, verify, merge.
 //!
 //! Ticks and anchors are taken as they come. Vouchers, whose signatures cost hundreds of times as much, wait until all
-//! that arrived with them is taken, and then go by falling amount, so that of several for one lane only the greatest is
-//! verified.
+//! that arrived with them is taken: see [`vouchers`](super::vouchers).
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Instant;
 
 use farthing_channel::admission::check_standing;
 use farthing_channel::id::Preimage;
-use farthing_channel::lane::{
-    LaneState, Outcome, SignedAnchor, SignedVoucher, verify_anchor, verify_voucher, verify_voucher_by,
-};
+use farthing_channel::lane::{LaneState, Outcome, SignedAnchor, verify_anchor};
 use farthing_channel::record::Record;
 use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::LibSecp;
@@ -24,17 +20,9 @@ use crate::table::Lane;
 use crate::table::cold::Unreadable;
 use crate::table::commit::{Committed, commit, commit_tip};
 
-/// A voucher that waits for what arrived with it.
-#[derive(Debug)]
-pub(super) struct WaitingVoucher {
-    from: Recipient,
-    named: LaneRef,
-    voucher: SignedVoucher,
-}
-
 /// Why a payment has no acknowledgement.
 #[derive(Debug, Clone, Copy)]
-enum NotTaken {
+pub(super) enum NotTaken {
     Refused(Refusal),
     /// No room, or the channel is being changed on another thread: it is not answered, and will be sent again.
     Later,
@@ -76,14 +64,14 @@ impl DataPlane {
             };
             let taken = match &payment {
                 Payment::Tick { lane, index, link } => self.take_tick(now, from, early, lane, *index, link),
-                Payment::Voucher { lane, voucher } => self.queue_voucher(from, early, lane, voucher),
+                Payment::Voucher { lane, voucher } => self.queue_voucher(now, from, early, lane, voucher),
                 Payment::Anchor { lane, anchor } => self.take_anchor(now, from, early, lane, anchor),
             };
             self.answer_untaken(from, payment.lane(), taken);
         }
     }
 
-    fn answer_untaken(&mut self, from: Recipient, named: &LaneRef, taken: Result<(), NotTaken>) {
+    pub(super) fn answer_untaken(&mut self, from: Recipient, named: &LaneRef, taken: Result<(), NotTaken>) {
         match taken {
             Ok(()) => {}
             Err(NotTaken::Refused(refusal)) => self.refuse_payment(from, Some(*named), refusal),
@@ -92,7 +80,7 @@ impl DataPlane {
     }
 
     /// What is refused before anything is looked up.
-    fn check_open(&mut self, early: bool, named: &LaneRef) -> Result<(), NotTaken> {
+    pub(super) fn check_open(&mut self, early: bool, named: &LaneRef) -> Result<(), NotTaken> {
         if early && matches!(named, LaneRef::Handle(_)) {
             return Err(Refusal::EarlyData.into());
         }
@@ -177,7 +165,14 @@ impl DataPlane {
     }
 
     /// Tells the risk model of a payment that was not a tick on the newest chain.
-    fn paid(&mut self, from: Recipient, named: &LaneRef, held: &HeldLane, before: u64, committed: Committed) {
+    pub(super) fn paid(
+        &mut self,
+        from: Recipient,
+        named: &LaneRef,
+        held: &HeldLane,
+        before: u64,
+        committed: Committed,
+    ) {
         let Some(state) = self.connections.get_mut(&from.connection) else { return };
         // Nothing that is shown before the attach tells anything about a device.
         if let Some(open) = state.opened_mut(named)
@@ -191,63 +186,6 @@ impl DataPlane {
     fn limited_lane(&self, from: Recipient, named: &LaneRef) -> Option<Arc<Lane>> {
         let lane = self.connections.get(&from.connection)?.opened(named)?;
         lane.risk().is_limited().then(|| Arc::clone(lane))
-    }
-
-    fn queue_voucher(
-        &mut self,
-        from: Recipient,
-        early: bool,
-        named: &LaneRef,
-        voucher: &SignedVoucher,
-    ) -> Result<(), NotTaken> {
-        self.check_open(early, named)?;
-        self.vouchers.push(WaitingVoucher { from, named: *named, voucher: *voucher });
-        Ok(())
-    }
-
-    /// Takes the vouchers that have gathered, greatest first.
-    pub(super) fn take_vouchers(&mut self, now: Instant) {
-        if self.vouchers.is_empty() {
-            return;
-        }
-        let mut vouchers = std::mem::take(&mut self.vouchers);
-        vouchers.sort_unstable_by_key(|waiting| Reverse(waiting.voucher.amount));
-        for WaitingVoucher { from, named, voucher } in vouchers.drain(..) {
-            let taken = self.check_open(false, &named).and_then(|()| self.take_voucher(now, from, &named, &voucher));
-            self.answer_untaken(from, &named, taken);
-        }
-        self.vouchers = vouchers;
-    }
-
-    fn take_voucher(
-        &mut self,
-        now: Instant,
-        from: Recipient,
-        named: &LaneRef,
-        voucher: &SignedVoucher,
-    ) -> Result<(), NotTaken> {
-        let held = self.held_lane(from, named)?;
-        let lane = held.lane();
-        self.check_trust(lane, false)?;
-        if !lane.evidence().look(|state| state.voucher_is_news(voucher.amount))? {
-            self.look_for_stale_state(from, named, voucher.amount);
-            self.acknowledge_later(from, named, held, Committed::Known);
-            return Ok(());
-        }
-        voucher.signature.check().map_err(Refusal::from)?;
-        let (id, device) = (lane.id(), lane.channel().device());
-        let open = self.connections.get_mut(&from.connection).and_then(|state| state.opened_mut(named));
-        let key = open.and_then(|open| open.device_key().copied());
-        let verified = self.pay_signature(now, from, |shared| {
-            let known = key.and_then(|key| verify_voucher_by(&key, &shared.domain, &id, voucher).ok());
-            // One that does not hold is looked at again, so that its refusal says what is wrong with it.
-            known.map_or_else(|| verify_voucher(&LibSecp, &shared.domain, &id, &device, voucher), Ok)
-        })?;
-        let before = lane.evidence().amount();
-        let committed = self.commit(&held, |state| Ok(state.propose_voucher(&verified)))?;
-        self.paid(from, named, &held, before, committed);
-        self.acknowledge_later(from, named, held, committed);
-        Ok(())
     }
 
     fn take_anchor(
@@ -279,20 +217,8 @@ impl DataPlane {
         Ok(())
     }
 
-    /// A device that shows less than it was told when it attached has forgotten, or was copied. What is less than what it paid
-    /// since may only have been overtaken on its way.
-    fn look_for_stale_state(&mut self, from: Recipient, named: &LaneRef, amount: u64) {
-        let open = self.connections.get_mut(&from.connection).and_then(|state| state.opened_mut(named));
-        if let Some(open) = open
-            && amount < open.opened_at
-        {
-            let lane = Arc::clone(&open.lane);
-            self.stale_state(&lane);
-        }
-    }
-
     /// The lane, which may be paid on, held.
-    fn held_lane(&self, from: Recipient, named: &LaneRef) -> Result<HeldLane, NotTaken> {
+    pub(super) fn held_lane(&self, from: Recipient, named: &LaneRef) -> Result<HeldLane, NotTaken> {
         let connection = self.connections.get(&from.connection).ok_or(Refusal::NotAttached)?;
         let lane = match (connection.opened(named), named) {
             (Some(lane), _) => Arc::clone(lane),
@@ -303,7 +229,7 @@ impl DataPlane {
         HeldLane::take(lane, self.holder).ok_or(NotTaken::Later)
     }
 
-    fn commit(
+    pub(super) fn commit(
         &mut self,
         held: &HeldLane,
         propose: impl FnOnce(&LaneState) -> Result<Outcome, Refusal>,
@@ -329,7 +255,7 @@ impl DataPlane {
     }
 
     /// Records what a payment changed; it is acknowledged when that is durable.
-    fn acknowledge_later(&mut self, to: Recipient, named: &LaneRef, held: HeldLane, committed: Committed) {
+    pub(super) fn acknowledge_later(&mut self, to: Recipient, named: &LaneRef, held: HeldLane, committed: Committed) {
         let (held, is_news) = match committed {
             Committed::Changed { change, increase, .. } => {
                 self.outbox.record(&Record::of_change(held.lane().id(), &change));

@@ -13,10 +13,10 @@ use super::answers::{Answers, send_reply};
 use super::attached::AttachedDevices;
 use super::connection::Connections;
 use super::outbox::{Acknowledgement, Outbox, Pending, Place, Reply};
-use super::payment::WaitingVoucher;
 use super::request::RequestLine;
 use super::rounds::RoundAnswers;
 use super::subscription::Subscriptions;
+use super::vouchers::WaitingVouchers;
 use super::{Shared, view};
 use crate::risk::plane::PlaneRisk;
 use crate::table::evidence::SpareState;
@@ -58,7 +58,7 @@ pub struct DataPlane {
     /// Attaches, and what was asked after them, that wait for their turn.
     pub(super) requests: RequestLine,
     /// Vouchers that wait for what arrived with them.
-    pub(super) vouchers: Vec<WaitingVoucher>,
+    pub(super) vouchers: WaitingVouchers,
     /// Memory of a replaced evidence, for the next.
     pub(super) spare: SpareState,
     pub(super) answers: Answers,
@@ -108,7 +108,7 @@ impl DataPlane {
             next_notices: None,
             next_beat: Some(crate::clock::now()),
             requests: RequestLine::default(),
-            vouchers: Vec::new(),
+            vouchers: WaitingVouchers::default(),
             spare: SpareState::default(),
             answers: Answers::default(),
             durable: Vec::new(),

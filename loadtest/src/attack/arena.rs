@@ -16,7 +16,7 @@ use super::{Attack, Pace, Profile, attack};
 use crate::clock;
 use crate::engine::driver::{Driver, DriverSettings, Mode};
 use crate::engine::lane::{Lane, Means};
-use crate::engine::process::{Memory, give_way};
+use crate::engine::process::{Memory, give_way, rest};
 use crate::engine::schedule::Schedule;
 use crate::engine::shape::Shape;
 use crate::engine::side::Side;
@@ -36,6 +36,8 @@ const REPEAT_AFTER: Duration = Duration::from_secs(1);
 const MEMORY_EVERY: Duration = Duration::from_millis(100);
 /// A turn of the attacker's loop takes at most so long.
 const TURN: Duration = Duration::from_millis(2);
+/// UDP datagrams that the attacker takes in per turn, each of which may cost it a handshake's mathematics.
+const DATAGRAMS_PER_TURN: usize = 4;
 /// Payments per second of each of the attacker's devices while it behaves.
 const CALM_PER_SECOND: u64 = 1;
 
@@ -236,7 +238,7 @@ fn live(
 ) -> anyhow::Result<Outcome> {
     // The generator's own work for the attack must not be what honest devices wait for.
     give_way()?;
-    crew.client.set_datagrams_per_turn(64);
+    crew.client.set_datagrams_per_turn(DATAGRAMS_PER_TURN);
     crew.connect()?;
     let (started, mut calm, mut begun) = (clock::now(), Pace::default(), None::<Instant>);
     while !over.load(Ordering::Acquire) {
@@ -258,6 +260,7 @@ fn live(
             None => {}
         }
         crew.client.flush();
+        rest();
     }
     Ok(crew.outcome)
 }

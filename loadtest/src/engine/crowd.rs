@@ -1,8 +1,7 @@
 //! Devices that come and go beside those whose payments are measured, on a thread of their own.
 //!
 //! The thread has the lowest priority, its turns are short, and it sleeps a little after each: whoever pays through the
-//! storm is measured, and must not wait for the generator's own work on it. Priority alone does not do: Linux lets a light
-//! thread finish its slice of some milliseconds before one that wakes up beside it.
+//! storm is measured, and must not wait for the generator's own work on it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,16 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use super::driver::Driver;
-use super::process::give_way;
+use super::process::{give_way, rest};
 use super::schedule::Schedule;
 use super::storm::STEP;
 use crate::clock;
 
 /// UDP datagrams taken in per turn and socket, each of which may cost a handshake's mathematics.
 const DATAGRAMS_PER_TURN: usize = 2;
-
-/// How long the thread sleeps after a turn, in which whoever waits for the core has it.
-const PAUSE: Duration = Duration::from_micros(100);
 
 /// What a crowd is told.
 #[derive(Debug)]
@@ -113,7 +109,7 @@ fn live(driver: &mut Driver, orders: &Receiver<Order>, settled: &AtomicUsize, ov
         }
         call(driver, &mut coming, now);
         driver.run(now + STEP, |_| {
-            std::thread::sleep(PAUSE);
+            rest();
             false
         })?;
         if returned {
