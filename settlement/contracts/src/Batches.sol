@@ -58,23 +58,25 @@ abstract contract Batches is LeafRules {
     function settleBatch(Batch calldata batch, bytes calldata agreement) external nonReentrant {
         Record storage escrow = _ofPayee(batch.escrowId);
         if (batch.prevSettled != escrow.settled) revert WrongPrevSettled();
+        // What it returns was compared already.
+        // slither-disable-next-line unused-return
         _checkTotal(escrow, batch.total);
         if (batch.epoch < escrow.epoch) revert StaleEpoch();
-        _admit(escrow);
+        if (escrow.phase == Phase.Closing) _admitLast(batch.escrowId);
         bytes32 batchId = _batchId(batch, uint64(block.timestamp));
         escrow.batchId = batchId;
         emit BatchPosted(batch.escrowId, batchId, batch, uint64(block.timestamp));
         if (agreement.length > 0) {
             bool established = _checkAgreement(escrow, batch, agreement);
             emit BatchFinal(batch.escrowId, batchId, true, established);
-            _conclude(escrow, batch, established);
+            _conclude(escrow, msg.sender, batch, established);
             return;
         }
         if (batch.channels == 0) revert NoLeaves();
-        escrow.postedAt = uint64(block.timestamp);
+        escrow.postedAt = uint40(block.timestamp);
         escrow.demands = 0;
-        _lockBond(escrow.payee, escrow.token, _bondOf(batch));
-        _lockBond(escrow.payee, address(0), bondWei);
+        _lockBond(msg.sender, _tills[escrow.till].token, _bondOf(batch));
+        _lockBond(msg.sender, address(0), bondWei);
     }
 
     /// Pays a batch whose window passed and whose demands are all answered. Anybody may call.
@@ -83,15 +85,17 @@ abstract contract Batches is LeafRules {
         bool decided = block.timestamp >= uint256(escrow.postedAt) + CHALLENGE_WINDOW;
         if (!decided || escrow.openDemands != 0) revert NotDecided();
         escrow.postedAt = 0;
-        bonds[escrow.payee][escrow.token] += _bondOf(batch);
-        bonds[escrow.payee][address(0)] += bondWei;
+        address payee = _entries[batch.escrowId].payee;
+        mapping(address token => uint256) storage free = bonds[payee];
+        free[_tills[escrow.till].token] += _bondOf(batch);
+        free[address(0)] += bondWei;
         emit BatchFinal(batch.escrowId, escrow.batchId, false, true);
-        _conclude(escrow, batch, true);
+        _conclude(escrow, payee, batch, true);
     }
 
     /// What an escrow's batches stand at.
     function batchState(bytes32 escrowId) external view returns (BatchState memory) {
-        Record storage escrow = _escrows[escrowId];
+        Record storage escrow = _escrow(escrowId);
         return BatchState({
             batchId: escrow.batchId,
             postedAt: escrow.postedAt,
@@ -99,7 +103,7 @@ abstract contract Batches is LeafRules {
             demands: escrow.demands,
             establishedId: escrow.establishedId,
             epoch: escrow.epoch,
-            lastBatchPosted: escrow.lastBatchPosted,
+            lastBatchPosted: _entries[escrowId].lastBatchPosted,
             watcher: escrow.watcher
         });
     }
@@ -107,8 +111,7 @@ abstract contract Batches is LeafRules {
     /// The pending batch's escrow.
     function _pending(Batch calldata batch) internal view returns (Record storage escrow) {
         escrow = _live(batch.escrowId);
-        uint64 postedAt = escrow.postedAt;
-        if (postedAt == 0 || _batchId(batch, postedAt) != escrow.batchId) revert NotPending();
+        if (escrow.postedAt == 0 || _batchId(batch, escrow.postedAt) != escrow.batchId) revert NotPending();
     }
 
     /// The payee lied, or kept silent: the batch is gone, and its bond is the payer's.
@@ -116,17 +119,16 @@ abstract contract Batches is LeafRules {
         escrow.postedAt = 0;
         escrow.openDemands = 0;
         emit BatchVoided(batch.escrowId, escrow.batchId);
-        _credit(escrow.payer, escrow.token, _bondOf(batch));
+        _credit(escrow.payer, _tills[escrow.till].token, _bondOf(batch));
         _credit(escrow.payer, address(0), bondWei);
     }
 
-    /// Whether a batch may be posted now; after a request to close it is the last.
-    function _admit(Record storage escrow) private {
-        uint256 requestedAt = escrow.closeRequestedAt;
-        if (requestedAt == 0) return;
-        if (block.timestamp >= requestedAt + CLOSE_GRACE_PERIOD) revert GraceOver();
-        if (escrow.lastBatchPosted) revert LastBatchPosted();
-        escrow.lastBatchPosted = true;
+    /// The one batch after a request to close.
+    function _admitLast(bytes32 escrowId) private {
+        Entry storage entry = _entries[escrowId];
+        if (block.timestamp >= uint256(entry.closeRequestedAt) + CLOSE_GRACE_PERIOD) revert GraceOver();
+        if (entry.lastBatchPosted) revert LastBatchPosted();
+        entry.lastBatchPosted = true;
     }
 
     /// Whether the signer agreed to the leaves, and not to the total alone.
@@ -141,10 +143,10 @@ abstract contract Batches is LeafRules {
         return false;
     }
 
-    function _conclude(Record storage escrow, Batch calldata batch, bool established) private {
+    function _conclude(Record storage escrow, address payee, Batch calldata batch, bool established) private {
         if (established) escrow.establishedId = escrow.batchId;
         escrow.epoch = batch.epoch;
-        _payUpTo(escrow, batch.escrowId, batch.total);
+        _payUpTo(escrow, payee, batch.escrowId, batch.total);
     }
 
     function _bondOf(Batch calldata batch) private pure returns (uint128) {

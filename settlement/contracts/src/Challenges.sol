@@ -108,7 +108,8 @@ abstract contract Challenges is Batches {
         uint64 lastPostedAt,
         LaneProof calldata lastLeaf
     ) external nonReentrant {
-        _take(_pending(batch), batch, number, leaf);
+        Record storage escrow = _pending(batch);
+        _take(escrow, batch, number, leaf);
         _checkLeaf(batch.escrowId, leaf, mandate);
         _checkCarried(batch.escrowId, leaf.lane, last, lastPostedAt, lastLeaf);
     }
@@ -163,7 +164,7 @@ abstract contract Challenges is Batches {
     /// Gives back the prepayment of a demand whose batch was voided while it was open. Anybody may call.
     function takeBackDemand(Batch calldata batch, uint64 postedAt, uint256 number) external nonReentrant {
         bytes32 batchId = _batchId(batch, postedAt);
-        Record storage escrow = _escrows[batch.escrowId];
+        Record storage escrow = _escrow(batch.escrowId);
         if (escrow.postedAt != 0 && escrow.batchId == batchId) revert StillPending();
         Demand memory demand = demands[batchId][number];
         if (demand.by == address(0)) revert NoSuchDemand();
@@ -204,6 +205,6 @@ abstract contract Challenges is Batches {
         delete demands[batchId][number];
         escrow.openDemands -= 1;
         emit Answered(batch.escrowId, batchId, number);
-        _credit(escrow.payee, address(0), demand.prepaid);
+        _credit(_entries[batch.escrowId].payee, address(0), demand.prepaid);
     }
 }

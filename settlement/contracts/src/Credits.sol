@@ -27,12 +27,24 @@ abstract contract Credits is ReentrancyGuardTransient {
     event BondAdded(address indexed account, address indexed token, uint256 amount);
     event BondTaken(address indexed account, address indexed token, uint256 amount);
 
+    /// What a payee is paid from: one for each pair of payee and token, shared by all escrows of the pair.
+    struct Till {
+        address token;
+        /// Whether the payee has named a vault for the token.
+        bool toVault;
+    }
+
     /// What an account may claim.
     mapping(address account => mapping(address token => uint256)) public credits;
     /// What an account has put down and is not at stake.
     mapping(address account => mapping(address token => uint256)) public bonds;
     /// Where an account's payouts go, for good.
     mapping(address account => mapping(address token => address)) public vaults;
+
+    mapping(uint40 number => Till) internal _tills;
+    /// From 1; zero where no escrow was opened for the pair.
+    mapping(address payee => mapping(address token => uint40)) private _tillNumbers;
+    uint40 private _tillsCount;
 
     /// Sends what is credited to `account`, to it or to its vault. Anybody may call, unless there is a vault.
     function claim(address account, address token) external nonReentrant returns (uint256 amount) {
@@ -51,6 +63,8 @@ abstract contract Credits is ReentrancyGuardTransient {
         bool named = vaults[msg.sender][token] != address(0);
         if (named || vault == address(0) || token == address(0) || vault == address(this)) revert BadVault();
         vaults[msg.sender][token] = vault;
+        uint40 till = _tillNumbers[msg.sender][token];
+        if (till != 0) _tills[till].toVault = true;
         emit VaultNamed(msg.sender, token, vault);
     }
 
@@ -94,12 +108,18 @@ abstract contract Credits is ReentrancyGuardTransient {
         if (IERC20(token).balanceOf(address(this)) - before != amount) revert TransferMismatch();
     }
 
-    /// Pays out of an escrow: to the account, or as a credit where it has a vault or the token refuses.
-    function _payOut(address account, address token, uint256 amount) internal {
-        if (amount == 0) return;
-        if (vaults[account][token] != address(0) || !IERC20(token).trySafeTransfer(account, amount)) {
-            _credit(account, token, amount);
-        }
+    /// The number of the pair's till, which its first escrow sets up.
+    function _tillOf(address payee, address token) internal returns (uint40 number) {
+        number = _tillNumbers[payee][token];
+        if (number != 0) return number;
+        number = ++_tillsCount;
+        _tillNumbers[payee][token] = number;
+        _tills[number] = Till(token, vaults[payee][token] != address(0));
+    }
+
+    /// Pays an account, or credits it where it has a vault or the token refuses.
+    function _payOut(address account, address token, bool toVault, uint256 amount) internal {
+        if (toVault || !IERC20(token).trySafeTransfer(account, amount)) _credit(account, token, amount);
     }
 
     function _transfer(address token, address to, uint256 amount) private {

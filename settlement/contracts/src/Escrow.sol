@@ -23,6 +23,6 @@ contract Escrow is Challenges {
     function settleEvidence(bytes32 escrowId, uint128 total, Evidence calldata evidence) external nonReentrant {
         Record storage escrow = _ofPayee(escrowId);
         if (_worth(escrowId, _signer(escrow), evidence) < total) revert BadEvidence();
-        _payUpTo(escrow, escrowId, total);
+        _payUpTo(escrow, msg.sender, escrowId, total);
     }
 }

@@ -62,8 +62,9 @@ abstract contract LeafRules is Mandates {
             signed = TypedData.mandateRoot(escrowId, root);
         }
         // The key alone counts: a wallet could say yes to the hub today and no to this contract tomorrow.
-        address signer = _signer(_escrows[escrowId]);
-        if (!Signatures.byKey(signer, _hashTypedDataV4(signed), mandate.signature)) revert BadMandate();
+        if (!Signatures.byKey(_escrow(escrowId).signer, _hashTypedDataV4(signed), mandate.signature)) {
+            revert BadMandate();
+        }
     }
 
     /// L5: the device proved the lane's total, to a payee the mandate allows, in time.
@@ -114,7 +115,7 @@ abstract contract LeafRules is Mandates {
         uint64 lastPostedAt,
         LaneProof calldata lastLeaf
     ) internal view {
-        bool established = _batchId(last, lastPostedAt) == _escrows[escrowId].establishedId;
+        bool established = _batchId(last, lastPostedAt) == _escrow(escrowId).establishedId;
         bool enough = lastLeaf.lane.laneId == lane.laneId && lastLeaf.lane.total >= lane.total;
         if (!established || !enough) revert NotCarried();
         _checkPlace(last, lastLeaf);

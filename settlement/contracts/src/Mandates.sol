@@ -29,7 +29,7 @@ abstract contract Mandates is EscrowCore {
 
     /// Ends mandates of a device up to a serial: by the signer itself, with no signature, or by anybody with the signer's.
     function revokeMandate(bytes32 escrowId, address device, uint64 serial, bytes calldata signature) external {
-        address signer = _signer(_live(escrowId));
+        address signer = _liveSigner(escrowId);
         if (signature.length == 0) {
             if (msg.sender != signer) revert NotSigner();
         } else {
@@ -48,15 +48,20 @@ abstract contract Mandates is EscrowCore {
 
     /// Makes every mandate under `root` good without a signature; a tree of one leaf registers a single one.
     function registerMandateRoot(bytes32 escrowId, bytes32 root) external {
-        if (msg.sender != _signer(_live(escrowId))) revert NotSigner();
+        if (msg.sender != _liveSigner(escrowId)) revert NotSigner();
         registeredRoots[escrowId][root] = true;
         emit MandateRootRegistered(escrowId, root);
     }
 
     /// Names who, beside the payer, may demand leaves; zero for nobody.
     function setWatcher(bytes32 escrowId, address watcher) external {
-        _ofPayer(escrowId).watcher = watcher;
+        (Record storage escrow,) = _ofPayer(escrowId);
+        escrow.watcher = watcher;
         emit WatcherNamed(escrowId, watcher);
+    }
+
+    function _liveSigner(bytes32 escrowId) private view returns (address) {
+        return _signer(_live(escrowId));
     }
 
     /// When a mandate was revoked; zero where it was not.

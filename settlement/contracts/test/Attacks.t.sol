@@ -27,7 +27,7 @@ contract AttacksTest is EscrowWorld {
     }
 
     function loseUnanswered(Batch memory batch, uint256 number) private {
-        vm.warp(block.timestamp + escrow.CHALLENGE_WINDOW());
+        vm.warp(vm.getBlockTimestamp() + escrow.CHALLENGE_WINDOW());
         vm.expectRevert();
         escrow.finalizeBatch(batch);
         escrow.voidUnanswered(batch, number);
@@ -245,7 +245,7 @@ contract AttacksTest is EscrowWorld {
         channels[1].leaf.limit = 1;
         vm.prank(payer);
         escrow.requestClose(escrowId);
-        vm.warp(block.timestamp + escrow.CLOSE_GRACE_PERIOD() - 1);
+        vm.warp(vm.getBlockTimestamp() + escrow.CLOSE_GRACE_PERIOD() - 1);
         Batch memory lie = claim(channels, 1);
         post(lie);
         uint256 number = demandIndex(lie, 1, 0);

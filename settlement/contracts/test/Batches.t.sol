@@ -18,10 +18,10 @@ contract BatchesTest is EscrowWorld {
         post(batch);
         vm.assertEq(escrow.bonds(hub, address(token)), bond - bondOf(batch));
         vm.assertEq(escrow.bonds(hub, address(0)), 1 ether - BOND_WEI);
-        vm.warp(block.timestamp + escrow.CHALLENGE_WINDOW() - 1);
+        vm.warp(vm.getBlockTimestamp() + escrow.CHALLENGE_WINDOW() - 1);
         vm.expectRevert(Batches.NotDecided.selector);
         escrow.finalizeBatch(batch);
-        vm.warp(block.timestamp + 1);
+        vm.warp(vm.getBlockTimestamp() + 1);
         vm.prank(stranger);
         escrow.finalizeBatch(batch);
         vm.assertEq(token.balanceOf(hub), batch.total);
@@ -135,13 +135,13 @@ contract BatchesTest is EscrowWorld {
         post(first);
         vm.prank(payer);
         escrow.requestClose(escrowId);
-        uint256 requestedAt = block.timestamp;
+        uint256 requestedAt = vm.getBlockTimestamp();
         vm.warp(requestedAt + escrow.CHALLENGE_WINDOW());
         escrow.finalizeBatch(first);
         vm.warp(requestedAt + escrow.CLOSE_GRACE_PERIOD() - 1);
         Batch memory last = claim(plan(5, 2, 2000), 2);
         post(last);
-        vm.warp(block.timestamp + escrow.CHALLENGE_WINDOW());
+        vm.warp(vm.getBlockTimestamp() + escrow.CHALLENGE_WINDOW());
         vm.prank(payer);
         vm.expectRevert(IEscrow.BatchPending.selector);
         escrow.withdraw(escrowId);
@@ -157,7 +157,7 @@ contract BatchesTest is EscrowWorld {
         vm.assertEq(token.balanceOf(payer), before + DEPOSIT - last.total);
         vm.assertEq(token.balanceOf(hub), last.total);
         vm.assertLe(
-            block.timestamp - requestedAt,
+            vm.getBlockTimestamp() - requestedAt,
             escrow.CLOSE_GRACE_PERIOD() + escrow.CHALLENGE_WINDOW() + escrow.ANSWER_WINDOW()
         );
     }
@@ -177,7 +177,7 @@ contract BatchesTest is EscrowWorld {
 
     /// A payee that posts batch after batch cannot keep the payer in.
     function test_noPayeeKeepsAPayerIn() public {
-        uint256 requestedAt = block.timestamp + 1 hours;
+        uint256 requestedAt = vm.getBlockTimestamp() + 1 hours;
         post(claim(plan(5, 2, 1000), 1));
         vm.warp(requestedAt);
         vm.prank(payer);

@@ -23,7 +23,7 @@ contract ChallengesTest is EscrowWorld {
         number = demandOffset(batch, offset);
         (uint32 channel, uint32 lane) = BatchTrees.covering(channels, offset);
         answer(batch, number, channels, channel, lane);
-        vm.warp(block.timestamp + escrow.CHALLENGE_WINDOW());
+        vm.warp(vm.getBlockTimestamp() + escrow.CHALLENGE_WINDOW());
         escrow.finalizeBatch(batch);
         vm.assertEq(settled(), batch.total);
     }
@@ -64,7 +64,7 @@ contract ChallengesTest is EscrowWorld {
         escrow.demandIndex{value: price}(batch, 5, 0);
         vm.expectRevert(Challenges.NoSuchPlace.selector);
         escrow.demandOffset{value: price}(batch, batch.total);
-        vm.warp(block.timestamp + escrow.CHALLENGE_WINDOW());
+        vm.warp(vm.getBlockTimestamp() + escrow.CHALLENGE_WINDOW());
         vm.expectRevert(Batches.WindowOver.selector);
         escrow.demandIndex{value: price}(batch, 0, 0);
     }
@@ -96,7 +96,7 @@ contract ChallengesTest is EscrowWorld {
         post(batch);
         uint256 price = escrow.answerPrice();
         uint256 purse = payer.balance;
-        vm.warp(block.timestamp + escrow.CHALLENGE_WINDOW() - 1);
+        vm.warp(vm.getBlockTimestamp() + escrow.CHALLENGE_WINDOW() - 1);
         for (uint32 n = 0; n < 64; n++) {
             demandIndex(batch, n % 8, n / 8);
         }
@@ -104,7 +104,7 @@ contract ChallengesTest is EscrowWorld {
         vm.expectRevert(Challenges.TooManyDemands.selector);
         escrow.demandIndex{value: price}(batch, 0, 0);
         vm.assertEq(payer.balance, purse - 64 * price);
-        vm.warp(block.timestamp + escrow.ANSWER_WINDOW());
+        vm.warp(vm.getBlockTimestamp() + escrow.ANSWER_WINDOW());
         vm.expectRevert(Batches.NotDecided.selector);
         escrow.finalizeBatch(batch);
         for (uint32 n = 0; n < 64; n++) {
@@ -130,7 +130,7 @@ contract ChallengesTest is EscrowWorld {
         escrow.answer(batch, number + 1, leaf, signed_, evidence);
         leaf = channels.proof(3, 1);
         evidence = byVoucher(deviceKeys[3], leaf.lane);
-        vm.warp(block.timestamp + escrow.ANSWER_WINDOW() + 1);
+        vm.warp(vm.getBlockTimestamp() + escrow.ANSWER_WINDOW() + 1);
         vm.expectRevert(Challenges.DeadlineOver.selector);
         escrow.answer(batch, number, leaf, signed_, evidence);
     }
@@ -143,7 +143,7 @@ contract ChallengesTest is EscrowWorld {
         vm.expectRevert(Challenges.DeadlineNotOver.selector);
         escrow.voidUnanswered(batch, number);
         answer(batch, number, channels, 0, 0);
-        vm.warp(block.timestamp + escrow.ANSWER_WINDOW() + 1);
+        vm.warp(vm.getBlockTimestamp() + escrow.ANSWER_WINDOW() + 1);
         vm.expectRevert(Challenges.NoSuchDemand.selector);
         escrow.voidUnanswered(batch, number);
         for (uint32 n = 0; n < 4; n++) {

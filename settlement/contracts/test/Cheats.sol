@@ -12,6 +12,8 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function warp(uint256 time) external;
+    /// Unlike the compiler's own word, which it takes for one value in a whole transaction, the time after `warp`.
+    function getBlockTimestamp() external view returns (uint256);
     function fee(uint256 basefee) external;
     function chainId(uint256 id) external;
     function deal(address account, uint256 balance) external;

@@ -5,7 +5,7 @@ import {Credits} from "../src/Credits.sol";
 import {Batch} from "../src/Forms.sol";
 import {BatchTrees} from "./BatchTrees.sol";
 import {EscrowWorld} from "./EscrowWorld.sol";
-import {FeeToken, HookToken, RefusingToken} from "./Tokens.sol";
+import {FeeToken, HookToken, PlainToken, RefusingToken} from "./Tokens.sol";
 
 /// Money in and out: rules V1 to V4, and tokens that misbehave.
 contract CreditsTest is EscrowWorld {
@@ -23,7 +23,7 @@ contract CreditsTest is EscrowWorld {
         vm.prank(payer);
         escrow.requestClose(escrowId);
         refusing.refuse(hub, true);
-        vm.warp(block.timestamp + escrow.CLOSE_GRACE_PERIOD());
+        vm.warp(vm.getBlockTimestamp() + escrow.CLOSE_GRACE_PERIOD());
         escrow.finalizeBatch(batch);
         uint256 before = refusing.balanceOf(payer);
         vm.prank(payer);
@@ -93,6 +93,33 @@ contract CreditsTest is EscrowWorld {
         vm.assertEq(token.balanceOf(vault), batch.total);
     }
 
+    /// Whether escrows in its favour were opened before or after, in that token alone, and by `settle` as by a night.
+    function test_aVaultTakesWhatEveryEscrowOfItsTokenPays() public {
+        PlainToken other = new PlainToken();
+        bytes32 elsewhere = openEscrow(address(other), bytes32(0), address(0));
+        vm.prank(hub);
+        escrow.setVault(address(token), vault);
+        bytes32 later = openEscrow(address(token), bytes32(uint256(1)), provider(7));
+        bytes32[3] memory ids = [escrowId, later, elsewhere];
+        for (uint256 n = 0; n < 3; n++) {
+            bytes memory signature = voucher(n == 1 ? 0x9007 : PAYER_KEY, ids[n], 10);
+            vm.prank(hub);
+            escrow.settle(ids[n], 10, signature);
+        }
+        vm.assertEq(escrow.credits(hub, address(token)), 20);
+        vm.assertEq(token.balanceOf(hub), 0);
+        vm.assertEq(other.balanceOf(hub), 10);
+        // A vault that is named before the first escrow counts as well.
+        vm.prank(watcher);
+        escrow.setVault(address(token), vault);
+        vm.prank(payer);
+        bytes32 first = escrow.open(watcher, address(token), DEPOSIT, bytes32(0), address(0));
+        bytes memory agreed = voucher(PAYER_KEY, first, 5);
+        vm.prank(watcher);
+        escrow.settle(first, 5, agreed);
+        vm.assertEq(escrow.credits(watcher, address(token)), 5);
+    }
+
     function test_aVaultIsForGood() public {
         vm.startPrank(hub);
         vm.expectRevert(Credits.BadVault.selector);
@@ -118,7 +145,7 @@ contract CreditsTest is EscrowWorld {
         escrow.takeBond(address(0), 0.5 ether);
         vm.assertEq(hub.balance, before + 0.5 ether);
         vm.stopPrank();
-        vm.warp(block.timestamp + escrow.CHALLENGE_WINDOW());
+        vm.warp(vm.getBlockTimestamp() + escrow.CHALLENGE_WINDOW());
         escrow.finalizeBatch(batch);
         vm.assertEq(escrow.bonds(hub, address(token)), bondOf(batch));
     }

@@ -128,6 +128,8 @@ contract EscrowCoreTest is EscrowWorld {
         vm.assertEq(token.balanceOf(hub), 400);
         vm.assertEq(token.balanceOf(payer), before + DEPOSIT - 400);
         vm.assertTrue(escrow.getChannel(escrowId).finalized);
+        vm.expectRevert(IEscrow.ChannelFinalized.selector);
+        escrow.settle(escrowId, 500, last);
         vm.prank(hub);
         vm.expectRevert(IEscrow.ChannelFinalized.selector);
         escrow.close(escrowId, 500, last);
@@ -158,10 +160,10 @@ contract EscrowCoreTest is EscrowWorld {
         escrow.requestClose(escrowId);
         vm.expectRevert(IEscrow.CloseAlreadyRequested.selector);
         escrow.requestClose(escrowId);
-        vm.warp(block.timestamp + escrow.CLOSE_GRACE_PERIOD() - 1);
+        vm.warp(vm.getBlockTimestamp() + escrow.CLOSE_GRACE_PERIOD() - 1);
         vm.expectRevert(IEscrow.CloseNotReady.selector);
         escrow.withdraw(escrowId);
-        vm.warp(block.timestamp + 1);
+        vm.warp(vm.getBlockTimestamp() + 1);
         uint256 before = token.balanceOf(payer);
         escrow.withdraw(escrowId);
         vm.assertEq(token.balanceOf(payer), before + DEPOSIT);
@@ -185,7 +187,7 @@ contract EscrowCoreTest is EscrowWorld {
         vm.startPrank(payer);
         escrow.requestClose(escrowId);
         escrow.topUp(escrowId, 7);
-        vm.warp(block.timestamp + escrow.CLOSE_GRACE_PERIOD());
+        vm.warp(vm.getBlockTimestamp() + escrow.CLOSE_GRACE_PERIOD());
         vm.expectRevert(IEscrow.CloseNotReady.selector);
         escrow.withdraw(escrowId);
         vm.assertEq(escrow.getChannel(escrowId).deposit, DEPOSIT + 7);

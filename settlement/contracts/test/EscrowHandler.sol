@@ -85,7 +85,7 @@ contract EscrowHandler is EscrowWorld {
         one.pending = batch;
         one.each = each;
         one.caught = false;
-        one.postedAt = uint64(block.timestamp);
+        one.postedAt = uint64(vm.getBlockTimestamp());
     }
 
     function demand(uint256 seed, uint32 place, bool byOffset) external {
@@ -137,7 +137,7 @@ contract EscrowHandler is EscrowWorld {
         bytes32 batchId = escrow.batchState(one.id).batchId;
         for (uint256 number = 0; number < count; number++) {
             (address by, uint96 price, uint64 deadline, bool bySum, uint128 position) = escrow.demands(batchId, number);
-            if (by == address(0) || block.timestamp > deadline) continue;
+            if (by == address(0) || vm.getBlockTimestamp() > deadline) continue;
             (uint32 n, uint32 m) = bySum
                 ? BatchTrees.covering(channels, position)
                 : (uint32(position >> 32), uint32(position) % uint32(LANES));
@@ -150,7 +150,7 @@ contract EscrowHandler is EscrowWorld {
         Known storage one = pick(seed);
         vm.prank(payer);
         escrow.requestClose(escrowId);
-        one.exitRequestedAt = uint64(block.timestamp);
+        one.exitRequestedAt = uint64(vm.getBlockTimestamp());
     }
 
     function topUp(uint256 seed, uint128 amount) external {
@@ -174,7 +174,7 @@ contract EscrowHandler is EscrowWorld {
         Known storage one = pick(seed);
         uint256 longest = escrow.CLOSE_GRACE_PERIOD() + escrow.CHALLENGE_WINDOW() + escrow.ANSWER_WINDOW();
         bool open = !escrow.getChannel(escrowId).finalized;
-        if (one.exitRequestedAt == 0 || !open || block.timestamp <= one.exitRequestedAt + longest) return;
+        if (one.exitRequestedAt == 0 || !open || vm.getBlockTimestamp() <= one.exitRequestedAt + longest) return;
         try this.decideAndWithdraw(seed) {
             exits += 1;
         } catch {
@@ -222,7 +222,7 @@ contract EscrowHandler is EscrowWorld {
             for (uint256 n = 0; n < known.length; n++) {
                 if (known[n].honest) answerAll(known[n]);
             }
-            vm.warp(block.timestamp + 3 hours);
+            vm.warp(vm.getBlockTimestamp() + 3 hours);
         }
     }
 

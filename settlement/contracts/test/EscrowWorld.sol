@@ -196,7 +196,7 @@ abstract contract EscrowWorld is Cheats {
     function settleNight(BatchTrees.Channel[] memory channels, uint64 epoch) internal returns (Batch memory batch) {
         batch = claim(channels, epoch);
         post(batch);
-        vm.warp(block.timestamp + escrow.CHALLENGE_WINDOW());
+        vm.warp(vm.getBlockTimestamp() + escrow.CHALLENGE_WINDOW());
         escrow.finalizeBatch(batch);
     }
 
@@ -224,7 +224,7 @@ abstract contract EscrowWorld is Cheats {
 
     /// Lets the demand's deadline pass, and voids.
     function voidUnanswered(Batch memory batch, uint256 number) internal {
-        vm.warp(block.timestamp + escrow.ANSWER_WINDOW() + 1);
+        vm.warp(vm.getBlockTimestamp() + escrow.ANSWER_WINDOW() + 1);
         escrow.voidUnanswered(batch, number);
     }
 

@@ -5,6 +5,7 @@ import {Batch, Evidence, LaneProof, MandateProof, TypedData} from "../src/Forms.
 import {BatchTrees} from "./BatchTrees.sol";
 import {EscrowWorld} from "./EscrowWorld.sol";
 import {PlainChannel} from "./PlainChannel.sol";
+import {PlainToken} from "./Tokens.sol";
 
 /// What transactions cost, base cost and calldata included: each call is a transaction of its own here.
 contract GasTest is EscrowWorld {
@@ -23,6 +24,9 @@ contract GasTest is EscrowWorld {
         escrow.open(hub, address(token), DEPOSIT, bytes32(uint256(2)), provider(0));
         vm.snapshotGasLastCall("open, with an authorised signer");
         vm.prank(payer);
+        escrow.open(watcher, address(token), DEPOSIT, bytes32(0), address(0));
+        vm.snapshotGasLastCall("open, the first to a payee in a token");
+        vm.prank(payer);
         escrow.topUp(escrowId, 1000);
         vm.snapshotGasLastCall("topUp");
     }
@@ -36,7 +40,8 @@ contract GasTest is EscrowWorld {
         vm.snapshotGasLastCall("settle, the first");
         vm.prank(hub);
         escrow.settle(escrowId, 2000, second);
-        vm.snapshotGasLastCall("settle, a later one");
+        uint256 later = vm.snapshotGasLastCall("settle, a later one");
+        vm.assertLe(later, plainSettle(), "no dearer than a plain channel");
         vm.prank(hub);
         escrow.close(escrowId, 3000, last);
         vm.snapshotGasLastCall("close, with a voucher");
@@ -45,10 +50,17 @@ contract GasTest is EscrowWorld {
     /// The same settlements out of a payment channel that can do nothing else: no lock, no exit, no pending batch to look for, no
     /// vault, no wallets that are contracts, no receiver whose refusal must not matter.
     function test_plainChannel() public {
+        plainSettle();
+    }
+
+    /// What a later settlement costs there.
+    function plainSettle() private returns (uint256) {
         PlainChannel plain = new PlainChannel();
+        PlainToken other = new PlainToken();
+        other.mint(payer, DEPOSIT + 1);
         vm.startPrank(payer);
-        token.approve(address(plain), DEPOSIT);
-        bytes32 id = plain.open(hub, token, DEPOSIT, bytes32(uint256(1)));
+        other.approve(address(plain), DEPOSIT);
+        bytes32 id = plain.open(hub, other, DEPOSIT, bytes32(uint256(1)));
         vm.snapshotGasLastCall("a plain payment channel: open");
         vm.stopPrank();
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(PAYER_KEY, plain.voucherDigest(id, 1000));
@@ -58,14 +70,14 @@ contract GasTest is EscrowWorld {
         (v, r, s) = vm.sign(PAYER_KEY, plain.voucherDigest(id, 2000));
         vm.prank(hub);
         plain.settle(id, 2000, abi.encodePacked(r, s, v));
-        vm.snapshotGasLastCall("a plain payment channel: settle, a later one");
+        return vm.snapshotGasLastCall("a plain payment channel: settle, a later one");
     }
 
     function test_exit() public {
         vm.prank(payer);
         escrow.requestClose(escrowId);
         vm.snapshotGasLastCall("requestClose");
-        vm.warp(block.timestamp + escrow.CLOSE_GRACE_PERIOD());
+        vm.warp(vm.getBlockTimestamp() + escrow.CLOSE_GRACE_PERIOD());
         vm.prank(payer);
         escrow.withdraw(escrowId);
         vm.snapshotGasLastCall("withdraw");
@@ -81,7 +93,7 @@ contract GasTest is EscrowWorld {
         vm.prank(hub);
         escrow.settleBatch(batch, "");
         uint256 posted = vm.snapshotGasLastCall(string.concat(name, ": settleBatch"));
-        vm.warp(block.timestamp + escrow.CHALLENGE_WINDOW());
+        vm.warp(vm.getBlockTimestamp() + escrow.CHALLENGE_WINDOW());
         escrow.finalizeBatch(batch);
         uint256 final_ = vm.snapshotGasLastCall(string.concat(name, ": finalizeBatch"));
         vm.assertLe(posted + final_, NIGHT_MAX, name);
@@ -110,7 +122,7 @@ contract GasTest is EscrowWorld {
         answer(batch, number, channels, 3, 1);
         vm.snapshotGasLastCall("answer, by voucher, of 16 lanes");
         number = demandIndex(batch, 0, 0);
-        vm.warp(block.timestamp + escrow.ANSWER_WINDOW() + 1);
+        vm.warp(vm.getBlockTimestamp() + escrow.ANSWER_WINDOW() + 1);
         escrow.voidUnanswered(batch, number);
         vm.snapshotGasLastCall("voidUnanswered");
     }

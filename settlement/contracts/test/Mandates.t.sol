@@ -79,7 +79,7 @@ contract MandatesTest is EscrowWorld {
         escrow.revokeMandate(escrowId, device(0), 1, own);
         bytes memory signers = revocation(PAYER_KEY, 0, 1);
         escrow.revokeMandate(escrowId, device(0), 1, signers);
-        vm.assertEq(escrow.revokedAt(escrowId, device(0), 1), block.timestamp);
+        vm.assertEq(escrow.revokedAt(escrowId, device(0), 1), vm.getBlockTimestamp());
         vm.expectRevert(Mandates.RevocationNotNewer.selector);
         escrow.revokeMandate(escrowId, device(0), 1, signers);
     }
@@ -89,7 +89,7 @@ contract MandatesTest is EscrowWorld {
     }
 
     function test_theEarliestRevocationOfASerialCounts() public {
-        uint256 start = block.timestamp;
+        uint256 start = vm.getBlockTimestamp();
         for (uint64 turn = 0; turn < 5; turn++) {
             vm.warp(start + turn * 1 hours);
             vm.prank(payer);
@@ -111,15 +111,15 @@ contract MandatesTest is EscrowWorld {
         late = uint64(bound(late, 0, 96 hours));
         vm.prank(payer);
         escrow.revokeMandate(escrowId, device(1), 1, "");
-        vm.warp(block.timestamp + late);
+        vm.warp(vm.getBlockTimestamp() + late);
         growthUnder(plan(3, 1, 1000), late < escrow.MANDATE_END_GRACE());
     }
 
     function testFuzz_anExpiredMandateEnds(uint64 late) public {
         late = uint64(bound(late, 0, 96 hours));
         BatchTrees.Channel[] memory channels = plan(3, 1, 1000);
-        channels[1].leaf.expiry = uint64(block.timestamp);
-        vm.warp(block.timestamp + late);
+        channels[1].leaf.expiry = uint64(vm.getBlockTimestamp());
+        vm.warp(vm.getBlockTimestamp() + late);
         growthUnder(channels, late < escrow.MANDATE_END_GRACE());
     }
 
@@ -128,7 +128,7 @@ contract MandatesTest is EscrowWorld {
         post(batch);
         uint256 number = demandIndex(batch, 1, 0);
         // The answer may come later; what counts is when the batch was posted.
-        vm.warp(block.timestamp + escrow.ANSWER_WINDOW());
+        vm.warp(vm.getBlockTimestamp() + escrow.ANSWER_WINDOW());
         LaneProof memory leaf = channels.proof(1, 0);
         MandateProof memory shown = mandate(PAYER_KEY, leaf.channel);
         Evidence memory evidence = byVoucher(deviceKeys[1], leaf.lane);
@@ -143,11 +143,11 @@ contract MandatesTest is EscrowWorld {
         Batch memory last = claim(former, 1);
         post(last);
         uint64 lastPostedAt = escrow.batchState(escrowId).postedAt;
-        vm.warp(block.timestamp + escrow.CHALLENGE_WINDOW());
+        vm.warp(vm.getBlockTimestamp() + escrow.CHALLENGE_WINDOW());
         escrow.finalizeBatch(last);
         vm.prank(payer);
         escrow.revokeMandate(escrowId, device(1), 1, "");
-        vm.warp(block.timestamp + 30 days);
+        vm.warp(vm.getBlockTimestamp() + 30 days);
         BatchTrees.Channel[] memory channels = plan(4, 2, 1000);
         Batch memory batch = claim(channels, 2);
         post(batch);
@@ -168,7 +168,7 @@ contract MandatesTest is EscrowWorld {
     function test_aVouchersRootIsNotCarried() public {
         vm.prank(payer);
         escrow.revokeMandate(escrowId, device(0), 1, "");
-        vm.warp(block.timestamp + 3 days);
+        vm.warp(vm.getBlockTimestamp() + 3 days);
         BatchTrees.Channel[] memory inflated = plan(2, 1, 1000);
         inflated[0].lanes[0].total = 1900;
         inflated[1].lanes[0].total = 100;
@@ -178,7 +178,7 @@ contract MandatesTest is EscrowWorld {
         bytes memory total = voucher(PAYER_KEY, escrowId, agreed.total);
         vm.prank(hub);
         escrow.settleBatch(agreed, total);
-        uint64 agreedAt = uint64(block.timestamp);
+        uint64 agreedAt = uint64(vm.getBlockTimestamp());
 
         inflated[1].lanes[0].total = 1000;
         BatchTrees.seal(inflated[1]);
@@ -240,7 +240,7 @@ contract MandatesTest is EscrowWorld {
         vm.expectRevert(LeafRules.BadMandate.selector);
         escrow.answer(batch, 0, leaf, asked, evidence);
         escrow.answer(batch, 0, leaf, shown, evidence);
-        vm.warp(block.timestamp + escrow.CHALLENGE_WINDOW());
+        vm.warp(vm.getBlockTimestamp() + escrow.CHALLENGE_WINDOW());
         escrow.finalizeBatch(batch);
         vm.assertEq(settled(), batch.total);
     }

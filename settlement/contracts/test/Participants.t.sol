@@ -90,11 +90,11 @@ contract ParticipantsTest is NetWorld {
         net.setPayout(account, stranger, 1, own);
         vm.expectRevert(Participants.WrongRevision.selector);
         net.setPayout(account, stranger, 1, own);
-        vm.warp(block.timestamp + net.PAYOUT_DELAY() - 1);
+        vm.warp(vm.getBlockTimestamp() + net.PAYOUT_DELAY() - 1);
         vm.assertEq(net.payoutOf(account), account);
         pay(1);
         vm.assertEq(net.balances(account), 100);
-        vm.warp(block.timestamp + 1);
+        vm.warp(vm.getBlockTimestamp() + 1);
         pay(2);
         vm.assertEq(net.balances(account), 100);
         vm.assertEq(net.balances(stranger), 100);

@@ -7,7 +7,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 /// A payment channel as plain as one can be: one payer, one payee, one token, one signed total. What every settlement costs
-/// at least, for comparison.
+/// at least, for comparison: the same voucher, checked by the same library, and the draft's own event.
 contract PlainChannel is EIP712 {
     using SafeERC20 for IERC20;
 
@@ -19,7 +19,14 @@ contract PlainChannel is EIP712 {
         uint128 settled;
     }
 
-    event Settled(bytes32 indexed id, address indexed payee, uint128 total);
+    event Settled(
+        bytes32 indexed channelId,
+        address indexed payer,
+        address indexed payee,
+        uint256 cumulativeAmount,
+        uint256 deltaPaid,
+        uint256 newSettled
+    );
 
     mapping(bytes32 id => Channel) public channels;
 
@@ -39,10 +46,12 @@ contract PlainChannel is EIP712 {
         require(total > settled && total <= channel.deposit, "total");
         bytes32 voucher =
             keccak256(abi.encode(keccak256("Voucher(bytes32 channelId,uint128 cumulativeAmount)"), id, total));
-        require(ECDSA.recoverCalldata(_hashTypedDataV4(voucher), signature) == channel.payer, "signature");
+        address payer = channel.payer;
+        require(ECDSA.recoverCalldata(_hashTypedDataV4(voucher), signature) == payer, "signature");
+        uint128 delta = total - settled;
         channel.settled = total;
-        emit Settled(id, msg.sender, total);
-        channel.token.safeTransfer(msg.sender, total - settled);
+        emit Settled(id, payer, msg.sender, total, delta, total);
+        channel.token.safeTransfer(msg.sender, delta);
     }
 
     function voucherDigest(bytes32 id, uint128 total) external view returns (bytes32) {
