@@ -173,7 +173,6 @@ impl ChainLedger {
             let (account, of) = (to_chain(hub), to_chain(&token));
             let free = self.view(&self.config.escrow, &Escrow::bondsCall { account, token: of })?;
             let missing: u64 = needed.saturating_sub(free).try_into().map_err(ChainError::unexpected)?;
-            // The row of a bond that was put down before does not stand in for one that is missing now.
             let bond = call::key("bond", &[&key.0, &token.0, &free.to_be_bytes::<32>()]);
             if missing == 0 {
                 continue;
@@ -184,7 +183,7 @@ impl ChainLedger {
                 self.allow(&sender, &self.config.escrow, missing.into(), &allowance)?;
             }
             let data = Escrow::addBondCall { account, token: of, amount: U256::from(missing) }.abi_encode();
-            self.send(&bond, &Call { from: sender, to: Some(self.config.escrow), value, data })?;
+            self.send_anew(&bond, &Call { from: sender, to: Some(self.config.escrow), value, data })?;
         }
         Ok(())
     }
@@ -202,19 +201,19 @@ impl ChainLedger {
         self.collect(&escrow.payee)
     }
 
-    /// Fetches what the escrow contract holds for the hub into the contract of participants, where legs draw on it. The key
-    /// holds what is there, so that an interrupted fetch is gone on with and a later one is another.
+    /// Fetches what the escrow contract holds for the hub into the contract of participants, where legs draw on it. A fetch
+    /// takes all there is, so there is one row for every fetch of a hub: an interrupted one is gone on with, even where the newest
+    /// block has it already, for it may not stay there.
     pub(crate) fn collect(&self, hub: &Address) -> Result<(), ChainError> {
         let (account, token) = (to_chain(hub), to_chain(&self.config.token));
-        let credits = self.view(&self.config.escrow, &Escrow::creditsCall { account, token })?;
-        if credits.is_zero() {
-            return Ok(());
-        }
-        let balance = self.view(&self.config.net_settlement, &NetSettlement::balancesCall { account })?;
-        let parts: [&[u8]; 3] = [&hub.0, &credits.to_be_bytes::<32>(), &balance.to_be_bytes::<32>()];
-        let key = call::key("collect", &parts);
+        let key = call::key("collect", &[&hub.0]);
         let data = NetSettlement::collectCall { account }.abi_encode();
-        self.send(&key, &Call { from: self.sender()?, to: Some(self.config.net_settlement), value: 0, data })
+        let call = Call { from: self.sender()?, to: Some(self.config.net_settlement), value: 0, data };
+        if self.outbox.find(&key)?.is_some_and(|intent| intent.outcome == Outcome::Open) {
+            self.send(&key, &call)?;
+        }
+        let credits = self.view(&self.config.escrow, &Escrow::creditsCall { account, token })?;
+        if credits.is_zero() { Ok(()) } else { self.send_anew(&key, &call) }
     }
 }
 

@@ -135,6 +135,14 @@ impl ChainLedger {
         self.see_through(key, intent)
     }
 
+    /// The same for a call whose need shows on the chain itself: one that was carried out before does not stand in for it.
+    pub(crate) fn send_anew(&self, key: &Hash32, call: &Call) -> Result<(), ChainError> {
+        if let Some(Intent { outcome: Outcome::Done, .. }) = self.outbox.find(key)? {
+            self.outbox.forget(key, None)?;
+        }
+        self.send(key, call)
+    }
+
     fn begin(&self, key: &Hash32, call: &Call) -> Result<Intent, ChainError> {
         let signer = self.key_of(&call.from)?;
         let (from, to) = (to_chain(&call.from), call.to.as_ref().map(to_chain));
@@ -239,12 +247,8 @@ impl ChainLedger {
         if allowance >= U256::from(amount) {
             return Ok(());
         }
-        // A row of an allowance that was used up meanwhile is no reason not to give another.
-        if let Some(Intent { outcome: Outcome::Done, .. }) = self.outbox.find(key)? {
-            self.outbox.forget(key, None)?;
-        }
         let data = call::approve(spender, amount);
-        self.send(key, &Call { from: *owner, to: Some(self.config.token), value: 0, data })
+        self.send_anew(key, &Call { from: *owner, to: Some(self.config.token), value: 0, data })
     }
 
     fn escrow_of(&self, operation: &SignedOperation) -> Result<Option<Escrow>, LedgerError> {

@@ -5,7 +5,7 @@ use farthing_channel::time::UnixSeconds;
 use farthing_ledger::BaseLedger as _;
 
 use crate::anvil::Anvil;
-use crate::world::{PAYERS, Side, at, on_chain, open};
+use crate::world::{PAYERS, PROVIDERS, Side, at, on_chain, open};
 
 /// With no patience at all a call ends right after its transaction was written down, before the node heard of it; with one
 /// look, after the node heard of it, before anything is final.
@@ -61,4 +61,23 @@ fn what_is_done_is_refused_like_on_the_embedded_ledger() {
     side.submit(opening.clone(), UnixSeconds(0)).unwrap();
     let refusal = side.submit(opening, UnixSeconds(0)).unwrap_err().refusal();
     assert_eq!(refusal, Some(farthing_ledger::LedgerRefusal::EscrowExists));
+}
+
+/// Takings that come to the same as those of a day before are fetched like any others.
+#[test]
+fn two_nights_that_bring_the_same_are_both_fetched() {
+    let anvil = Anvil::start();
+    let (mut side, _) = Side::chain(&anvil);
+    let [payer, _] = PAYERS;
+    for operation in [side.issue(payer, 2_000), side.open(payer, 1_000)] {
+        side.submit(operation, UnixSeconds(0)).unwrap();
+    }
+    for night in 1..=3 {
+        let batch = side.agreed(0, payer, 100 * night, night);
+        side.submit(batch, UnixSeconds(0)).unwrap();
+        let legs = side.transfers(night, [60, 40]);
+        side.submit(legs, UnixSeconds(0)).unwrap();
+    }
+    assert_eq!(side.ledger.account(&at(PROVIDERS[0])).unwrap().balance, 180);
+    side.ledger.audit().unwrap();
 }
