@@ -1,5 +1,5 @@
 //! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask compare`,
-//! `cargo xtask instructions`, `cargo xtask growth`, `cargo xtask contracts`.
+//! `cargo xtask instructions`, `cargo xtask growth`, `cargo xtask contracts`, `cargo xtask kills`.
 //!
 //! Everything a command needs beyond the Rust toolchain, a C compiler, Python and apt it fetches itself,
 //! into `target/tools`, at pinned versions.
@@ -13,6 +13,7 @@ mod demo;
 mod generator;
 mod growth;
 mod instructions;
+mod kills;
 mod process;
 mod risk_eval;
 mod service;
@@ -40,6 +41,7 @@ Commands:
   risk-eval --trace FILE [--fit-on FILE]... [--json FILE] [--report FILE.html] [...]
                                     have a labelled trace paid for at a hub, and say how well it tells attacks from honest use
   growth FOLDER [--quick]           measure how cost grows with connections and channels; table and plot
+  kills [--seed N]                  kill the settlement a hundred times at random, on a chain that reorganises
   help                              show this text
 ";
 
@@ -67,6 +69,7 @@ fn run(command: &str, args: &[String]) -> Result<ExitCode, Failure> {
         "instructions" => instructions::run(&workspace, args),
         "contracts" => contracts::run(&workspace, args),
         "growth" => growth::run(&workspace, args),
+        "kills" => kills::run(&workspace, args),
         "risk-eval" => risk_eval::run(&workspace, args),
         "fuzz" => steps::fuzz::run_long(&workspace, args),
         "help" | "--help" | "-h" => {

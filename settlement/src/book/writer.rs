@@ -1,5 +1,7 @@
 //! Changes of the book.
 
+use std::cell::RefCell;
+
 use farthing_channel::id::{Hash32, LaneId, TariffHash};
 use farthing_channel::mandate::MandateBundle;
 use minicbor::bytes::ByteVec;
@@ -14,6 +16,8 @@ use crate::stage::{Stage, content_hash};
 /// A change of the book that happens as a whole or not at all.
 pub struct BookWriter {
     transaction: WriteTransaction,
+    /// Outputs that the commit makes durable, by epoch.
+    stages: RefCell<Vec<(u64, Stage)>>,
 }
 
 impl std::fmt::Debug for BookWriter {
@@ -24,15 +28,19 @@ impl std::fmt::Debug for BookWriter {
 
 impl BookWriter {
     pub(super) fn new(transaction: WriteTransaction) -> Self {
-        Self { transaction }
+        Self { transaction, stages: RefCell::default() }
     }
 
-    /// Makes the change durable.
+    /// Makes the change durable, and tells which stages it completes.
     ///
     /// # Errors
     /// [`BookError::Storage`]; nothing was changed then.
     pub fn commit(self) -> Result<(), BookError> {
-        Ok(self.transaction.commit()?)
+        self.transaction.commit()?;
+        for (epoch, stage) in self.stages.into_inner() {
+            tracing::info!(epoch, stage = stage.name(), "stage kept");
+        }
+        Ok(())
     }
 
     fn put(&self, table: Bytes, key: &[u8], row: &[u8]) -> Result<(), BookError> {
@@ -146,6 +154,7 @@ impl BookWriter {
         let mut value = hash.0.to_vec();
         value.extend_from_slice(output);
         self.transaction.open_table(STAGES)?.insert((epoch, stage.code()), value.as_slice())?;
+        self.stages.borrow_mut().push((epoch, stage));
         Ok(hash)
     }
 
