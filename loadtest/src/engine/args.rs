@@ -56,6 +56,10 @@ pub struct BenchArgs {
     /// Measure a bare QUIC echo beside the hub, cycle by cycle in turn.
     #[arg(long)]
     pub echo: bool,
+    /// Measure a second own hub beside the first, cycle by cycle in turn, which has this further setting in place of what
+    /// --hub-setting says, such as FARTHING_HUB__RISK_MODEL__MODE=off.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting, conflicts_with_all = ["echo", "fleet", "keep"])]
+    pub beside: Vec<(String, String)>,
     /// Bytes of each datagram to the echo.
     #[arg(long, value_name = "BYTES", default_value_t = 64)]
     pub message_bytes: usize,

@@ -13,7 +13,7 @@
 //! | [`measure`] | latencies and counters; [`process`] reads those of the system |
 //! | [`mod@run`] | a run from beginning to end; [`storm`] has the profiles in which devices come and go |
 //! | [`crowd`] | the devices of a storm that come and go, on a thread of their own |
-//! | [`side`] | one server with its connections, hub or echo |
+//! | [`side`] | one server with its connections, hub or what stands beside it |
 //! | [`result`] | what it came to; [`page`] shows it with plots |
 //!
 //! A payment is counted when an acknowledgement covers it, and an acknowledgement means that it is durable. In an open loop

@@ -92,8 +92,9 @@ fn at(second: &Second) -> f64 {
 
 /// The seconds of each server, with its name.
 fn sides(result: &BenchResult) -> impl Iterator<Item = (&'static str, &[Second])> {
-    let echo = (!result.echo_seconds.is_empty()).then_some(("echo", result.echo_seconds.as_slice()));
-    [("hub", result.seconds.as_slice())].into_iter().chain(echo)
+    let name = if result.echo.is_some() { "echo" } else { "beside" };
+    let beside = (!result.beside_seconds.is_empty()).then_some((name, result.beside_seconds.as_slice()));
+    [("hub", result.seconds.as_slice())].into_iter().chain(beside)
 }
 
 fn length(second: &Second) -> f64 {

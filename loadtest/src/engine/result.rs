@@ -16,7 +16,7 @@ use crate::report::{Percentiles, Table, grouped};
 pub struct Period {
     /// What was measured, where a profile measures several things.
     pub name: String,
-    /// `hub` or `echo`.
+    /// `hub`, or what stood beside it: `echo`, or a second hub, `beside`.
     pub server: String,
     /// Seconds.
     pub seconds: f64,
@@ -72,6 +72,9 @@ pub struct BenchResult {
     /// The hub against a bare echo, where one ran beside it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub echo: Option<Comparison>,
+    /// The hub against one with other settings beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Comparison>,
     /// Memory of the hub with the fleet's mandates, before anyone connected.
     pub hub_memory_before: Option<Memory>,
     /// Memory of the hub for each connection and what hangs on it, bytes; profile `idle`.
@@ -104,29 +107,29 @@ pub struct BenchResult {
     pub unsent: u64,
     /// Every second of the run.
     pub seconds: Vec<Second>,
-    /// Every second of the echo beside it.
+    /// Every second of what stood beside it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub echo_seconds: Vec<Second>,
+    pub beside_seconds: Vec<Second>,
 }
 
-/// The hub against a bare echo under the same load, medians over the cycles.
+/// The hub against what stood beside it under the same load, medians over the cycles.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Payments per second by echoes per second.
+    /// Payments per second by the other's, or by echoes per second.
     pub per_second: f64,
     /// The same per CPU second of the threads that carry the load.
     pub per_thread_second: Option<f64>,
 }
 
 impl Comparison {
-    /// Compares periods of the echo and the hub, cycle by cycle.
+    /// Compares periods of the hub and of the other server, cycle by cycle.
     #[must_use]
-    pub fn of(periods: &[Period]) -> Option<Self> {
+    pub fn of(periods: &[Period], other: &str) -> Option<Self> {
         let of = |server| periods.iter().filter(move |period| period.server == server);
-        let pairs = || of("hub").zip(of("echo"));
-        let per_second = median(pairs().map(|(hub, echo)| hub.payments_per_second / echo.payments_per_second))?;
-        let per_thread_second = median(pairs().filter_map(|(hub, echo)| {
-            Some(hub.payments_per_data_plane_second? / echo.payments_per_data_plane_second?)
+        let pairs = || of("hub").zip(of(other));
+        let per_second = median(pairs().map(|(hub, other)| hub.payments_per_second / other.payments_per_second))?;
+        let per_thread_second = median(pairs().filter_map(|(hub, other)| {
+            Some(hub.payments_per_data_plane_second? / other.payments_per_data_plane_second?)
         }));
         Some(Self { per_second, per_thread_second })
     }
@@ -152,6 +155,7 @@ impl BenchResult {
             gather_ms: 0,
             periods: Vec::new(),
             echo: None,
+            beside: None,
             hub_memory_before: None,
             hub_bytes_per_connection: None,
             hub_bytes_per_channel: None,
@@ -165,7 +169,7 @@ impl BenchResult {
             dropped: BTreeMap::new(),
             unsent: 0,
             seconds: Vec::new(),
-            echo_seconds: Vec::new(),
+            beside_seconds: Vec::new(),
         }
     }
 
@@ -192,6 +196,11 @@ impl BenchResult {
         let optional = [
             ("hub by echo, per second", self.echo.map(|echo| ratio(echo.per_second))),
             ("hub by echo, per serving CPU second", per_thread.map(ratio)),
+            ("hub by beside, per second", self.beside.map(|beside| ratio(beside.per_second))),
+            (
+                "hub by beside, per serving CPU second",
+                self.beside.and_then(|beside| beside.per_thread_second).map(ratio),
+            ),
             ("hub memory before, MiB", self.hub_memory_before.map(|memory| mib(memory.resident))),
             ("hub bytes per connection", self.hub_bytes_per_connection.map(bytes)),
             ("hub bytes per channel", self.hub_bytes_per_channel.map(bytes)),

@@ -20,7 +20,6 @@ use crate::clock;
 use crate::echo::{self, EchoProcess};
 use crate::quic::{Client, ClientSettings, Trust, config};
 use crate::report::Latencies;
-use crate::site::SiteFolder;
 
 /// How long a fleet may take to gather, and to make its first payments.
 const GATHER_MAX: Duration = Duration::from_secs(1800);
@@ -38,6 +37,36 @@ const DATA_PLANE: &str = "data-plane";
 /// Connections of one socket, where the arguments do not say.
 const CONNECTIONS_PER_SOCKET: usize = 25_000;
 
+/// A server beside the hub.
+#[derive(Debug)]
+enum Other {
+    Echo(EchoProcess),
+    Hub(Box<Ground>),
+}
+
+impl Other {
+    /// Starts what the arguments ask for.
+    fn start(args: &BenchArgs, shape: &Shape) -> anyhow::Result<Option<Self>> {
+        if args.echo {
+            return Ok(Some(Self::Echo(EchoProcess::start(args.answer_bytes)?)));
+        }
+        if args.beside.is_empty() {
+            return Ok(None);
+        }
+        let mut args = args.clone();
+        args.hub_setting.append(&mut args.beside);
+        Ok(Some(Self::Hub(Box::new(Ground::prepare(&args, shape)?))))
+    }
+
+    /// Its process, and how those of its threads are named that carry the load.
+    fn threads(&self) -> Option<(u32, &'static str)> {
+        match self {
+            Self::Echo(process) => Some((process.id(), echo::THREAD)),
+            Self::Hub(ground) => Some((ground.hub_pid?, DATA_PLANE)),
+        }
+    }
+}
+
 /// A run under way.
 #[derive(Debug)]
 pub struct Run {
@@ -46,9 +75,9 @@ pub struct Run {
     pub(super) hub: Side,
     /// The devices of a storm that are not measured.
     pub(super) crowd: Option<Driver>,
-    /// Before its process and folder, for it ends first.
-    echo: Option<Side>,
-    echo_process: Option<(EchoProcess, SiteFolder)>,
+    /// What takes turns with the hub. Before its process, for it ends first.
+    beside: Option<Side>,
+    other: Option<Other>,
     pub(super) ground: Ground,
     pub(super) result: BenchResult,
 }
@@ -62,23 +91,13 @@ impl Run {
         let shape = Shape::of(args)?;
         let mut ground = Ground::prepare(args, &shape)?;
         let chain_length = stock::chain_length(args, &shape);
-        let keys = std::mem::take(&mut ground.keys);
-        let lanes = keys.into_iter().enumerate().map(|(place, key)| ground.lane(key, place, &shape, chain_length));
-        let mut lanes: Vec<_> = lanes.collect();
-        stock::fill(&mut lanes, &ground.fleet.contact.ledger, chain_length, stock::plan(args, &shape, chain_length));
-
-        let echo_process = match args.echo {
-            true => {
-                let folder = SiteFolder::new(None)?;
-                Some((EchoProcess::start(folder.path(), args.answer_bytes)?, folder))
-            }
-            false => None,
-        };
+        let mut lanes = lanes(args, &shape, &mut ground, chain_length);
+        let mut other = Other::start(args, &shape)?;
         if args.pin {
             pin(None, GENERATOR_CORE)?;
             let hub = ground.hub_pid.context("--pin needs the hub's process")?;
-            let echo = echo_process.as_ref().map(|(process, _)| (process.id(), echo::THREAD));
-            for (pid, threads) in [(hub, DATA_PLANE)].into_iter().chain(echo) {
+            let beside = other.as_ref().and_then(Other::threads);
+            for (pid, threads) in [(hub, DATA_PLANE)].into_iter().chain(beside) {
                 // What else the server does, it does beside the generator, as it would beside nothing on a machine of its own.
                 pin_threads(pid, "", GENERATOR_CORE)?;
                 ensure!(pin_threads(pid, threads, HUB_CORE)? > 0, "process {pid} has no thread named {threads}");
@@ -94,17 +113,21 @@ impl Run {
             _ => None,
         };
         let hub = driver(args, &measured, &ground, None, lanes, &stop)?;
-        let echo = match &echo_process {
-            Some((process, _)) => {
+        let beside = match &mut other {
+            Some(Other::Echo(process)) => {
                 let driver = driver(args, &shape, &ground, Some(process), Vec::new(), &stop)?;
                 Some(Side::new("echo", driver, Some(process.id()), echo::THREAD))
+            }
+            Some(Other::Hub(ground)) => {
+                let lanes = self::lanes(args, &shape, ground, chain_length);
+                Some(Side::new("beside", driver(args, &shape, ground, None, lanes, &stop)?, ground.hub_pid, DATA_PLANE))
             }
             None => None,
         };
         let mut result = BenchResult::new(args, shape, chain_length);
         result.hub_memory_before = ground.hub_pid.map(Memory::of).transpose()?;
         let hub = Side::new("hub", hub, ground.hub_pid, DATA_PLANE);
-        Ok(Self { args: args.clone(), shape, hub, crowd, echo, echo_process, ground, result })
+        Ok(Self { args: args.clone(), shape, hub, crowd, beside, other, ground, result })
     }
 
     /// Runs the profile to its end. Returns its result, and the latencies of each measured second.
@@ -123,18 +146,21 @@ impl Run {
         self.result.take_in(&self.hub.driver);
         let measure = &mut self.hub.driver.measure;
         self.result.seconds = std::mem::take(&mut measure.seconds);
-        if let Some(echo) = &mut self.echo {
-            self.result.echo_seconds = std::mem::take(&mut echo.driver.measure.seconds);
+        if let Some(beside) = &mut self.beside {
+            self.result.beside_seconds = std::mem::take(&mut beside.driver.measure.seconds);
         }
         let intervals = std::mem::take(&mut measure.intervals);
-        drop((self.hub, self.echo, self.echo_process));
+        drop((self.hub, self.beside));
+        if let Some(Other::Hub(ground)) = self.other {
+            ground.finish()?;
+        }
         self.ground.finish()?;
         Ok((self.result, intervals))
     }
 
     fn gather(&mut self) -> anyhow::Result<()> {
-        if let Some(echo) = &mut self.echo {
-            gather_all(&mut echo.driver)?;
+        if let Some(beside) = &mut self.beside {
+            gather_all(&mut beside.driver)?;
         }
         // The crowd first: it may be left alone the longer.
         let begun = clock::now();
@@ -148,7 +174,8 @@ impl Run {
     /// Every lane pays once, so that its chain is known to the hub before anything is measured, and so that there is
     /// something to lose for those who vanish.
     pub(super) fn first_payments(&mut self) -> anyhow::Result<()> {
-        for driver in [self.crowd.as_mut(), Some(&mut self.hub.driver)].into_iter().flatten() {
+        let beside = self.beside.as_mut().filter(|side| side.threads == DATA_PLANE).map(|side| &mut side.driver);
+        for driver in [self.crowd.as_mut(), beside, Some(&mut self.hub.driver)].into_iter().flatten() {
             driver.set_mode(Mode::First);
             let prepared = driver.run(clock::now() + GATHER_MAX, Driver::is_prepared)?;
             ensure!(prepared, "first payments were not acknowledged; refused: {:?}", driver.measure.refused);
@@ -157,11 +184,11 @@ impl Run {
         Ok(())
     }
 
-    /// Cycles of warm-up and measured period; the echo's and the hub's in turn.
+    /// Cycles of warm-up and measured period; in turn with what stands beside the hub.
     fn pay(&mut self) -> anyhow::Result<()> {
         self.first_payments()?;
         for cycle in 1..=self.args.cycles {
-            for side in [self.echo.as_mut(), Some(&mut self.hub)].into_iter().flatten() {
+            for side in [self.beside.as_mut(), Some(&mut self.hub)].into_iter().flatten() {
                 let mode = match self.args.rate {
                     None => Mode::Closed,
                     Some(rate) => open(&self.shape, rate),
@@ -173,7 +200,8 @@ impl Run {
                 drain(&mut side.driver)?;
             }
         }
-        self.result.echo = Comparison::of(&self.result.periods);
+        self.result.echo = Comparison::of(&self.result.periods, "echo");
+        self.result.beside = Comparison::of(&self.result.periods, "beside");
         Ok(())
     }
 }
@@ -182,6 +210,15 @@ impl Run {
 pub(super) fn open(shape: &Shape, rate: f64) -> Mode {
     let payments = u32::try_from(shape.payments_per_packet).map_or(1.0, f64::from);
     Mode::Open { schedule: Schedule::new(clock::now(), rate / payments) }
+}
+
+/// The lanes of the ground's devices, with what they will pay with.
+fn lanes(args: &BenchArgs, shape: &Shape, ground: &mut Ground, chain_length: u16) -> Vec<Lane> {
+    let keys = std::mem::take(&mut ground.keys);
+    let lanes = keys.into_iter().enumerate().map(|(place, key)| ground.lane(key, place, shape, chain_length));
+    let mut lanes: Vec<_> = lanes.collect();
+    stock::fill(&mut lanes, &ground.fleet.contact.ledger, chain_length, stock::plan(args, shape, chain_length));
+    lanes
 }
 
 fn gather_all(driver: &mut Driver) -> anyhow::Result<()> {

@@ -51,6 +51,17 @@ fn ticks_beside_an_echo_with_all_reports() {
 }
 
 #[test]
+fn ticks_beside_a_hub_with_other_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let modes = ["enforce", "off"].map(|mode| format!("FARTHING_HUB__RISK_MODEL__MODE={mode}"));
+    let result = bench(folder.path(), &["--profile", "tick", "--hub-setting", &modes[0], "--beside", &modes[1]]);
+    let servers: Vec<_> = result["periods"].as_array().unwrap().iter().map(|period| &period["server"]).collect();
+    assert_eq!(servers, ["beside", "hub"]);
+    assert!(result["periods"].as_array().unwrap().iter().all(|period| acknowledged(period) > 50), "{result}");
+    assert!(result["beside"]["per_second"].as_f64().unwrap() > 0.0, "{result}");
+}
+
+#[test]
 fn gateways_fill_their_packets_and_an_open_loop_keeps_its_rate() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--profile", "batch", "--lanes-per-connection", "20", "--ticks-per-packet", "8", "--rate", "800"];

@@ -34,8 +34,8 @@ pub(super) struct Lab<'a> {
     postgres: OnceCell<Postgres>,
     generator: OnceCell<Generator>,
     ecdsa: OnceCell<Ecdsa>,
-    /// What the echo did beside the hub's last run.
-    echo: Option<f64>,
+    /// What took turns with the hub in its last run.
+    beside: Option<f64>,
 }
 
 impl<'a> Lab<'a> {
@@ -47,7 +47,7 @@ impl<'a> Lab<'a> {
             postgres: OnceCell::new(),
             generator: OnceCell::new(),
             ecdsa: OnceCell::new(),
-            echo: None,
+            beside: None,
         })
     }
 
@@ -58,10 +58,10 @@ impl<'a> Lab<'a> {
             Contender::Hub(profile) => {
                 let generator = started(&self.generator, || Generator::build(workspace))?;
                 let rates = generator::rates(generator, profile, self.effort.seconds)?;
-                self.echo = rates.echo;
+                self.beside = rates.beside;
                 Ok(rates.hub)
             }
-            Contender::Echo => self.echo.ok_or_else(|| Failure::new("no echo ran beside the hub")),
+            Contender::Beside => self.beside.ok_or_else(|| Failure::new("nothing took turns with the hub")),
             Contender::Redis(load) => {
                 let redis = started(&self.redis, || Redis::start(workspace))?;
                 redis.debits_per_s(load, self.debits(load))

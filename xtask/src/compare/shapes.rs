@@ -26,8 +26,8 @@ pub(super) struct Peer {
 pub(super) enum Contender {
     /// The hub behind the load generator.
     Hub(Profile),
-    /// quinn-proto with sendmmsg and nothing behind it, in the same run as the hub just before.
-    Echo,
+    /// What took turns with the hub in the run just before.
+    Beside,
     Redis(Load),
     Postgres(Statement),
     Ecdsa(Kind),
@@ -49,10 +49,16 @@ pub(super) const SHAPES: &[Shape] = &[
         about: "one tick per packet, 1,000 connections",
         hub: Contender::Hub(Profile::Tick),
         peers: &[
-            Peer { name: "quinn-proto echo, sendmmsg", contender: Contender::Echo },
+            Peer { name: "quinn-proto echo, sendmmsg", contender: Contender::Beside },
             Peer { name: "Redis Lua debit, AOF always, one per request", contender: Contender::Redis(REDIS_SINGLE) },
             Peer { name: "PostgreSQL UPDATE, one row", contender: Contender::Postgres(Statement::One) },
         ],
+    },
+    Shape {
+        name: "risk",
+        about: "one tick per packet, 1,000 connections, the risk model acting",
+        hub: Contender::Hub(Profile::Risk),
+        peers: &[Peer { name: "the hub without its risk model", contender: Contender::Beside }],
     },
     Shape {
         name: "batch",
