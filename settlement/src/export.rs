@@ -7,6 +7,8 @@ use farthing_channel::codec::{decode_exact, encode_to_vec};
 use farthing_channel::id::Address;
 use serde::Serialize;
 
+use crate::accounting::{AccountingError, DoubleEntry, beancount, hledger};
+use crate::bank::CreditTransfer;
 use crate::book::{Book, BookError};
 use crate::night::EpochOutputs;
 use crate::proofs::{PROOFS_VERSION, ProofBundle};
@@ -30,6 +32,12 @@ impl FileNames {
     pub const STATEMENT: &'static str = "statement.html";
     /// The statement's data.
     pub const STATEMENT_JSON: &'static str = "statement.json";
+    /// The books in double entry, for hledger.
+    pub const HLEDGER: &'static str = "books.journal";
+    /// The same for beancount.
+    pub const BEANCOUNT: &'static str = "books.beancount";
+    /// Transfers for a bank.
+    pub const CREDIT_TRANSFER: &'static str = "pain.001.xml";
     /// The proposal.
     pub const PROPOSAL: &'static str = "proposal.json";
     /// The proofs.
@@ -50,6 +58,9 @@ pub enum ExportError {
     /// The book.
     #[error(transparent)]
     Book(#[from] BookError),
+    /// The books in double entry.
+    #[error(transparent)]
+    Accounting(#[from] AccountingError),
     /// A table.
     #[error(transparent)]
     Csv(#[from] CsvError),
@@ -79,7 +90,7 @@ pub fn write_folder(
     std::fs::create_dir_all(folder).map_err(failed)?;
     let statement = Statement::of(outputs);
     let bundle = ProofBundle::gather(book, outputs, approvers)?;
-    let files = [
+    let mut files = vec![
         (FileNames::POSITIONS, positions_csv(outputs)?),
         (FileNames::LEGS, legs_csv(outputs)?),
         (FileNames::LANES, lanes_csv(outputs)?),
@@ -88,10 +99,25 @@ pub fn write_folder(
         (FileNames::PROPOSAL, serde_json::to_vec_pretty(&ProposalView::of(&outputs.proposal))?),
         (FileNames::PROOFS, encode_to_vec(&bundle)),
     ];
+    if let Some(books) = DoubleEntry::of(outputs)? {
+        files.push((FileNames::HLEDGER, hledger(&books, token).into_bytes()));
+        files.push((FileNames::BEANCOUNT, beancount(&books, token).into_bytes()));
+    }
     for (name, bytes) in files {
         write_whole(&folder.join(name), &bytes)?;
     }
     Ok(())
+}
+
+/// Writes a file for a bank to `folder`, and says where.
+///
+/// # Errors
+/// [`ExportError::Io`].
+pub fn write_credit_transfer(folder: &Path, transfer: &CreditTransfer) -> Result<PathBuf, ExportError> {
+    std::fs::create_dir_all(folder).map_err(|error| ExportError::Io { path: folder.to_owned(), error })?;
+    let path = folder.join(FileNames::CREDIT_TRANSFER);
+    write_whole(&path, transfer.xml.as_bytes())?;
+    Ok(path)
 }
 
 /// Writes a file beside its place and moves it there once it is on disk.

@@ -9,15 +9,18 @@
 //! | [`journal_reader`], [`ingest`], [`evidence`], [`dispute`] | reads the journal and proves every lane again |
 //! | [`facts`] | what the ledger said at the cut-off |
 //! | [`book`] | settlement's own book |
-//! | [`statement`], [`export`], [`proofs`] | the folder of an epoch |
+//! | [`statement`], [`accounting`], [`export`], [`proofs`] | the folder of an epoch |
+//! | [`bank`] | what transfers come to at a bank, and the file that orders them |
 //! | [`explain`], [`verify`] | from a transfer down to its signatures, and all of it offline |
 //!
 //! Rules are pure functions; journal, ledger, book and folders are touched at the edges only.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod accounting;
 pub mod allocate;
 pub mod approval;
+pub mod bank;
 pub mod book;
 pub mod dispute;
 pub mod evidence;

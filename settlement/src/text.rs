@@ -68,23 +68,26 @@ pub struct TokenFormat {
 }
 
 impl TokenFormat {
-    /// `base_units` as a decimal number with thousands separated by thin groups, without the symbol.
+    /// `base_units` as a decimal number for programs: a point, no groups, no symbol.
     #[must_use]
-    pub fn number(&self, base_units: u128) -> String {
+    pub fn plain(&self, base_units: u128) -> String {
         let decimals = usize::from(self.decimals);
         let digits = format!("{base_units:0>width$}", width = decimals.saturating_add(1));
         let (whole, fraction) = digits.split_at(digits.len().saturating_sub(decimals));
-        let mut grouped = String::with_capacity(digits.len().saturating_mul(2));
-        for (index, digit) in whole.chars().enumerate() {
-            let remaining = whole.len().saturating_sub(index);
-            if index > 0 && remaining.is_multiple_of(3) {
+        if decimals == 0 { whole.to_owned() } else { format!("{whole}.{fraction}") }
+    }
+
+    /// `base_units` as a decimal number with thousands separated by thin groups, without the symbol.
+    #[must_use]
+    pub fn number(&self, base_units: u128) -> String {
+        let plain = self.plain(base_units);
+        let whole = plain.find('.').unwrap_or(plain.len());
+        let mut grouped = String::with_capacity(plain.len().saturating_mul(2));
+        for (index, digit) in plain.chars().enumerate() {
+            if index > 0 && index < whole && whole.saturating_sub(index).is_multiple_of(3) {
                 grouped.push(',');
             }
             grouped.push(digit);
-        }
-        if decimals > 0 {
-            grouped.push('.');
-            grouped.push_str(fraction);
         }
         grouped
     }
@@ -135,6 +138,12 @@ pub fn utc(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", time / 3600, time / 60 % 60, time % 60)
 }
 
+/// The day of [`utc`], `YYYY-MM-DD`.
+#[must_use]
+pub fn utc_day(seconds: u64) -> String {
+    utc(seconds).chars().take_while(|letter| *letter != ' ').collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,7 +154,9 @@ mod tests {
         assert_eq!(token.amount(0), "0.000000 USDC");
         assert_eq!(token.amount(1), "0.000001 USDC");
         assert_eq!(token.amount(1_234_567_890_123), "1,234,567.890123 USDC");
+        assert_eq!(token.plain(1_234_567_890_123), "1234567.890123");
         assert_eq!(TokenFormat { decimals: 0, symbol: String::new() }.amount(1000), "1,000");
+        assert_eq!(TokenFormat { decimals: 0, symbol: String::new() }.plain(1000), "1000");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+mod bank;
 mod chain;
 mod clock;
 mod escrow;
@@ -83,6 +84,8 @@ enum Command {
     Night(night::NightCommand),
     /// Write an epoch's statement and print its figures.
     Statement(report::EpochArguments),
+    /// Write an epoch's transfers as orders for a bank (ISO 20022 pain.001).
+    BankOrder(bank::BankArguments),
     /// Take a transfer apart, down to each signed proof.
     Explain(report::ExplainArguments),
     /// Check an epoch's folder without hub and ledger.
@@ -109,6 +112,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Mandate(command) => mandate::run(common, &command),
         Command::Night(command) => night::run(common, &command),
         Command::Statement(arguments) => report::statement(common, &arguments),
+        Command::BankOrder(arguments) => bank::run(common, &arguments),
         Command::Explain(arguments) => report::explain_leg(common, &arguments),
         Command::Verify(arguments) => report::verify(common, &arguments),
         Command::Export(arguments) => report::export(common, &arguments),

@@ -4,16 +4,21 @@ use std::io::IsTerminal;
 
 use crate::process::{self, Failure};
 use crate::tools;
+use crate::tools::debian::Suite;
 use crate::workspace::Workspace;
+
+/// The bookkeeping program that reads what finance books.
+const HLEDGER: Suite = Suite { name: "hledger", packages: &["hledger"], programs: &["hledger"], versioned: None };
 
 /// Runs every test but the doctests, with the tools some of them call named in the environment.
 ///
 /// `FARTHING_ANVIL` is foundry's `anvil`, `FARTHING_PROMTOOL` is a `promtool`, `FARTHING_PYTHON` a Python with the packages of `xtask/python/`,
-/// `FARTHING_BIN_DIR` the folder of the project's own programs.
+/// `FARTHING_HLEDGER` an hledger and `FARTHING_HLEDGER_LIBRARIES` where its libraries are, `FARTHING_BIN_DIR` the folder of the project's own programs.
 pub(super) fn all(workspace: &Workspace) -> Result<String, Failure> {
     let promtool = tools::promtool::path(workspace)?;
     let python = tools::python::interpreter(workspace)?;
     let anvil = crate::contracts::anvil(workspace)?;
+    let hledger = tools::debian::programs(workspace, &HLEDGER)?;
     // The end-to-end tests run these; built here, no test's time is spent on it.
     process::run(&mut workspace.cargo(["build", "--locked", "--workspace", "--bins"]))?;
     let nextest = tools::cargo::program(workspace, tools::cargo::NEXTEST);
@@ -33,7 +38,11 @@ pub(super) fn all(workspace: &Workspace) -> Result<String, Failure> {
         .env("FARTHING_ANVIL", anvil)
         .env("FARTHING_PROMTOOL", promtool)
         .env("FARTHING_PYTHON", python)
+        .env("FARTHING_HLEDGER", hledger.path("hledger")?)
         .env("FARTHING_BIN_DIR", workspace.target().join("debug"));
+    if let Some(libraries) = hledger.libraries() {
+        command.env("FARTHING_HLEDGER_LIBRARIES", libraries);
+    }
     counted(&mut command, "tests")
 }
 

@@ -47,10 +47,15 @@ impl Programs {
     /// A command that finds the libraries that came with the suite.
     pub(crate) fn prepared(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        if let Some(root) = &self.root {
-            command.env("LD_LIBRARY_PATH", root.join("usr/lib").join(library_folder()));
+        if let Some(libraries) = self.libraries() {
+            command.env("LD_LIBRARY_PATH", libraries);
         }
         command
+    }
+
+    /// Where the libraries that came with the suite are; none where the machine has it.
+    pub(crate) fn libraries(&self) -> Option<PathBuf> {
+        Some(self.root.as_ref()?.join("usr/lib").join(library_folder()))
     }
 
     /// The same programs in another place, as after a copy.
