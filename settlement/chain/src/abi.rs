@@ -200,6 +200,7 @@ mod declared {
             function approve(address spender, uint256 amount) external returns (bool);
             function transfer(address to, uint256 amount) external returns (bool);
             function mint(address to, uint256 amount) external;
+            function decimals() external view returns (uint8);
             function balanceOf(address account) external view returns (uint256);
             function allowance(address owner, address spender) external view returns (uint256);
         }

@@ -47,6 +47,8 @@ pub struct Deployment {
     pub poll_interval_ms: u64,
     /// The token; none for one without worth, made with the ledger.
     pub token: Option<Address>,
+    /// Digits after the point of an amount in tokens, as everybody who reads this ledger's amounts takes them.
+    pub decimals: u8,
     /// Whose approvals count; at least two.
     pub approvers: Vec<Address>,
     /// What a false batch costs in the chain's own currency.
@@ -60,7 +62,7 @@ impl Deployment {
     /// the deployer's transactions, which lie in `outbox` like any other.
     ///
     /// # Errors
-    /// The node's, the outbox's and the mirror's.
+    /// [`ChainError::OtherDecimals`], before any contract of the ledger is made; the node's, the outbox's and the mirror's.
     pub fn make(
         &self,
         mirror: &Path,
@@ -103,6 +105,10 @@ impl Deployment {
             Some(token) => token,
             None => self.demo_token(&ledger, deployer.account())?,
         };
+        let found = ledger.view(&config.token, &Token::decimalsCall {})?;
+        if found != self.decimals {
+            return Err(ChainError::OtherDecimals { expected: self.decimals, found });
+        }
         let arguments = (U256::from(self.bond_wei), U256::from(self.answer_gas_price_min_wei)).abi_encode_params();
         config.escrow = create(&ledger, "escrow", ESCROW, &arguments)?;
         let approvers: Vec<_> = approvers.iter().map(to_chain).collect();

@@ -34,6 +34,14 @@ pub enum ChainError {
         /// The node's.
         found: u64,
     },
+    /// The token counts its units otherwise: every amount in print, and in a bank's files, would be wrong by powers of ten.
+    #[error("the token has {found} decimals, and amounts are read with {expected}")]
+    OtherDecimals {
+        /// What the ledger's users reckon with.
+        expected: u8,
+        /// The token's own.
+        found: u8,
+    },
     /// A block that was final is not part of the chain any more.
     #[error("block {0} was final, and the chain goes another way now")]
     FinalityBroken(u64),
@@ -55,6 +63,16 @@ pub enum ChainError {
 }
 
 impl ChainError {
+    /// Whether trying again cannot help: somebody has to look.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::FinalityBroken(_) | Self::OtherChain { .. } | Self::OtherDecimals { .. } => true,
+            Self::Ledger(error) => matches!(error, LedgerError::Damaged(_)),
+            _ => false,
+        }
+    }
+
     pub(crate) fn unexpected(what: impl std::fmt::Display) -> Self {
         Self::Unexpected(what.to_string())
     }

@@ -226,8 +226,11 @@ impl ChainLedger {
         let Some(last) = intent.attempts.last() else { return Ok(intent) };
         if !self.rpc.knows(&last.transaction())? {
             match self.rpc.send_raw(&last.raw) {
+                Ok(_) => {}
                 // "Nonce too low" and "already known" are told by the next look; a node that is away, too.
-                Ok(_) | Err(ChainError::Node { .. } | ChainError::Unreachable(_)) => {}
+                Err(error @ (ChainError::Node { .. } | ChainError::Unreachable(_))) => {
+                    tracing::debug!(%error, nonce = intent.nonce, "the node does not take a transaction");
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -99,6 +99,7 @@ impl Common {
             finality: asked.finality_depth.map_or(Finality::Tag, Finality::Depth),
             poll_interval_ms: asked.poll_ms,
             token: asked.token,
+            decimals: self.decimals,
             approvers: approvers.to_vec(),
             bond_wei: asked.bond_wei,
             answer_gas_price_min_wei: asked.answer_gas_price_min,
@@ -118,25 +119,33 @@ impl Common {
     }
 
     /// Follows the chain until it is stopped: brings the mirror up to date, answers what is demanded of the hub's pending
-    /// batches, and fetches what they paid.
+    /// batches, and fetches what they paid. It ends with an error where trying again cannot help; where the node is away it goes
+    /// on trying, and says so every minute, louder than before.
     pub(super) fn follow_chain(&self) -> anyhow::Result<()> {
         let ledger = self.open_chain(Vec::new())?;
         let hub = self.load_hub_key()?.map(|key| key.address());
         let pause = Duration::from_millis(ledger.config().poll_interval_ms);
-        let mut failing = false;
+        let looks_a_minute = Duration::from_secs(60).as_millis().checked_div(pause.as_millis()).unwrap_or(1).max(1);
+        let mut failures = 0_u128;
         loop {
             match ledger.attend(hub.as_ref()) {
                 Ok(()) => {
-                    if failing {
-                        tracing::info!("the chain answers again");
+                    if failures > 0 {
+                        tracing::info!(looks = failures, "the chain answers again");
                     }
-                    failing = false;
+                    failures = 0;
+                }
+                Err(error) if error.is_lasting() => {
+                    tracing::error!(%error, "the chain is followed no further; until somebody looks, no deposit is credited and no exit is seen");
+                    return Err(error.into());
                 }
                 Err(error) => {
-                    if !failing {
+                    if failures == 0 {
                         tracing::warn!(%error, "cannot follow the chain; trying again");
+                    } else if failures.is_multiple_of(looks_a_minute) {
+                        tracing::error!(%error, looks = failures, "the chain is not followed; no deposit is credited and no exit is seen");
                     }
-                    failing = true;
+                    failures = failures.saturating_add(1);
                 }
             }
             std::thread::sleep(pause);

@@ -41,6 +41,7 @@ fn exited(child: Child) -> Ended {
     let output = child.wait_with_output().unwrap();
     if !output.status.success() {
         eprintln!("refused in passing: {}", String::from_utf8_lossy(&output.stdout));
+        eprintln!("{}", String::from_utf8_lossy(&output.stderr));
     }
     Ended::Exited(output.status.success(), serde_json::from_slice(&output.stdout).unwrap_or_default())
 }
@@ -146,6 +147,21 @@ fn killed_at_every_stage_boundary() {
     let all = ["cut-off", "positions", "netting", "proposal", "opening balances", "reconciliation", "close"];
     // What comes after the last is the next night, which finds nothing.
     assert_eq!(boundaries[..all.len()], all);
+}
+
+/// A chain that takes back what was final is somebody's to look at; the follower ends with an error instead of trying for ever.
+#[test]
+fn a_follower_that_cannot_go_on_ends_with_an_error() {
+    let mut site = Site::new();
+    site.chain.rest();
+    let mut follower = site.spawn(&["ledger", "follow"]);
+    sleep(Duration::from_millis(300));
+    assert!(follower.try_wait().unwrap().is_none(), "it follows");
+    site.chain.ask("anvil_reorg", serde_json::json!([20, []]));
+    let output = follower.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("was final"), "{told}");
 }
 
 /// A small generator of moments; the same seed gives the same.

@@ -4,6 +4,7 @@
 mod anvil;
 mod challenge;
 mod crash;
+mod deployment;
 mod foreign;
 mod random_operations;
 mod reorganised;

@@ -20,7 +20,7 @@ use crate::anvil::Anvil;
 pub(crate) const HUB: u8 = 1;
 pub(crate) const PROVIDERS: [u8; 2] = [2, 3];
 pub(crate) const PAYERS: [u8; 2] = [4, 5];
-const APPROVERS: [u8; 2] = [6, 7];
+pub(crate) const APPROVERS: [u8; 2] = [6, 7];
 pub(crate) const SENDER: u8 = 8;
 
 pub(crate) fn key(seed: u8) -> LibSecpKey {
@@ -63,6 +63,7 @@ pub(crate) fn on_chain(anvil: &Anvil, folder: &Path, finality: Finality) -> Chai
         approvers: APPROVERS.map(at).to_vec(),
         bond_wei: 1_000_000,
         answer_gas_price_min_wei: 1,
+        decimals: 6,
     };
     let deployer: Arc<dyn TransactionSigner> = Arc::new(key(SENDER));
     let mirror = folder.join("ledger.redb");
