@@ -21,7 +21,7 @@ use farthing_hub::journal::storage::DiskStorage;
 use farthing_hub::journal::writer::JournalWriter;
 use farthing_hub::observe::metrics::Metrics;
 use farthing_hub::risk::RiskLimits;
-use farthing_hub::risk::engine::RiskEngine;
+use farthing_hub::risk::engine::{ModelSettings, RiskEngine};
 use farthing_hub::session::{DataPlane, Exchange, Heartbeat, Serving, Shared};
 use farthing_hub::table::Table;
 use farthing_hub::transport::{Datagram, Fabric, Identity, InProcess, TransportLimits};
@@ -81,7 +81,7 @@ impl Site {
             key,
             account: hub,
             certificate: certificate.to_vec(),
-            risk: Arc::new(RiskEngine::limits_alone(RiskLimits::default())),
+            risk: Arc::new(RiskEngine::new(RiskLimits::default(), &ModelSettings::default())?),
             source_limits: SourceLimits::default(),
             metrics: Metrics::new(fabric)?,
             serving: Serving::default(),

@@ -123,12 +123,6 @@ impl RiskEngine {
         Ok(Self { limits, mode: settings.mode, weights, names, escrows, loaded })
     }
 
-    /// The operator's limits alone.
-    pub fn limits_alone(limits: RiskLimits) -> Self {
-        let settings = ModelSettings { mode: ModelMode::Off, ..ModelSettings::default() };
-        Self::new(limits, &settings).unwrap_or_else(|error| unreachable!("the shipped weights are in order: {error}"))
-    }
-
     /// Reads the weights file again. What is in force stays where the file is not in order.
     ///
     /// # Errors
