@@ -35,6 +35,54 @@ pub fn walk(link: &Preimage, lane_tag: &[u8; 16], from: u16, to: u16) -> Preimag
     link
 }
 
+/// One chain to walk down: from `from` to `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walk {
+    /// The link at `from`, and after [`walk_all`] the one at `to`.
+    pub link: Preimage,
+    /// The lane's tag.
+    pub lane_tag: [u8; 16],
+    /// Where it stands.
+    pub from: u16,
+    /// Where it ends; at most `from`.
+    pub to: u16,
+}
+
+impl Walk {
+    fn is_done(&self) -> bool {
+        self.from <= self.to
+    }
+
+    fn step(&mut self) {
+        self.link = step(&self.link, &self.lane_tag, self.from);
+        self.from = self.from.saturating_sub(1);
+    }
+}
+
+/// Walks every chain to its end, as [`walk`] would, two of them in turns. Each hash of a chain waits for the one before it,
+/// so a processor has room for a second chain beside the first.
+pub fn walk_all(walks: &mut [Walk]) {
+    let mut rest = walks.iter_mut().filter(|walk| !walk.is_done());
+    let (mut left, mut right) = (rest.next(), rest.next());
+    while let (Some(a), Some(b)) = (&mut left, &mut right) {
+        while !a.is_done() && !b.is_done() {
+            a.step();
+            b.step();
+        }
+        if a.is_done() {
+            left = rest.next();
+        }
+        if b.is_done() {
+            right = rest.next();
+        }
+    }
+    for walk in [left, right].into_iter().flatten() {
+        while !walk.is_done() {
+            walk.step();
+        }
+    }
+}
+
 /// What a chain is made for. The seed is derived from all of it, so no preimage serves two lanes or anchors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChainPurpose {
@@ -201,6 +249,20 @@ const _: () = {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_walks_end_where_each_alone_would() {
+        for count in 0..9_u8 {
+            let walk_of = |n: u8| {
+                let (from, to) = (u16::from(n) * 37 % 120, u16::from(n) * 11 % 40);
+                Walk { link: Preimage([n; 32]), lane_tag: [n; 16], from: from.max(to), to }
+            };
+            let mut walks: Vec<Walk> = (0..count).map(walk_of).collect();
+            let alone: Vec<_> = walks.iter().map(|w| walk(&w.link, &w.lane_tag, w.from, w.to)).collect();
+            walk_all(&mut walks);
+            assert_eq!(walks.iter().map(|walk| walk.link).collect::<Vec<_>>(), alone);
+        }
+    }
 
     #[test]
     fn pays_a_full_chain_within_its_budget() {

@@ -39,6 +39,17 @@ const APPROVALS: TableDefinition<'static, (u64, &'static [u8]), &'static [u8]> =
 /// Layout version and the site's identity.
 const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
 
+/// Part of a stage's output that is too large for one row: epoch, stage and number of the part. The stage's own row then
+/// holds nothing but the hash over all parts.
+const STAGE_PARTS: TableDefinition<'static, (u64, u8, u32), &'static [u8]> = TableDefinition::new("stage_parts");
+
+/// An output above this size is kept in parts of it.
+const STAGE_PART_BYTES: usize = 1024 * 1024;
+
+/// What the file may keep in memory, pages not yet written included. A night goes through all lanes in order, so more would
+/// not help it.
+const CACHE_BYTES: usize = 96 * 1024 * 1024;
+
 const LAYOUT: &[u8] = b"farthing/settlement/1";
 
 /// Why the book cannot be used.
@@ -92,7 +103,7 @@ impl Book {
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory)?;
         }
-        let database = Database::create(path).map_err(|error| match error {
+        let database = Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => BookError::Busy(path.to_owned()),
             other => BookError::Storage(Box::new(other)),
         })?;
@@ -168,20 +179,40 @@ impl Book {
     ///
     /// # Errors
     /// As [`Self::lane`], and whatever `visit` returns.
-    pub fn each_lane(&self, mut visit: impl FnMut(LaneRow) -> Result<(), BookError>) -> Result<(), BookError> {
-        self.each(LANES, |_, row| visit(row))
+    pub fn each_lane(&self, visit: impl FnMut(LaneRow) -> Result<(), BookError>) -> Result<(), BookError> {
+        self.each_lane_between(0, u8::MAX, visit)
     }
 
-    /// The mandate with the highest serial that was verified for a device.
+    /// The same for lanes whose id begins with a byte from `first` to `last`.
+    ///
+    /// # Errors
+    /// As [`Self::each_lane`].
+    pub fn each_lane_between(
+        &self,
+        first: u8,
+        last: u8,
+        mut visit: impl FnMut(LaneRow) -> Result<(), BookError>,
+    ) -> Result<(), BookError> {
+        let (mut low, mut high) = ([0; 32], [u8::MAX; 32]);
+        (low[0], high[0]) = (first, last);
+        let transaction = self.read()?;
+        let Some(table) = existing(transaction.open_table(LANES))? else { return Ok(()) };
+        for row in table.range(low.as_slice()..=high.as_slice())? {
+            visit(decode(row?.1.value())?)?;
+        }
+        Ok(())
+    }
+
+    /// Hands every mandate to `visit` with its escrow, by escrow, device and serial.
     ///
     /// # Errors
     /// As [`Self::lane`].
-    pub fn mandate(&self, escrow: &EscrowId, device: &Address) -> Result<Option<MandateRow>, BookError> {
-        let transaction = self.read()?;
-        let Some(table) = existing(transaction.open_table(MANDATES))? else { return Ok(None) };
-        let (first, last) = (rows::mandate_key(escrow, device, 0), rows::mandate_key(escrow, device, u64::MAX));
-        let newest = table.range(first.as_slice()..=last.as_slice())?.next_back();
-        newest.map(|row| decode(row?.1.value())).transpose()
+    pub fn each_mandate(&self, mut visit: impl FnMut(EscrowId, MandateRow)) -> Result<(), BookError> {
+        self.each(MANDATES, |key, row| {
+            let escrow = key.first_chunk::<32>().ok_or(BookError::Damaged("a mandate's key is too short"))?;
+            visit(EscrowId(*escrow), row);
+            Ok(())
+        })
     }
 
     /// The mandate with this serial that was verified for a device.
@@ -249,10 +280,31 @@ impl Book {
         let Some(bytes) = table.get((epoch, stage.code()))? else { return Ok(None) };
         let bytes = bytes.value();
         let (hash, output) = bytes.split_first_chunk::<32>().ok_or(BookError::Damaged("stage without a hash"))?;
-        if content_hash(stage, output).0 != *hash {
+        let mut output = output.to_vec();
+        if output.is_empty()
+            && let Some(parts) = existing(transaction.open_table(STAGE_PARTS))?
+        {
+            let code = stage.code();
+            for part in parts.range((epoch, code, 0)..=(epoch, code, u32::MAX))? {
+                output.extend_from_slice(part?.1.value());
+            }
+        }
+        if content_hash(stage, &output).0 != *hash {
             return Err(BookError::Damaged("a stage's output is not what its hash says"));
         }
-        Ok(Some((Hash32(*hash), output.to_vec())))
+        Ok(Some((Hash32(*hash), output)))
+    }
+
+    /// The hash of a stage's output, without reading the output.
+    ///
+    /// # Errors
+    /// As [`Self::lane`].
+    pub fn stage_hash(&self, epoch: u64, stage: Stage) -> Result<Option<Hash32>, BookError> {
+        let transaction = self.read()?;
+        let Some(table) = existing(transaction.open_table(STAGES))? else { return Ok(None) };
+        let Some(bytes) = table.get((epoch, stage.code()))? else { return Ok(None) };
+        let hash = bytes.value().first_chunk::<32>().ok_or(BookError::Damaged("stage without a hash"))?;
+        Ok(Some(Hash32(*hash)))
     }
 
     /// The newest epoch of which any stage is kept.

@@ -4,7 +4,7 @@
 //! many ticks it came in). Vouchers replace each other, so only the greatest are kept and checked at the end, from the
 //! greatest down until one holds.
 
-use farthing_channel::chain;
+use farthing_channel::chain::{self, Walk};
 use farthing_channel::eip712::Domain;
 use farthing_channel::id::{Address, ChannelId, LaneId, Preimage, TariffHash};
 use farthing_channel::lane::{
@@ -33,17 +33,34 @@ pub struct LaneKeys<'a> {
     pub payer: Address,
 }
 
+/// The greatest proof of a lane. A million lanes are held at once, so what few of them have lies elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Proven {
+    Nothing,
+    Voucher(SignedVoucher),
+    Tick(Box<TickProof>),
+}
+
+impl From<Evidence> for Proven {
+    fn from(evidence: Evidence) -> Self {
+        match evidence {
+            Evidence::Voucher(voucher) => Self::Voucher(voucher),
+            Evidence::Tick(proof) => Self::Tick(Box::new(proof)),
+        }
+    }
+}
+
 /// One lane, as far as it is proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneProof {
     /// Its standing facts.
     pub image: LaneImage,
     /// The greatest total proven.
-    pub proven: Option<Evidence>,
+    proven: Proven,
     /// Anchors whose ticks may still come, oldest first.
     pub anchors: Vec<HeldAnchor>,
     /// The newest report of the payee.
-    pub report: Option<SignedReport>,
+    report: Option<Box<SignedReport>>,
     /// Vouchers not checked yet, greatest first.
     candidates: Vec<SignedVoucher>,
 }
@@ -57,7 +74,7 @@ impl LaneProof {
         if !is_identity_of(&image) {
             return Err(Refusal::UnknownLane);
         }
-        Ok(Self { image, proven: None, anchors: Vec::new(), report: None, candidates: Vec::new() })
+        Ok(Self { image, proven: Proven::Nothing, anchors: Vec::new(), report: None, candidates: Vec::new() })
     }
 
     /// A lane as it was remembered.
@@ -68,7 +85,24 @@ impl LaneProof {
         anchors: Vec<HeldAnchor>,
         report: Option<SignedReport>,
     ) -> Self {
-        Self { image, proven, anchors, report, candidates: Vec::new() }
+        let proven = proven.map_or(Proven::Nothing, Proven::from);
+        Self { image, proven, anchors, report: report.map(Box::new), candidates: Vec::new() }
+    }
+
+    /// The proof of the greatest total.
+    #[must_use]
+    pub fn proven(&self) -> Option<Evidence> {
+        match &self.proven {
+            Proven::Nothing => None,
+            Proven::Voucher(voucher) => Some(Evidence::Voucher(*voucher)),
+            Proven::Tick(proof) => Some(Evidence::Tick(**proof)),
+        }
+    }
+
+    /// The newest report of the payee.
+    #[must_use]
+    pub fn report(&self) -> Option<SignedReport> {
+        self.report.as_deref().copied()
     }
 
     /// Whether a lone payer pays on the escrow itself.
@@ -80,7 +114,7 @@ impl LaneProof {
     /// The greatest total proven.
     #[must_use]
     pub fn total(&self) -> Total {
-        self.proven.as_ref().and_then(|evidence| evidence.claimed().ok()).unwrap_or(Total::ZERO)
+        self.proven().and_then(|evidence| evidence.claimed().ok()).unwrap_or(Total::ZERO)
     }
 
     /// Refunds since opening, base units, as the payee signed them.
@@ -108,6 +142,8 @@ impl LaneProof {
         }
         let place = self.candidates.partition_point(|kept| kept.amount >= voucher.amount);
         if self.candidates.get(place.wrapping_sub(1)) != Some(&voucher) {
+            // Most lanes have one voucher to check, and a growing vector would make room for four.
+            self.candidates.reserve_exact(1);
             self.candidates.insert(place, voucher);
             self.candidates.truncate(VOUCHER_CANDIDATES_MAX);
         }
@@ -161,17 +197,39 @@ impl LaneProof {
     /// Checks a preimage of the anchor with tag `anchor` by hashing it down to the last link known.
     ///
     /// # Errors
-    /// [`Refusal::NoAnchor`], [`Refusal::IndexOutOfRange`], [`Refusal::WrongTick`].
+    /// As [`Self::tick_walk`] and [`Self::accept_walked`].
     pub fn accept_tick(&mut self, anchor: u64, index: u16, link: &Preimage) -> Result<(), Refusal> {
-        let tag = self.image.lane.tag();
-        let held = self.anchors.iter_mut().find(|held| held.signed.terms.tag() == anchor).ok_or(Refusal::NoAnchor)?;
-        if index <= held.index {
-            return Ok(());
-        }
+        let Some(walk) = self.tick_walk(anchor, index, link)? else { return Ok(()) };
+        let reached = chain::walk(&walk.link, &walk.lane_tag, walk.from, walk.to);
+        self.accept_walked(anchor, index, link, &reached)
+    }
+
+    /// The hashes that a preimage has to be checked by; `None` where it is no news.
+    ///
+    /// # Errors
+    /// [`Refusal::NoAnchor`], [`Refusal::IndexOutOfRange`].
+    pub fn tick_walk(&self, anchor: u64, index: u16, link: &Preimage) -> Result<Option<Walk>, Refusal> {
+        let held = self.anchors.iter().find(|held| held.signed.terms.tag() == anchor).ok_or(Refusal::NoAnchor)?;
         if index > held.signed.terms.length {
             return Err(Refusal::IndexOutOfRange);
         }
-        if chain::walk(link, &tag, index, held.index) != held.link {
+        let walk = Walk { link: *link, lane_tag: self.image.lane.tag(), from: index, to: held.index };
+        Ok((index > held.index).then_some(walk))
+    }
+
+    /// Takes a preimage whose walk, asked for just before, ended at `reached`.
+    ///
+    /// # Errors
+    /// [`Refusal::NoAnchor`], [`Refusal::WrongTick`].
+    pub fn accept_walked(
+        &mut self,
+        anchor: u64,
+        index: u16,
+        link: &Preimage,
+        reached: &Preimage,
+    ) -> Result<(), Refusal> {
+        let held = self.anchors.iter_mut().find(|held| held.signed.terms.tag() == anchor).ok_or(Refusal::NoAnchor)?;
+        if *reached != held.link {
             return Err(Refusal::WrongTick);
         }
         held.index = index;
@@ -199,13 +257,13 @@ impl LaneProof {
         if report.credited < self.credited() {
             return Err(Refusal::BadCredit);
         }
-        self.report = Some(*report);
+        self.report = Some(Box::new(*report));
         Ok(())
     }
 
     fn raise(&mut self, evidence: Evidence) {
         if evidence.claimed().is_ok_and(|total| total > self.total()) {
-            self.proven = Some(evidence);
+            self.proven = evidence.into();
         }
     }
 
@@ -214,6 +272,7 @@ impl LaneProof {
         if self.anchors.len() >= ANCHORS_REMEMBERED_MAX {
             self.anchors.remove(0);
         }
+        self.anchors.reserve_exact(1);
         self.anchors.push(anchor);
     }
 }

@@ -2,27 +2,40 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use farthing_channel::codec::{CodecError, decode_first};
 use farthing_channel::eip712::Domain;
 use farthing_channel::id::{Address, EscrowId, Hash32, LaneId, TariffHash};
 use farthing_channel::lane::Change;
 use farthing_channel::mandate::MandateBundle;
+use farthing_channel::record::Record;
 use farthing_channel::record::block::Block;
-use farthing_channel::record::{LaneImage, Record};
 use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::LibSecp;
 use farthing_channel::tariff::Tariff;
-use farthing_channel::wire::SignedReport;
 use farthing_ledger::{LedgerError, LedgerView};
 
-use crate::book::{Book, BookError, ProviderRow, bundle_hash};
+use crate::book::{Book, BookError, BookWriter, ProviderRow, bundle_hash};
 use crate::dispute::{Dispute, DisputeKind};
-use crate::evidence::{LaneKeys, LaneProof};
 use crate::journal_reader::JournalError;
 use crate::record_root::RecordRoot;
+use shard::{LaneRecord, Order, Place, Shard};
 
 mod finish;
+mod shard;
+
+/// Ranges of lane ids. Each is written to the book while the next ones are proven, and its memory is free again then.
+const RANGES: usize = 64;
+
+/// Records that are sent to a shard at once.
+const RECORDS_PER_ORDER: usize = 512;
+
+/// Orders that wait for a shard before the reader waits for it.
+const ORDERS_WAITING_MAX: usize = 8;
 
 /// Why a journal could not be taken in. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -48,14 +61,9 @@ pub enum IngestError {
         /// What is wrong with it.
         error: CodecError,
     },
-}
-
-/// A lane while the journal is read.
-#[derive(Debug)]
-struct LaneWork {
-    proof: LaneProof,
-    collected: u64,
-    settled_serial: Option<u64>,
+    /// A bug: a shard of lanes ended early without a reason.
+    #[error("a shard of lanes ended early")]
+    ShardEnded,
 }
 
 /// What was taken in.
@@ -69,48 +77,94 @@ pub struct Ingested {
     pub records: u64,
 }
 
-/// A journal on its way into the book.
+/// A journal on its way into the book. What concerns one lane is sent to the shard that its id belongs to, and proven there,
+/// on as many threads as there are processors; everything else is seen to here.
 pub struct Ingest<'a> {
     book: &'a Book,
     ledger: &'a dyn LedgerView,
     domain: Domain,
     signers: BTreeMap<EscrowId, Option<Address>>,
-    lanes: BTreeMap<LaneId, LaneWork>,
     tariffs: BTreeMap<TariffHash, Vec<u8>>,
+    tariffs_before: BTreeSet<TariffHash>,
     bundles: BTreeMap<Hash32, MandateBundle>,
     bundles_refused: BTreeSet<Hash32>,
     providers: BTreeMap<Address, ProviderRow>,
-    disputes: Vec<Dispute>,
+    disputes: Vec<(u64, Dispute)>,
     root: RecordRoot,
-    place: (u16, u64),
+    place: Place,
+    shards: Vec<SyncSender<Order>>,
+    waiting: Vec<Vec<(Place, LaneRecord)>>,
 }
 
 impl std::fmt::Debug for Ingest<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ingest").field("lanes", &self.lanes.len()).field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Ingest").field("place", &self.place).field("shards", &self.shards.len()).finish_non_exhaustive()
     }
 }
 
+/// Takes in what `read` hands over block by block, and writes it with `writer`. With `catch_up`, what was collected is
+/// raised to what the ledger settled: books that were lost or restored catch up with it.
+///
+/// # Errors
+/// What `read` returns, or any [`IngestError`]. A proof that does not hold is no error but a dispute.
+pub fn take_in<T>(
+    book: &Book,
+    ledger: &dyn LedgerView,
+    writer: &BookWriter,
+    catch_up: bool,
+    read: impl FnOnce(&mut Ingest<'_>) -> Result<T, IngestError>,
+) -> Result<(T, Ingested), IngestError> {
+    let count = thread::available_parallelism().map_or(1, NonZero::get).min(RANGES);
+    thread::scope(|scope| {
+        let (mut orders, mut ranges, mut threads) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 0..count {
+            let (order, ordered) = sync_channel(ORDERS_WAITING_MAX);
+            let (range, finished) = sync_channel(1);
+            let shard = Shard::new(book, ledger, number, count);
+            threads.push(scope.spawn(move || shard.run(&ordered, &range)));
+            orders.push(order);
+            ranges.push(finished);
+        }
+        let mut ingest = Ingest::new(book, ledger, orders);
+        let read = read(&mut ingest).and_then(|read| {
+            ingest.finish_shards(catch_up);
+            Ok((read, ingest.collect(writer, &ranges)?))
+        });
+        // A shard that still has something to hand over sees that nobody wants it.
+        drop(ranges);
+        let mut of_shards = Vec::new();
+        for thread in threads {
+            of_shards.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        let (read, collected) = read?;
+        let collected = collected.ok_or(IngestError::ShardEnded)?;
+        Ok((read, collected.with(of_shards)))
+    })
+}
+
+/// The range of ids that a lane's belongs to. Ids are hashes, so ranges are alike.
+fn range_of(lane: &LaneId) -> usize {
+    usize::from(lane.0[0]) * RANGES / 256
+}
+
 impl<'a> Ingest<'a> {
-    /// Begins with what the book holds; escrows' signers are asked of the ledger.
-    ///
-    /// # Errors
-    /// [`IngestError::Ledger`].
-    pub fn new(book: &'a Book, ledger: &'a dyn LedgerView) -> Result<Self, IngestError> {
-        Ok(Self {
+    fn new(book: &'a Book, ledger: &'a dyn LedgerView, shards: Vec<SyncSender<Order>>) -> Self {
+        Self {
             book,
             ledger,
             domain: ledger.identity().domain(),
             signers: BTreeMap::new(),
-            lanes: BTreeMap::new(),
             tariffs: BTreeMap::new(),
+            tariffs_before: BTreeSet::new(),
             bundles: BTreeMap::new(),
             bundles_refused: BTreeSet::new(),
             providers: BTreeMap::new(),
             disputes: Vec::new(),
             root: RecordRoot::default(),
-            place: (0, 0),
-        })
+            place: Place { ordinal: 0, block: (0, 0) },
+            waiting: shards.iter().map(|_| Vec::with_capacity(RECORDS_PER_ORDER)).collect(),
+            shards,
+        }
     }
 
     /// Takes in one block.
@@ -118,13 +172,13 @@ impl<'a> Ingest<'a> {
     /// # Errors
     /// Any [`IngestError`]. A proof that does not hold is no error but a dispute.
     pub fn block(&mut self, block: &Block<'_>) -> Result<(), IngestError> {
-        self.place = (block.header.thread, block.header.sequence);
+        self.place.block = (block.header.thread, block.header.sequence);
         let mut rest = block.body;
         let mut place = 0_usize;
         while !rest.is_empty() {
             let (record, taken) = decode_first::<Record>(rest).map_err(|error| IngestError::Record {
-                thread: self.place.0,
-                sequence: self.place.1,
+                thread: self.place.block.0,
+                sequence: self.place.block.1,
                 record: place,
                 error,
             })?;
@@ -132,6 +186,7 @@ impl<'a> Ingest<'a> {
             self.record(record, bytes)?;
             rest = after;
             place = place.saturating_add(1);
+            self.place.ordinal = self.place.ordinal.saturating_add(1);
         }
         Ok(())
     }
@@ -139,11 +194,15 @@ impl<'a> Ingest<'a> {
     fn record(&mut self, record: Record, bytes: &[u8]) -> Result<(), IngestError> {
         if let Some((lane, change)) = record.as_change() {
             self.root.push(bytes);
-            return self.change(lane, &change);
+            let tariff_known = match &change {
+                Change::Anchor(anchor) => self.tariff_known(&anchor.terms.tariff)?,
+                _ => true,
+            };
+            return self.send(LaneRecord::Change { lane, change, tariff_known });
         }
         match record {
             Record::Mandates(bundle) => self.mandates(bundle),
-            Record::Lane(image) => self.lane(image),
+            Record::Lane(image) => self.send(LaneRecord::Image(image)),
             Record::Tariff { tariff, .. } => {
                 self.tariff(&tariff);
                 Ok(())
@@ -154,26 +213,49 @@ impl<'a> Ingest<'a> {
             }
             Record::Report(report) => {
                 self.root.push(bytes);
-                self.report(&report)
+                self.send(LaneRecord::Report(report))
             }
             // The ledger itself is asked for what it changed; what the hub does with its channels decides nothing here.
             _ => Ok(()),
         }
     }
 
-    fn dispute(&mut self, kind: DisputeKind, refusal: Refusal) -> Dispute {
-        Dispute::new(kind, refusal, self.place)
+    /// Sends a record to its lane's shard, many at a time.
+    fn send(&mut self, record: LaneRecord) -> Result<(), IngestError> {
+        let shard = range_of(&record.lane()) % self.shards.len();
+        let Some(waiting) = self.waiting.get_mut(shard) else { return Ok(()) };
+        waiting.push((self.place, record));
+        if waiting.len() < RECORDS_PER_ORDER {
+            return Ok(());
+        }
+        let full = std::mem::replace(waiting, Vec::with_capacity(RECORDS_PER_ORDER));
+        let sent = self.shards.get(shard).is_some_and(|order| order.send(Order::Records(full)).is_ok());
+        if sent { Ok(()) } else { Err(IngestError::ShardEnded) }
     }
 
-    /// Whose signature counts under an escrow.
-    fn signer(&mut self, escrow: &EscrowId) -> Result<Option<Address>, IngestError> {
-        match self.signers.entry(*escrow) {
-            Entry::Occupied(known) => Ok(*known.get()),
-            Entry::Vacant(place) => {
-                let found = self.ledger.escrow(escrow)?.map(|escrow| escrow.signer());
-                Ok(*place.insert(found))
-            }
+    /// Tells the shards that there are no more records. One that has ended is found out when its ranges are missing.
+    fn finish_shards(&mut self, catch_up: bool) {
+        for (order, waiting) in self.shards.iter().zip(&mut self.waiting) {
+            let _ended = order.send(Order::Records(std::mem::take(waiting)));
+            let _ended = order.send(Order::Finish { catch_up });
         }
+    }
+
+    fn dispute(&mut self, kind: DisputeKind, refusal: Refusal, about: impl FnOnce(Dispute) -> Dispute) {
+        let dispute = Dispute::new(kind, refusal, self.place.block);
+        self.disputes.push((self.place.ordinal, about(dispute)));
+    }
+
+    /// Whether the anchors' tariff is one that was published before.
+    fn tariff_known(&mut self, tariff: &TariffHash) -> Result<bool, BookError> {
+        if self.tariffs.contains_key(tariff) || self.tariffs_before.contains(tariff) {
+            return Ok(true);
+        }
+        let known = self.book.tariff(tariff)?.is_some();
+        if known {
+            self.tariffs_before.insert(*tariff);
+        }
+        Ok(known)
     }
 
     fn mandates(&mut self, bundle: MandateBundle) -> Result<(), IngestError> {
@@ -185,7 +267,11 @@ impl<'a> Ingest<'a> {
             return Ok(());
         }
         let escrow = bundle.escrow;
-        let refusal = match self.signer(&escrow)? {
+        let signer = match self.signers.entry(escrow) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(place) => *place.insert(self.ledger.escrow(&escrow)?.map(|escrow| escrow.signer())),
+        };
+        let refusal = match signer {
             None => Refusal::UnknownEscrow,
             Some(signer) => match bundle.verify(&LibSecp, &self.domain, &signer) {
                 Ok(verified) => {
@@ -196,8 +282,7 @@ impl<'a> Ingest<'a> {
             },
         };
         self.bundles_refused.insert(hash);
-        let dispute = self.dispute(DisputeKind::Mandate, refusal).on_escrow(&escrow);
-        self.disputes.push(dispute);
+        self.dispute(DisputeKind::Mandate, refusal, |dispute| dispute.on_escrow(&escrow));
         Ok(())
     }
 
@@ -206,102 +291,7 @@ impl<'a> Ingest<'a> {
             Ok(tariff) => {
                 self.tariffs.insert(tariff.hash(), encoding.to_vec());
             }
-            Err(_) => {
-                let dispute = self.dispute(DisputeKind::Tariff, Refusal::UnknownTariff);
-                self.disputes.push(dispute);
-            }
+            Err(_) => self.dispute(DisputeKind::Tariff, Refusal::UnknownTariff, |dispute| dispute),
         }
-    }
-
-    fn lane(&mut self, image: LaneImage) -> Result<(), IngestError> {
-        let outcome = match self.load(&image.lane)? {
-            Some(work) => work.proof.take_up(image),
-            None => LaneProof::new(image).map(|proof| {
-                self.lanes.insert(image.lane, LaneWork { proof, collected: 0, settled_serial: None });
-            }),
-        };
-        if let Err(refusal) = outcome {
-            let dispute = self.dispute(DisputeKind::Lane, refusal).on_lane(&image.lane).on_escrow(&image.escrow);
-            self.disputes.push(dispute.by(&image.device));
-        }
-        Ok(())
-    }
-
-    /// The lane as it is being worked on, from the book where it is known.
-    fn load(&mut self, lane: &LaneId) -> Result<Option<&mut LaneWork>, BookError> {
-        match self.lanes.entry(*lane) {
-            Entry::Occupied(known) => Ok(Some(known.into_mut())),
-            Entry::Vacant(place) => Ok(self.book.lane(lane)?.map(|row| {
-                place.insert(LaneWork {
-                    proof: row.to_proof(),
-                    collected: row.collected,
-                    settled_serial: row.settled_serial,
-                })
-            })),
-        }
-    }
-
-    fn change(&mut self, lane: LaneId, change: &Change) -> Result<(), IngestError> {
-        let kind = match change {
-            Change::Anchor(_) => DisputeKind::Anchor,
-            Change::Voucher(_) => DisputeKind::Voucher,
-            Change::Tick { .. } => DisputeKind::Tick,
-        };
-        let Some(work) = self.load(&lane)? else {
-            let dispute = self.dispute(kind, Refusal::UnknownLane).on_lane(&lane);
-            self.disputes.push(dispute);
-            return Ok(());
-        };
-        let (escrow, device) = (work.proof.image.escrow, work.proof.image.device);
-        let outcome = match change {
-            Change::Voucher(voucher) => {
-                work.proof.offer_voucher(*voucher);
-                Ok(())
-            }
-            Change::Tick { anchor, index, link } => work.proof.accept_tick(*anchor, *index, link),
-            Change::Anchor(anchor) => {
-                let payer = self.lane_payer(&lane)?;
-                let known_before = match self.tariffs.contains_key(&anchor.terms.tariff) {
-                    true => true,
-                    false => self.book.tariff(&anchor.terms.tariff)?.is_some(),
-                };
-                let domain = self.domain;
-                match (payer, self.lanes.get_mut(&lane)) {
-                    (Some(payer), Some(work)) => {
-                        let keys = LaneKeys { domain: &domain, payer };
-                        work.proof.accept_anchor(&keys, &LibSecp, anchor, |_| known_before)
-                    }
-                    _ => Err(Refusal::UnknownEscrow),
-                }
-            }
-        };
-        if let Err(refusal) = outcome {
-            let dispute = self.dispute(kind, refusal).on_lane(&lane).on_escrow(&escrow).by(&device);
-            self.disputes.push(dispute);
-        }
-        Ok(())
-    }
-
-    /// Whose key a lane's proofs are by: the device's, or the escrow's signer where a lone payer pays.
-    fn lane_payer(&mut self, lane: &LaneId) -> Result<Option<Address>, IngestError> {
-        let Some(work) = self.lanes.get(lane) else { return Ok(None) };
-        if work.proof.is_lone() {
-            let escrow = work.proof.image.escrow;
-            return self.signer(&escrow);
-        }
-        Ok(Some(work.proof.image.device))
-    }
-
-    fn report(&mut self, report: &SignedReport) -> Result<(), IngestError> {
-        let domain = self.domain;
-        let outcome = match self.load(&report.lane)? {
-            Some(work) => work.proof.accept_report(&domain, &LibSecp, report),
-            None => Err(Refusal::UnknownLane),
-        };
-        if let Err(refusal) = outcome {
-            let dispute = self.dispute(DisputeKind::Report, refusal).on_lane(&report.lane).claiming(report.credited);
-            self.disputes.push(dispute);
-        }
-        Ok(())
     }
 }

@@ -39,3 +39,5 @@ pub mod statement;
 pub mod submit;
 pub mod text;
 pub mod verify;
+
+mod wide;

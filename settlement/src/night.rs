@@ -21,6 +21,7 @@ use crate::stage::reconcile::Reconciliation;
 use crate::submit::Submitted;
 
 mod error;
+mod lane_facts;
 mod record;
 mod stages;
 
@@ -253,7 +254,10 @@ pub fn outputs_of(book: &Book, epoch: u64) -> Result<Option<EpochOutputs>, Night
     let missing = |stage: Stage| NightError::Output(stage.name());
     Ok(Some(EpochOutputs {
         cut_off: json(book, epoch, Stage::CutOff)?.ok_or_else(|| missing(Stage::CutOff))?,
-        positions: json(book, epoch, Stage::Positions)?.ok_or_else(|| missing(Stage::Positions))?,
+        positions: {
+            let (_, bytes) = book.stage(epoch, Stage::Positions)?.ok_or_else(|| missing(Stage::Positions))?;
+            decode_exact(&bytes).map_err(|_| missing(Stage::Positions))?
+        },
         netting: json(book, epoch, Stage::Netting)?.ok_or_else(|| missing(Stage::Netting))?,
         proposal: decode_exact(&bytes).map_err(|_| missing(Stage::Proposal))?,
         approvals: book.approvals(epoch)?,

@@ -43,7 +43,7 @@ pub struct ProofBundle {
     /// [`crate::stage::cut_off::CutOff`] as JSON.
     #[n(1)]
     pub cut_off: ByteVec,
-    /// [`crate::stage::positions::Positions`] as JSON.
+    /// [`crate::stage::positions::Positions`] in its encoding.
     #[n(2)]
     pub positions: ByteVec,
     /// [`crate::netting::Netting`] as JSON.

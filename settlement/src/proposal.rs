@@ -1,17 +1,24 @@
 //! The proposal: everything the ledger will be asked to do for an epoch, named by its content.
 
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::thread;
+
 use farthing_channel::codec::encode_to_vec;
 use farthing_channel::eip712::Domain;
 use farthing_channel::id::{Address, Hash32, RatingGroup, keccak256};
 use farthing_channel::time::UnixSeconds;
 use farthing_ledger::limits::LEGS_MAX;
-use farthing_ledger::tree::{BatchTree, LaneLeaf};
+use farthing_ledger::tree::{BatchTree, ChannelLeaf, LaneLeaf, Level, SumNode, root};
 use farthing_ledger::{CloseEpoch, JournalCursor, Leg, SettleBatch, TransferBatch};
 use minicbor::{Decode, Encode};
 
 use crate::netting::Netting;
 use crate::stage::cut_off::CutOff;
 use crate::stage::positions::{Cover, Draw, LaneLine, MandateFacts, Positions};
+
+/// Channels that are worth a thread of their own.
+const CHANNELS_PER_WORKER_MIN: usize = 4_096;
 
 /// What two people approve. Its id is `keccak256("farthing/proposal/1" || CBOR)`, so the same inputs give the same id,
 /// and nothing in it can change under an approval.
@@ -161,9 +168,12 @@ fn lines_of<'a>(lines: &'a [LaneLine], escrow: &farthing_channel::id::EscrowId) 
 /// be in the tree has no mandate.
 #[must_use]
 pub fn channel_plans<'a>(lines: &'a [LaneLine], draw: &Draw) -> Option<Vec<ChannelPlan<'a>>> {
-    let of_escrow: Vec<&LaneLine> =
-        lines_of(lines, &draw.escrow).iter().filter(|line| line.cover != Cover::Lone && line.total() > 0).collect();
-    of_escrow.chunk_by(|a, b| a.device == b.device).map(channel_plan).collect()
+    of_tree(lines, draw).chunk_by(|a, b| a.device == b.device).map(channel_plan).collect()
+}
+
+/// The lines that stand in an escrow's tree.
+fn of_tree<'a>(lines: &'a [LaneLine], draw: &Draw) -> Vec<&'a LaneLine> {
+    lines_of(lines, &draw.escrow).iter().filter(|line| line.cover != Cover::Lone && line.total() > 0).collect()
 }
 
 fn channel_plan<'a>(lanes: &[&'a LaneLine]) -> Option<ChannelPlan<'a>> {
@@ -178,18 +188,40 @@ fn channel_plan<'a>(lanes: &[&'a LaneLine]) -> Option<ChannelPlan<'a>> {
     Some(ChannelPlan { device, mandate, lanes: lanes.to_vec() })
 }
 
+fn lane_leaf(line: &&LaneLine) -> LaneLeaf {
+    let LaneLine { lane, payee, rating_group, .. } = **line;
+    LaneLeaf { lane, payee, rating_group: RatingGroup(rating_group), total: line.total() }
+}
+
+/// The root of an escrow's tree, without keeping the tree: a share of the channels is hashed on each processor.
+fn tree_root(channels: &[&[&LaneLine]]) -> Option<SumNode> {
+    if !channels.is_sorted_by_key(|lanes| lanes.first().map(|line| line.device)) {
+        return None;
+    }
+    let nodes = |channels: &[&[&LaneLine]]| -> Option<Vec<SumNode>> {
+        let node = |lanes: &&[&LaneLine]| {
+            let ChannelPlan { device, mandate, lanes } = channel_plan(lanes)?;
+            let lanes: Vec<_> = lanes.iter().map(lane_leaf).collect();
+            let leaf = ChannelLeaf::over(device, mandate.limit, UnixSeconds(mandate.expiry), mandate.serial, &lanes)?;
+            Some(leaf.node())
+        };
+        channels.iter().map(node).collect()
+    };
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = channels.len().div_ceil(workers).max(CHANNELS_PER_WORKER_MIN);
+    let leaves: Option<Vec<Vec<SumNode>>> = thread::scope(|scope| {
+        let parts: Vec<_> = channels.chunks(share).map(|part| scope.spawn(move || nodes(part))).collect();
+        parts.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    root(Level::Channels, leaves?.concat())
+}
+
 /// The tree of an escrow's channels.
 #[must_use]
 pub fn tree(plans: &[ChannelPlan<'_>]) -> Option<BatchTree> {
     let mut tree = BatchTree::default();
     for plan in plans {
-        let leaf = |line: &&LaneLine| LaneLeaf {
-            lane: line.lane,
-            payee: line.payee,
-            rating_group: RatingGroup(line.rating_group),
-            total: line.total(),
-        };
-        let lanes = plan.lanes.iter().map(leaf).collect();
+        let lanes = plan.lanes.iter().map(lane_leaf).collect();
         let mandate = plan.mandate;
         tree.push(plan.device, mandate.limit, UnixSeconds(mandate.expiry), mandate.serial, lanes)?;
     }
@@ -256,15 +288,15 @@ fn batch(cut_off: &CutOff, positions: &Positions, draw: &Draw) -> Result<SettleB
         return Ok(order);
     }
     let fails = || ProposalError::Tree(draw.escrow);
-    let plans = channel_plans(&positions.lanes, draw).ok_or_else(fails)?;
-    let root = tree(&plans).and_then(|tree| tree.root()).ok_or_else(fails)?;
+    let leaves = of_tree(&positions.lanes, draw);
+    let channels: Vec<_> = leaves.chunk_by(|a, b| a.device == b.device).collect();
+    let root = tree_root(&channels).ok_or_else(fails)?;
     if root.sum != draw.settled_after {
         return Err(ProposalError::Sum { escrow: draw.escrow, lanes: root.sum, total: draw.settled_after });
     }
     order.root = root.hash;
-    order.channels = u32::try_from(plans.len()).map_err(|_| fails())?;
-    let lanes = plans.iter().map(|plan| plan.lanes.len()).fold(0_usize, usize::saturating_add);
-    order.lanes = u32::try_from(lanes).map_err(|_| fails())?;
+    order.channels = u32::try_from(channels.len()).map_err(|_| fails())?;
+    order.lanes = u32::try_from(leaves.len()).map_err(|_| fails())?;
     Ok(order)
 }
 

@@ -111,8 +111,12 @@ fn read_outputs(bundle: &ProofBundle, checks: &mut Checks) -> Option<EpochOutput
         Some(bytes) => Some(json::<Reconciliation>(bytes)?),
         None => None,
     };
-    let parts: (Option<CutOff>, Option<Positions>, Option<Netting>, Option<Proposal>) =
-        (json(&bundle.cut_off), json(&bundle.positions), json(&bundle.netting), decode_exact(&bundle.proposal).ok());
+    let parts: (Option<CutOff>, Option<Positions>, Option<Netting>, Option<Proposal>) = (
+        json(&bundle.cut_off),
+        decode_exact(&bundle.positions).ok(),
+        json(&bundle.netting),
+        decode_exact(&bundle.proposal).ok(),
+    );
     let (Some(cut_off), Some(positions), Some(netting), Some(proposal)) = parts else {
         checks.require("the stages' outputs can be read", false, "an output is damaged");
         return None;

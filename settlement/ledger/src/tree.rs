@@ -146,6 +146,18 @@ pub struct ChannelLeaf {
 }
 
 impl ChannelLeaf {
+    /// The leaf of a channel with these lanes. `None` where their ids do not ascend, where there is none, or where the sum
+    /// does not fit 64 bits.
+    #[must_use]
+    pub fn over(device: Address, limit: u128, expiry: UnixSeconds, serial: u64, lanes: &[LaneLeaf]) -> Option<Self> {
+        if lanes.is_empty() || !lanes.is_sorted_by(|a, b| a.lane < b.lane) {
+            return None;
+        }
+        let lanes_root = root(Level::Lanes, lanes.iter().map(LaneLeaf::node).collect())?;
+        let count = u32::try_from(lanes.len()).ok()?;
+        Some(Self { device, limit, expiry, serial, lanes: count, lanes_root })
+    }
+
     /// Its node.
     #[must_use]
     pub fn node(&self) -> SumNode {
@@ -280,13 +292,10 @@ impl BatchTree {
         serial: u64,
         lanes: Vec<LaneLeaf>,
     ) -> Option<&ChannelLeaf> {
-        let ascends = self.channels.last().is_none_or(|(last, _)| last.device < device);
-        if !ascends || lanes.is_empty() || !lanes.is_sorted_by(|a, b| a.lane < b.lane) {
+        if self.channels.last().is_some_and(|(last, _)| last.device >= device) {
             return None;
         }
-        let lanes_root = root(Level::Lanes, lanes.iter().map(LaneLeaf::node).collect())?;
-        let count = u32::try_from(lanes.len()).ok()?;
-        let leaf = ChannelLeaf { device, limit, expiry, serial, lanes: count, lanes_root };
+        let leaf = ChannelLeaf::over(device, limit, expiry, serial, &lanes)?;
         self.channels.push((leaf, lanes));
         self.channels.last().map(|(leaf, _)| leaf)
     }

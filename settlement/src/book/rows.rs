@@ -60,9 +60,9 @@ impl LaneRow {
         let anchor = |held: &HeldAnchor| AnchorRow { signed: held.signed, index: held.index, link: held.link };
         Self {
             image: proof.image,
-            proven: proof.proven,
+            proven: proof.proven(),
             anchors: proof.anchors.iter().map(anchor).collect(),
-            report: proof.report,
+            report: proof.report(),
             collected,
             settled_serial,
         }

@@ -9,7 +9,8 @@ use redb::{ReadableTable as _, WriteTransaction};
 
 use super::rows::{ApprovalRow, CursorRow, LaneRow, MandateRow, ProviderRow, bundle_hash, mandate_key};
 use super::{
-    APPROVALS, BUNDLES, BookError, Bytes, CURSORS, LANES, MANDATES, META, PROVIDERS, STAGES, TARIFFS, decode, encode,
+    APPROVALS, BUNDLES, BookError, Bytes, CURSORS, LANES, MANDATES, META, PROVIDERS, STAGE_PART_BYTES, STAGE_PARTS,
+    STAGES, TARIFFS, decode, encode,
 };
 use crate::stage::{Stage, content_hash};
 
@@ -24,6 +25,15 @@ impl std::fmt::Debug for BookWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("BookWriter")
     }
+}
+
+fn retain_no_parts(
+    parts: &mut redb::Table<'_, (u64, u8, u32), &'static [u8]>,
+    epoch: u64,
+    stage: Stage,
+) -> Result<(), BookError> {
+    let range = (epoch, stage.code(), 0)..=(epoch, stage.code(), u32::MAX);
+    Ok(parts.retain_in(range, |_, _| false)?)
 }
 
 impl BookWriter {
@@ -53,14 +63,14 @@ impl BookWriter {
         Ok(())
     }
 
-    /// Writes lanes.
+    /// Writes lanes: each with the encoding of its [`LaneRow`]. Ascending ids cost least.
     ///
     /// # Errors
     /// [`BookError::Storage`], as for every write below.
-    pub fn put_lanes<'a>(&self, lanes: impl Iterator<Item = &'a LaneRow>) -> Result<(), BookError> {
+    pub fn put_encoded_lanes(&self, lanes: &[(LaneId, Vec<u8>)]) -> Result<(), BookError> {
         let mut table = self.transaction.open_table(LANES)?;
-        for lane in lanes {
-            table.insert(lane.image.lane.0.as_slice(), encode(lane).as_slice())?;
+        for (lane, row) in lanes {
+            table.insert(lane.0.as_slice(), row.as_slice())?;
         }
         Ok(())
     }
@@ -69,7 +79,7 @@ impl BookWriter {
     /// channel stood under. Totals only rise.
     ///
     /// # Errors
-    /// As [`Self::put_lanes`], and [`BookError::Damaged`] where a lane is unknown.
+    /// As [`Self::put_encoded_lanes`], and [`BookError::Damaged`] where a lane is unknown.
     pub fn settle_lanes<'a>(
         &self,
         lanes: impl Iterator<Item = (&'a LaneId, u64, Option<u64>)>,
@@ -89,7 +99,7 @@ impl BookWriter {
     /// Keeps a verified bundle and each of its mandates.
     ///
     /// # Errors
-    /// As [`Self::put_lanes`].
+    /// As [`Self::put_encoded_lanes`].
     pub fn put_mandates(&self, bundle: &MandateBundle) -> Result<(), BookError> {
         let hash = bundle_hash(bundle);
         self.put(BUNDLES, &hash.0, &encode(bundle))?;
@@ -106,7 +116,7 @@ impl BookWriter {
     /// Keeps a tariff.
     ///
     /// # Errors
-    /// As [`Self::put_lanes`].
+    /// As [`Self::put_encoded_lanes`].
     pub fn put_tariff(&self, hash: &TariffHash, encoding: &[u8]) -> Result<(), BookError> {
         self.put(TARIFFS, &hash.0, &encode(&ByteVec::from(encoding.to_vec())))
     }
@@ -114,7 +124,7 @@ impl BookWriter {
     /// Keeps a provider's name.
     ///
     /// # Errors
-    /// As [`Self::put_lanes`].
+    /// As [`Self::put_encoded_lanes`].
     pub fn put_provider(&self, provider: &ProviderRow) -> Result<(), BookError> {
         self.put(PROVIDERS, &provider.address.0, &encode(provider))
     }
@@ -122,7 +132,7 @@ impl BookWriter {
     /// All providers, those of this change included.
     ///
     /// # Errors
-    /// As [`Self::put_lanes`], and [`BookError::Damaged`].
+    /// As [`Self::put_encoded_lanes`], and [`BookError::Damaged`].
     pub fn providers(&self) -> Result<Vec<ProviderRow>, BookError> {
         let table = self.transaction.open_table(PROVIDERS)?;
         table.iter()?.map(|row| decode(row?.1.value())).collect()
@@ -131,7 +141,7 @@ impl BookWriter {
     /// Keeps how far a thread was read.
     ///
     /// # Errors
-    /// As [`Self::put_lanes`].
+    /// As [`Self::put_encoded_lanes`].
     pub fn put_cursor(&self, cursor: &CursorRow) -> Result<(), BookError> {
         self.put(CURSORS, &cursor.thread.to_be_bytes(), &encode(cursor))
     }
@@ -139,7 +149,7 @@ impl BookWriter {
     /// Forgets that a thread was ever read.
     ///
     /// # Errors
-    /// As [`Self::put_lanes`].
+    /// As [`Self::put_encoded_lanes`].
     pub fn remove_cursor(&self, thread: u16) -> Result<(), BookError> {
         self.transaction.open_table(CURSORS)?.remove(thread.to_be_bytes().as_slice())?;
         Ok(())
@@ -148,24 +158,35 @@ impl BookWriter {
     /// Keeps a stage's output and returns its hash.
     ///
     /// # Errors
-    /// As [`Self::put_lanes`].
+    /// As [`Self::put_encoded_lanes`].
     pub fn put_stage(&self, epoch: u64, stage: Stage, output: &[u8]) -> Result<Hash32, BookError> {
         let hash = content_hash(stage, output);
         let mut value = hash.0.to_vec();
-        value.extend_from_slice(output);
+        if output.len() <= STAGE_PART_BYTES {
+            value.extend_from_slice(output);
+        }
         self.transaction.open_table(STAGES)?.insert((epoch, stage.code()), value.as_slice())?;
         self.stages.borrow_mut().push((epoch, stage));
+        let mut parts = self.transaction.open_table(STAGE_PARTS)?;
+        retain_no_parts(&mut parts, epoch, stage)?;
+        if output.len() > STAGE_PART_BYTES {
+            for (number, part) in (0_u32..).zip(output.chunks(STAGE_PART_BYTES)) {
+                parts.insert((epoch, stage.code(), number), part)?;
+            }
+        }
         Ok(hash)
     }
 
     /// Takes back the stages of an epoch and its approvals.
     ///
     /// # Errors
-    /// As [`Self::put_lanes`].
+    /// As [`Self::put_encoded_lanes`].
     pub fn discard_epoch(&self, epoch: u64) -> Result<(), BookError> {
         let mut stages = self.transaction.open_table(STAGES)?;
+        let mut parts = self.transaction.open_table(STAGE_PARTS)?;
         for stage in Stage::ALL {
             stages.remove((epoch, stage.code()))?;
+            retain_no_parts(&mut parts, epoch, stage)?;
         }
         let range = (epoch, &[][..])..(epoch.saturating_add(1), &[][..]);
         self.transaction.open_table(APPROVALS)?.retain_in(range, |_, _| false)?;
@@ -175,7 +196,7 @@ impl BookWriter {
     /// Keeps an approval.
     ///
     /// # Errors
-    /// As [`Self::put_lanes`].
+    /// As [`Self::put_encoded_lanes`].
     pub fn put_approval(&self, epoch: u64, approval: &ApprovalRow) -> Result<(), BookError> {
         let key = (epoch, approval.approver.0.as_slice());
         self.transaction.open_table(APPROVALS)?.insert(key, encode(approval).as_slice())?;

@@ -94,7 +94,7 @@ fn a_voucher_whose_parity_the_hub_did_not_look_at_goes_to_the_ledger_with_the_ri
     lane.proof.offer_voucher(SignedVoucher { signature: signature.into(), ..right });
     let mut proof = lane.proof.clone();
     assert!(proof.check_vouchers(&lane.keys(), &LibSecp).is_empty());
-    assert_eq!(proof.proven, Some(Evidence::Voucher(right)));
+    assert_eq!(proof.proven(), Some(Evidence::Voucher(right)));
     assert_eq!(worth(&lane.keys(), &LibSecp, &lane.proof.image.lane, &Evidence::Voucher(right)), Ok(Total::whole(40)));
 }
 
@@ -114,7 +114,7 @@ fn ticks_are_hashed_on_and_false_ones_change_nothing() {
     assert_eq!(proof.accept_tick(tag, 1001, &link), Err(Refusal::IndexOutOfRange));
     assert_eq!(proof.accept_tick(tag ^ 1, 701, &link), Err(Refusal::NoAnchor));
     assert_eq!(proof.accept_tick(tag, 3, &link), Ok(()));
-    let evidence = proof.proven.unwrap();
+    let evidence = proof.proven().unwrap();
     lane.proof = proof;
     assert_eq!(worth(&lane.keys(), &LibSecp, &lane.proof.image.lane, &evidence), Ok(Total::whole(1150)));
 }

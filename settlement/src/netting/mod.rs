@@ -10,6 +10,7 @@
 //! from the same positions arrive at the same proposal.
 
 use farthing_channel::id::Address;
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 pub mod bilateral;
@@ -23,15 +24,18 @@ pub use legs::{Greedy, LegPlanner};
 pub use multilateral::{Net, Nets};
 
 /// What one participant owes another, base units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
 pub struct Position {
     /// Who owes.
     #[serde(with = "crate::text")]
+    #[n(0)]
     pub debtor: Address,
     /// Who is owed.
     #[serde(with = "crate::text")]
+    #[n(1)]
     pub creditor: Address,
     /// How much, base units.
+    #[cbor(n(2), with = "crate::wide")]
     pub amount: u128,
 }
 

@@ -7,6 +7,7 @@ use farthing_channel::time::UnixSeconds;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::lane_facts::lane_facts;
 use super::{Night, NightError, RunOptions, record, to_json};
 use crate::book::CursorRow;
 use crate::journal_reader::JournalError;
@@ -14,7 +15,7 @@ use crate::netting::{Greedy, Netting, net};
 use crate::proposal::{Inputs, Proposal, propose};
 use crate::stage::Stage;
 use crate::stage::cut_off::{CutOff, CutOffInput, ReadFrom, ThreadStart, books_reach, cut, require_reaches};
-use crate::stage::positions::{Cover, LaneFacts, MandateFacts, Positions, plan};
+use crate::stage::positions::{Positions, plan};
 use crate::stage::reconcile::{Opening, Reconciliation, open, reconcile};
 use crate::submit::Submission;
 
@@ -42,8 +43,7 @@ impl Night<'_> {
 
     /// The hash of a kept output.
     fn hash(&self, epoch: u64, stage: Stage) -> Result<Hash32, NightError> {
-        let (hash, _) = self.book.stage(epoch, stage)?.ok_or(NightError::Output(stage.name()))?;
-        Ok(hash)
+        self.book.stage_hash(epoch, stage)?.ok_or(NightError::Output(stage.name()))
     }
 
     pub(super) fn cut_off(&self, epoch: u64, options: &RunOptions) -> Result<CutOff, NightError> {
@@ -122,53 +122,18 @@ impl Night<'_> {
     }
 
     pub(super) fn positions(&self, cut_off: &CutOff) -> Result<Positions, NightError> {
-        self.kept_or(cut_off.epoch, Stage::Positions, || {
-            let lanes = self.lane_facts()?;
-            let now = UnixSeconds(cut_off.at);
-            plan(cut_off.epoch, &cut_off.hub, &cut_off.ledger, now, &lanes).map_err(NightError::from)
-        })
-    }
-
-    /// The book's lanes as positions need them.
-    fn lane_facts(&self) -> Result<Vec<LaneFacts>, NightError> {
-        let mut lanes = Vec::new();
-        self.book.each_lane(|row| {
-            let proof = row.to_proof();
-            let image = row.image;
-            let authorised = proof.total().amount();
-            if authorised == 0 && row.collected == 0 {
-                return Ok(());
-            }
-            let facts = |row: &crate::book::MandateRow| MandateFacts {
-                serial: row.terms.serial,
-                limit: row.terms.limit,
-                expiry: row.terms.expiry.0,
-                allows_payee: row.terms.allows(&image.payee),
-            };
-            let newest = self.book.mandate(&image.escrow, &image.device)?;
-            let settled_under = match row.settled_serial {
-                Some(serial) => self.book.mandate_with_serial(&image.escrow, &image.device, serial)?,
-                None => None,
-            };
-            lanes.push(LaneFacts {
-                lane: image.lane,
-                escrow: image.escrow,
-                device: image.device,
-                payee: image.payee,
-                rating_group: image.rating_group.0,
-                authorised,
-                credited: proof.credited(),
-                collected: row.collected,
-                cover: match &newest {
-                    _ if proof.is_lone() => Cover::Lone,
-                    Some(mandate) => Cover::Mandate(facts(mandate)),
-                    None => Cover::Nothing,
-                },
-                settled_under: settled_under.as_ref().map(facts),
-            });
-            Ok(())
-        })?;
-        Ok(lanes)
+        let (epoch, stage) = (cut_off.epoch, Stage::Positions);
+        if let Some((_, bytes)) = self.book.stage(epoch, stage)? {
+            return decode_exact(&bytes).map_err(|_| NightError::Output(stage.name()));
+        }
+        let positions = {
+            let lanes = lane_facts(self.book)?;
+            plan(epoch, &cut_off.hub, &cut_off.ledger, UnixSeconds(cut_off.at), &lanes)?
+        };
+        let writer = self.book.write()?;
+        writer.put_stage(epoch, stage, &encode_to_vec(&positions))?;
+        writer.commit()?;
+        Ok(positions)
     }
 
     pub(super) fn netting(&self, positions: &Positions) -> Result<Netting, NightError> {

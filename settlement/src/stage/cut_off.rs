@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::book::{Book, BookWriter, CursorRow};
 use crate::dispute::Dispute;
 use crate::facts::LedgerFacts;
-use crate::ingest::{Ingest, IngestError};
+use crate::ingest::{IngestError, take_in};
 use crate::journal_reader::{ChainEnd, JournalError, oldest_cursors, read_journal};
 
 /// How far one journal thread was read.
@@ -130,12 +130,10 @@ pub fn cut(
         ReadFrom::Cursor => settled.clone(),
         ReadFrom::Oldest => oldest_cursors(input.journal)?,
     };
-    let mut ingest = Ingest::new(book, ledger)?;
-    let ends = read_journal::<IngestError>(input.journal, &input.hub, &cursors, &mut |block| ingest.block(block))?;
-    if input.from == ReadFrom::Oldest {
-        ingest.catch_up_with_ledger()?;
-    }
-    let ingested = ingest.finish(writer)?;
+    let catch_up = input.from == ReadFrom::Oldest;
+    let (ends, ingested) = take_in(book, ledger, writer, catch_up, |ingest| {
+        read_journal::<IngestError>(input.journal, &input.hub, &cursors, &mut |block| ingest.block(block))
+    })?;
     let threads = cuts(&ends);
     for (thread, end) in &ends {
         writer.put_cursor(&CursorRow::new(*thread, &end.cursor))?;

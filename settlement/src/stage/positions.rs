@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use farthing_channel::id::{Address, EscrowId};
 use farthing_channel::time::UnixSeconds;
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::allocate::allocate;
@@ -17,15 +18,19 @@ use crate::netting::Position;
 pub use super::lane_line::{CarryReason, Cover, Draw, LaneFacts, LaneLine, MandateFacts};
 
 /// The epoch's positions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct Positions {
     /// The epoch.
+    #[n(0)]
     pub epoch: u64,
     /// Every lane with anything proven, by escrow, device and lane.
+    #[n(1)]
     pub lanes: Vec<LaneLine>,
     /// Escrows that are asked for money, ascending.
+    #[n(2)]
     pub draws: Vec<Draw>,
     /// Who owes whom: payers their payees, and the hub the payers whose deposits it draws. Ascending.
+    #[n(3)]
     pub positions: Vec<Position>,
 }
 
