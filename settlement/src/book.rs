@@ -36,6 +36,8 @@ const CURSORS: Bytes = TableDefinition::new("cursors");
 const STAGES: TableDefinition<'static, (u64, u8), &'static [u8]> = TableDefinition::new("stages");
 /// Epoch and approver -> [`ApprovalRow`].
 const APPROVALS: TableDefinition<'static, (u64, &'static [u8]), &'static [u8]> = TableDefinition::new("approvals");
+/// Name of an obligation -> the epoch that settled it.
+const OBLIGATIONS: TableDefinition<'static, &'static str, u64> = TableDefinition::new("obligations");
 /// Layout version and the site's identity.
 const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
 
@@ -48,7 +50,7 @@ const STAGE_PART_BYTES: usize = 1024 * 1024;
 
 /// What the file may keep in memory, pages not yet written included. A night goes through all lanes in order, so more would
 /// not help it.
-const CACHE_BYTES: usize = 96 * 1024 * 1024;
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 const LAYOUT: &[u8] = b"farthing/settlement/1";
 
@@ -305,6 +307,16 @@ impl Book {
         let Some(bytes) = table.get((epoch, stage.code()))? else { return Ok(None) };
         let hash = bytes.value().first_chunk::<32>().ok_or(BookError::Damaged("stage without a hash"))?;
         Ok(Some(Hash32(*hash)))
+    }
+
+    /// The epoch that settled an obligation.
+    ///
+    /// # Errors
+    /// As [`Self::lane`].
+    pub fn obligation_settled(&self, id: &str) -> Result<Option<u64>, BookError> {
+        let transaction = self.read()?;
+        let Some(table) = existing(transaction.open_table(OBLIGATIONS))? else { return Ok(None) };
+        Ok(table.get(id)?.map(|epoch| epoch.value()))
     }
 
     /// The newest epoch of which any stage is kept.

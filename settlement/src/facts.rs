@@ -8,6 +8,8 @@ use farthing_ledger::limits::{MANDATE_END_GRACE_SECONDS, WITHDRAW_GRACE_SECONDS}
 use farthing_ledger::{AccountKind, Escrow, EscrowState, LedgerError, LedgerView};
 use serde::{Deserialize, Serialize};
 
+use crate::netting::terms::Balances;
+
 /// The ledger as the night sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerFacts {
@@ -85,6 +87,9 @@ pub struct AccountFacts {
     pub label: String,
     /// Whether legs may name it.
     pub participant: bool,
+    /// What it holds, base units.
+    #[serde(default)]
+    pub balance: u64,
 }
 
 impl EscrowFacts {
@@ -152,6 +157,7 @@ impl LedgerFacts {
             .map(|account| AccountFacts {
                 account: account.address,
                 participant: account.kind != AccountKind::Payer,
+                balance: account.balance,
                 label: account.label,
             })
             .collect();
@@ -181,6 +187,13 @@ impl LedgerFacts {
             .ok()
             .and_then(|place| self.accounts.get(place))
             .is_some_and(|facts| facts.participant)
+    }
+
+    /// What participants hold.
+    #[must_use]
+    pub fn balances(&self) -> Balances {
+        let participants = self.accounts.iter().filter(|facts| facts.participant);
+        participants.map(|facts| (facts.account, facts.balance)).collect()
     }
 
     /// The labels people gave to accounts.

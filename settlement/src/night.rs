@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::approval::{self, ApprovalError};
 use crate::book::{ApprovalRow, Book};
-use crate::netting::Netting;
+use crate::netting::{Netting, NettingTerms};
 use crate::proposal::Proposal;
 use crate::stage::Stage;
 use crate::stage::cut_off::CutOff;
@@ -81,6 +81,8 @@ pub struct Night<'a> {
     pub hub_key: Option<&'a LibSecpKey>,
     /// The time.
     pub now: UnixSeconds,
+    /// What the night is netted under.
+    pub terms: NettingTerms,
 }
 
 /// After which stage a run shall stop; for tests of resumption and for operators who want to look first.
@@ -138,14 +140,15 @@ impl Night<'_> {
             return Ok(Progress::NothingToSettle);
         }
         let positions = self.positions(&cut_off)?;
-        if positions.draws.is_empty() && cut_off.records == 0 && cut_off.disputes.is_empty() {
+        let nothing_owed = positions.draws.is_empty() && positions.obligations.is_empty();
+        if nothing_owed && cut_off.records == 0 && cut_off.disputes.is_empty() {
             self.discard_quiet(epoch)?;
             return Ok(Progress::NothingToSettle);
         }
         if stop(Stage::Positions) {
             return Ok(Progress::NothingToSettle);
         }
-        let netting = self.netting(&positions)?;
+        let netting = self.netting(&cut_off, &positions)?;
         let proposal = self.proposal(&cut_off, &positions, &netting)?;
         let approvals = self.checked_approvals(epoch, &proposal)?;
         let needed = farthing_ledger::limits::APPROVALS_REQUIRED;

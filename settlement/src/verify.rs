@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::approval;
 use crate::export::{FileNames, read_bundle};
-use crate::netting::{Greedy, Netting, net};
+use crate::netting::Netting;
 use crate::night::EpochOutputs;
 use crate::proofs::ProofBundle;
 use crate::proposal::{Inputs, Proposal, propose};
@@ -136,7 +136,8 @@ fn chain_of_stages(bundle: &ProofBundle, outputs: &EpochOutputs, checks: &mut Ch
     let named = (proposal.cut_off, proposal.positions, proposal.netting);
     let same = named == (inputs.cut_off, inputs.positions, inputs.netting);
     checks.require("the proposal names these outputs", same, "a stage's output was changed");
-    let netted = net(&outputs.positions.positions, &Greedy);
+    let positions = &outputs.positions;
+    let netted = outputs.cut_off.terms.net_with_attempts(&positions.all(), &positions.attempts);
     checks.require(
         "the netting follows from the positions",
         netted.as_ref() == Ok(&outputs.netting),

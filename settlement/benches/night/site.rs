@@ -22,6 +22,7 @@ use farthing_ledger::{
     SignedOperation,
 };
 use farthing_settlement::book::Book;
+use farthing_settlement::netting::NettingTerms;
 use farthing_settlement::night::{Night, Progress, RunOptions, book_path};
 
 use crate::journal::JournalWriter;
@@ -172,6 +173,7 @@ impl Site {
             journal: self.journal_path(),
             hub_key: None,
             now: NOW,
+            terms: NettingTerms::default(),
         };
         Ok(night.run(&RunOptions::default())?)
     }

@@ -9,8 +9,8 @@ use redb::{ReadableTable as _, WriteTransaction};
 
 use super::rows::{ApprovalRow, CursorRow, LaneRow, MandateRow, ProviderRow, bundle_hash, mandate_key};
 use super::{
-    APPROVALS, BUNDLES, BookError, Bytes, CURSORS, LANES, MANDATES, META, PROVIDERS, STAGE_PART_BYTES, STAGE_PARTS,
-    STAGES, TARIFFS, decode, encode,
+    APPROVALS, BUNDLES, BookError, Bytes, CURSORS, LANES, MANDATES, META, OBLIGATIONS, PROVIDERS, STAGE_PART_BYTES,
+    STAGE_PARTS, STAGES, TARIFFS, decode, encode,
 };
 use crate::stage::{Stage, content_hash};
 
@@ -190,6 +190,15 @@ impl BookWriter {
         }
         let range = (epoch, &[][..])..(epoch.saturating_add(1), &[][..]);
         self.transaction.open_table(APPROVALS)?.retain_in(range, |_, _| false)?;
+        Ok(())
+    }
+
+    /// Records which epoch settled an obligation.
+    ///
+    /// # Errors
+    /// As [`Self::put_encoded_lanes`].
+    pub fn settle_obligation(&self, id: &str, epoch: u64) -> Result<(), BookError> {
+        self.transaction.open_table(OBLIGATIONS)?.insert(id, epoch)?;
         Ok(())
     }
 

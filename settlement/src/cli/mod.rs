@@ -9,6 +9,7 @@ mod escrow;
 mod key_file;
 mod ledger;
 mod mandate;
+mod netting;
 mod night;
 pub(crate) mod output;
 mod report;

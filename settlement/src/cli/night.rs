@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::clock::now;
 use super::key_file::load;
+use super::netting::show;
 use super::output::{print, table};
 use super::{Common, Outcome};
 
@@ -35,6 +36,12 @@ pub(super) enum NightCommand {
     },
     /// Where the night stands.
     Status,
+    /// The netting of an epoch: balances, transfers, how few there could be, and who was left out.
+    Show {
+        /// The epoch; the newest with a proposal where it is left out.
+        #[arg(long)]
+        epoch: Option<u64>,
+    },
     /// Take back a proposal nothing of which is on the ledger; the next run cuts off anew.
     Discard,
 }
@@ -72,6 +79,7 @@ pub(super) fn run(common: &Common, command: &NightCommand) -> anyhow::Result<Out
         journal: common.journal_path(),
         hub_key: hub_key.as_ref(),
         now: now(),
+        terms: common.netting_terms()?,
     };
     match command {
         NightCommand::Run { confirm_restore } => {
@@ -84,6 +92,7 @@ pub(super) fn run(common: &Common, command: &NightCommand) -> anyhow::Result<Out
             report(common, &night, &progress)?;
         }
         NightCommand::Status => status(common, &night)?,
+        NightCommand::Show { epoch } => show(common, &night, *epoch)?,
         NightCommand::Discard => {
             let epoch = night.discard()?;
             print(common, &DiscardView { discarded: epoch }, format!("the proposal of epoch {epoch} is taken back"))?;

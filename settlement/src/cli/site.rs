@@ -7,6 +7,7 @@ use farthing_channel::id::Address;
 use farthing_channel::sign::{LibSecpKey, Signer as _};
 use farthing_ledger::{AccountKind, BaseLedger, EmbeddedLedger, LedgerReader, LedgerView};
 use farthing_settlement::book::Book;
+use farthing_settlement::netting::NettingTerms;
 use farthing_settlement::night::book_path;
 use farthing_settlement::text::TokenFormat;
 
@@ -46,6 +47,16 @@ impl Common {
             return Ok(Box::new(self.open_chain(keys)?));
         }
         Ok(Box::new(EmbeddedLedger::open(self.ledger_path())?))
+    }
+
+    /// What the night is netted under: `netting.toml` in the settlement directory, where there is one.
+    pub(super) fn netting_terms(&self) -> anyhow::Result<NettingTerms> {
+        let path = self.settlement_path().join("netting.toml");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text).with_context(|| format!("cannot read {}", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(NettingTerms::default()),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
     }
 
     pub(super) fn open_book(&self) -> anyhow::Result<Book> {

@@ -4,7 +4,9 @@
 //! | --- | --- | --- |
 //! | positions of a pair cancel | [`bilateral`] | each pair's balance |
 //! | every participant's balance over all pairs | [`multilateral`] | sums to zero |
-//! | transfers from debtors to creditors | [`legs`] | each participant's balance, at most n-1 transfers |
+//! | transfers from debtors to creditors | [`legs`], [`exact`] | each participant's balance, at most n-1 transfers, or the fewest |
+//! | debts along a cycle cancel | [`cycles`] | each participant's balance, and whom it owes |
+//! | caps, collateral, who is left out | [`terms`] | all of a participant's positions are in the batch, or none |
 //!
 //! Pure functions over integers. The order of the input never shows in the output, so two people who start
 //! from the same positions arrive at the same proposal.
@@ -14,14 +16,20 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 pub mod bilateral;
+pub mod cycles;
+pub mod exact;
 pub mod legs;
 pub mod multilateral;
+pub mod terms;
 
 #[cfg(test)]
 mod tests;
 
+pub use cycles::{Clearing, clear_cycles};
+pub use exact::{EXACT_PARTICIPANTS_MAX, Exact, fewest_legs};
 pub use legs::{Greedy, LegPlanner};
-pub use multilateral::{Net, Nets};
+pub use multilateral::{Net, Nets, net_all};
+pub use terms::{Attempt, Exclusion, NettedAttempt, NettingTerms, Obligation, ParticipantTerms, Planner, net_under};
 
 /// What one participant owes another, base units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
@@ -69,6 +77,26 @@ pub enum NettingError {
         /// Sum of all debts, base units.
         owing: u128,
     },
+    /// A bug: the transfers, or what is left after clearing, change a participant's balance.
+    #[error("a participant's balance is not what its positions sum to")]
+    NotConserved,
+}
+
+/// Transfers of two ways to plan them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LegCounts {
+    /// Of [`Greedy`].
+    pub greedy: usize,
+    /// The fewest there can be; `None` where there are more than [`EXACT_PARTICIPANTS_MAX`] participants.
+    pub exact: Option<usize>,
+}
+
+impl LegCounts {
+    /// How many transfers more than needed [`Greedy`] makes.
+    #[must_use]
+    pub fn gap(&self) -> Option<usize> {
+        self.exact.map(|exact| self.greedy.saturating_sub(exact))
+    }
 }
 
 /// Everything the netting of one epoch found out, step by step, for the statement.
@@ -80,6 +108,15 @@ pub struct Netting {
     pub nets: Nets,
     /// The transfers, in the order they are to be made.
     pub legs: Vec<Leg>,
+    /// How many transfers each planner comes to.
+    #[serde(default)]
+    pub counts: LegCounts,
+    /// What would be left were debts cleared along cycles alone, each with its counterparty.
+    #[serde(default)]
+    pub clearing: Clearing,
+    /// Runs that came before this one, each of which some participant could not be part of.
+    #[serde(default)]
+    pub attempts: Vec<NettedAttempt>,
 }
 
 /// Nets `positions` and plans the legs with `planner`.
@@ -90,5 +127,17 @@ pub fn net(positions: &[Position], planner: &impl LegPlanner) -> Result<Netting,
     let bilateral = bilateral::net_pairs(positions)?;
     let nets = multilateral::net_all(&bilateral)?;
     let legs = planner.plan(&nets)?;
-    Ok(Netting { bilateral, nets, legs })
+    require_same_balances(&nets, &legs)?;
+    let greedy = Greedy.plan(&nets)?.len();
+    let exact = fewest_legs(&nets)?.map(|legs| legs.len());
+    let clearing = clear_cycles(&bilateral)?;
+    let counts = LegCounts { greedy, exact };
+    Ok(Netting { bilateral, nets, legs, counts, clearing, attempts: Vec::new() })
+}
+
+/// The transfers move every balance to even: counted over the legs, not the way they were planned.
+fn require_same_balances(nets: &Nets, legs: &[Leg]) -> Result<(), NettingError> {
+    let as_position = |leg: &Leg| Position { debtor: leg.from, creditor: leg.to, amount: leg.amount };
+    let moved = net_all(&legs.iter().map(as_position).collect::<Vec<_>>())?;
+    if nets.uneven().eq(moved.uneven()) { Ok(()) } else { Err(NettingError::NotConserved) }
 }

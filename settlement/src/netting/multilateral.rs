@@ -44,6 +44,11 @@ impl<'de> Deserialize<'de> for Nets {
 }
 
 impl Nets {
+    /// Who is not even, ascending by address.
+    pub fn uneven(&self) -> impl Iterator<Item = (&Address, &Net)> {
+        self.0.iter().filter(|(_, net)| **net != Net::Even)
+    }
+
     /// Who pays, ascending by address.
     pub fn debtors(&self) -> impl Iterator<Item = (Address, u128)> {
         self.0.iter().filter_map(|(who, net)| if let Net::Owes(amount) = net { Some((*who, *amount)) } else { None })

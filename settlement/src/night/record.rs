@@ -76,6 +76,9 @@ impl Night<'_> {
         };
         let writer = self.book.write()?;
         writer.settle_lanes(settled_lanes(positions).into_iter())?;
+        for obligation in &positions.obligations {
+            writer.settle_obligation(&obligation.id, proposal.epoch)?;
+        }
         writer.put_stage(proposal.epoch, Stage::Close, &to_json(&record, Stage::Close)?)?;
         writer.commit()?;
         Ok(record)

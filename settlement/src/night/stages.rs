@@ -1,6 +1,6 @@
 //! Each stage of the night: its output as it is kept, or made now and kept.
 
-use farthing_channel::codec::{decode_exact, encode_to_vec};
+use farthing_channel::codec::{decode_exact, encode_into, encode_to_vec};
 use farthing_channel::id::Hash32;
 use farthing_channel::sign::LibSecpKey;
 use farthing_channel::time::UnixSeconds;
@@ -11,13 +11,17 @@ use super::lane_facts::lane_facts;
 use super::{Night, NightError, RunOptions, record, to_json};
 use crate::book::CursorRow;
 use crate::journal_reader::JournalError;
-use crate::netting::{Greedy, Netting, net};
+use crate::netting::{Netting, NettingTerms};
 use crate::proposal::{Inputs, Proposal, propose};
 use crate::stage::Stage;
 use crate::stage::cut_off::{CutOff, CutOffInput, ReadFrom, ThreadStart, books_reach, cut, require_reaches};
-use crate::stage::positions::{Positions, plan};
+use crate::stage::exclusion::plan_under;
+use crate::stage::positions::Positions;
 use crate::stage::reconcile::{Opening, Reconciliation, open, reconcile};
 use crate::submit::Submission;
+
+/// About what a lane's line takes in positions. A vector that grows by doubling would take twice as much for a while.
+const LINE_BYTES: usize = 192;
 
 impl Night<'_> {
     /// The output of `stage` as it is kept, or made now and kept.
@@ -64,7 +68,8 @@ impl Night<'_> {
             // The ledger has settled from this journal since, so what was collected has to be learned from it.
             return Err(JournalError::BooksLost { epoch: closed.epoch }.into());
         }
-        let input = CutOffInput { epoch, hub: self.hub, journal: &self.journal, from, now: self.now };
+        let terms = self.open_terms()?;
+        let input = CutOffInput { epoch, hub: self.hub, journal: &self.journal, from, now: self.now, terms: &terms };
         let writer = self.book.write()?;
         let mut cut_off = cut(&input, self.book, &writer, self.ledger)?;
         if let Some(closed) = &closed {
@@ -128,16 +133,33 @@ impl Night<'_> {
         }
         let positions = {
             let lanes = lane_facts(self.book)?;
-            plan(epoch, &cut_off.hub, &cut_off.ledger, UnixSeconds(cut_off.at), &lanes)?
+            plan_under(epoch, &cut_off.hub, &cut_off.ledger, UnixSeconds(cut_off.at), &lanes, &cut_off.terms)?
         };
         let writer = self.book.write()?;
-        writer.put_stage(epoch, stage, &encode_to_vec(&positions))?;
+        let mut bytes = Vec::with_capacity(positions.lanes.len().saturating_mul(LINE_BYTES));
+        encode_into(&positions, &mut bytes);
+        writer.put_stage(epoch, stage, &bytes)?;
         writer.commit()?;
         Ok(positions)
     }
 
-    pub(super) fn netting(&self, positions: &Positions) -> Result<Netting, NightError> {
-        self.kept_or(positions.epoch, Stage::Netting, || net(&positions.positions, &Greedy))
+    pub(super) fn netting(&self, cut_off: &CutOff, positions: &Positions) -> Result<Netting, NightError> {
+        self.kept_or(positions.epoch, Stage::Netting, || {
+            cut_off.terms.net_with_attempts(&positions.all(), &positions.attempts)
+        })
+    }
+
+    /// The terms of this night: without the obligations that an earlier one settled.
+    fn open_terms(&self) -> Result<NettingTerms, NightError> {
+        let mut terms = self.terms.clone();
+        let mut open = Vec::new();
+        for obligation in std::mem::take(&mut terms.obligations) {
+            if self.book.obligation_settled(&obligation.id)?.is_none() {
+                open.push(obligation);
+            }
+        }
+        terms.obligations = open;
+        Ok(terms)
     }
 
     pub(super) fn proposal(

@@ -14,6 +14,7 @@ use crate::dispute::Dispute;
 use crate::facts::LedgerFacts;
 use crate::ingest::{IngestError, take_in};
 use crate::journal_reader::{ChainEnd, JournalError, oldest_cursors, read_journal};
+use crate::netting::NettingTerms;
 
 /// How far one journal thread was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +80,9 @@ pub struct CutOff {
     pub providers: BTreeMap<String, String>,
     /// What did not hold.
     pub disputes: Vec<Dispute>,
+    /// What the epoch is netted under.
+    #[serde(default)]
+    pub terms: NettingTerms,
 }
 
 impl CutOff {
@@ -111,6 +115,8 @@ pub struct CutOffInput<'a> {
     pub from: ReadFrom,
     /// The time.
     pub now: UnixSeconds,
+    /// What the epoch is netted under.
+    pub terms: &'a NettingTerms,
 }
 
 /// Reads the journal into the book and takes down the ledger. Everything, the output included, is in `writer`: it shows
@@ -151,6 +157,7 @@ pub fn cut(
         ledger: facts,
         providers: BTreeMap::new(),
         disputes: ingested.disputes,
+        terms: input.terms.clone(),
     })
 }
 

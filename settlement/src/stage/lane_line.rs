@@ -92,6 +92,12 @@ pub enum CarryReason {
     /// The escrow's deposit is exhausted.
     #[n(8)]
     EscrowShort,
+    /// The operator parked the lane while its payment is under dispute.
+    #[n(9)]
+    Disputed,
+    /// Its payer or payee is left out of the epoch's netting.
+    #[n(10)]
+    ParticipantExcluded,
 }
 
 impl CarryReason {
@@ -108,6 +114,8 @@ impl CarryReason {
             Self::MandateEnded => "mandate ended more than 48 hours ago",
             Self::MandateLimit => "mandate limit reached",
             Self::EscrowShort => "escrow deposit exhausted",
+            Self::Disputed => "parked: the lane is under dispute",
+            Self::ParticipantExcluded => "payer or payee is left out of the netting",
         }
     }
 }

@@ -5,6 +5,7 @@ use farthing_channel::id::{Hash32, keccak256};
 
 mod comparison;
 pub mod cut_off;
+pub mod exclusion;
 mod lane_line;
 pub mod positions;
 pub mod reconcile;

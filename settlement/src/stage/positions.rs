@@ -4,16 +4,17 @@
 //! growth is what the target lies above what was collected before. Growth that a rule holds back is carried to the next
 //! epoch with the rule's name, never dropped: authorised = collected + collect now + credited + carried, for every lane.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use farthing_channel::id::{Address, EscrowId};
+use farthing_channel::id::{Address, EscrowId, LaneId};
 use farthing_channel::time::UnixSeconds;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::allocate::allocate;
 use crate::facts::{EscrowFacts, EscrowStanding, LedgerFacts, may_grow};
-use crate::netting::Position;
+use crate::netting::terms::ExclusionReason;
+use crate::netting::{Attempt, NettingError, Obligation, Position};
 
 pub use super::lane_line::{CarryReason, Cover, Draw, LaneFacts, LaneLine, MandateFacts};
 
@@ -32,6 +33,21 @@ pub struct Positions {
     /// Who owes whom: payers their payees, and the hub the payers whose deposits it draws. Ascending.
     #[n(3)]
     pub positions: Vec<Position>,
+    /// What participants owe each other besides, and settle in this epoch.
+    #[n(4)]
+    pub obligations: Vec<Obligation>,
+    /// Runs that came before this one, each of which some participant could not be part of.
+    #[n(5)]
+    pub attempts: Vec<Attempt>,
+}
+
+/// What the operator or an earlier run keeps out of an epoch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Lanes under dispute.
+    pub disputed: BTreeSet<LaneId>,
+    /// Participants that are left out: neither what they pay nor what they are paid is collected.
+    pub excluded: BTreeSet<Address>,
 }
 
 /// Why there are no positions: the inputs contradict each other, which no retry cures.
@@ -49,6 +65,20 @@ pub enum PositionError {
         /// The ledger's sum.
         ledgers: u64,
     },
+    /// The hub itself cannot be part of the run: what it collects is more than one run may move, or it is in default.
+    #[error("the hub would pay {amount} base units net, and its terms for the netting do not allow it ({reason:?})")]
+    HubHeld {
+        /// What it would pay.
+        amount: u128,
+        /// Which term.
+        reason: ExclusionReason,
+    },
+    /// A lane is named as disputed by something that is no lane id.
+    #[error("{0:?} is named as a disputed lane and is no lane id")]
+    NoLane(String),
+    /// The netting of an attempt.
+    #[error(transparent)]
+    Netting(#[from] NettingError),
     /// A bug: the lanes do not add up to the draws.
     #[error("not conserved: lanes collect {lanes}, escrows are asked for {draws}, payees receive {payees}")]
     NotConserved {
@@ -72,22 +102,42 @@ pub fn plan(
     now: UnixSeconds,
     lanes: &[LaneFacts],
 ) -> Result<Positions, PositionError> {
+    plan_holding(epoch, hub, facts, now, lanes, &Held::default())
+}
+
+/// The same, with something kept out.
+///
+/// # Errors
+/// Any [`PositionError`].
+pub fn plan_holding(
+    epoch: u64,
+    hub: &Address,
+    facts: &LedgerFacts,
+    now: UnixSeconds,
+    lanes: &[LaneFacts],
+    held: &Held,
+) -> Result<Positions, PositionError> {
     let mut sorted: Vec<&LaneFacts> = lanes.iter().collect();
     sorted.sort_by_key(|lane| (lane.escrow, lane.device, lane.lane));
-    let mut lines = Vec::with_capacity(lanes.len());
+    let mut lines: Vec<LaneLine> = Vec::new();
     let mut draws = Vec::new();
     for of_escrow in sorted.chunk_by(|a, b| a.escrow == b.escrow) {
         let Some(first) = of_escrow.first() else { continue };
         let escrow = facts.escrow(&first.escrow);
-        let planned = plan_escrow(escrow, facts, now, of_escrow);
+        let planned = plan_escrow(escrow, facts, now, of_escrow, held);
         if let Some(escrow) = escrow {
             require_same_books(escrow, &planned)?;
             draws.extend(draw(escrow, &planned));
         }
-        lines.extend(planned);
+        // A large escrow's lines are taken as they are: a copy of them would be the most that a night ever holds.
+        if lines.is_empty() {
+            lines = planned;
+        } else {
+            lines.extend(planned);
+        }
     }
     let positions = gross_positions(hub, facts, &lines, &draws);
-    let planned = Positions { epoch, lanes: lines, draws, positions };
+    let planned = Positions { epoch, lanes: lines, draws, positions, obligations: Vec::new(), attempts: Vec::new() };
     require_conserved(&planned, hub)?;
     Ok(planned)
 }
@@ -98,8 +148,10 @@ fn plan_escrow(
     facts: &LedgerFacts,
     now: UnixSeconds,
     lanes: &[&LaneFacts],
+    held: &Held,
 ) -> Vec<LaneLine> {
-    let mut lines: Vec<LaneLine> = lanes.iter().map(|lane| line(lane, blocked(escrow, facts, now, lane))).collect();
+    let held_back = |lane: &LaneFacts| blocked(escrow, facts, now, lane).or_else(|| held.reason(escrow, lane));
+    let mut lines: Vec<LaneLine> = lanes.iter().map(|lane| line(lane, held_back(lane))).collect();
     for channel in lines.chunk_by_mut(|a, b| a.device == b.device) {
         let limit = channel.iter().find_map(|line| match line.cover {
             Cover::Mandate(mandate) => Some(mandate.limit),
@@ -115,6 +167,16 @@ fn plan_escrow(
         cap(&mut lines, escrow.deposit.saturating_sub(escrow.settled), CarryReason::EscrowShort);
     }
     lines
+}
+
+impl Held {
+    fn reason(&self, escrow: Option<&EscrowFacts>, lane: &LaneFacts) -> Option<CarryReason> {
+        if self.disputed.contains(&lane.lane) {
+            return Some(CarryReason::Disputed);
+        }
+        let out = self.excluded.contains(&lane.payee) || escrow.is_some_and(|e| self.excluded.contains(&e.payer));
+        out.then_some(CarryReason::ParticipantExcluded)
+    }
 }
 
 /// The rule that holds back all of a lane's growth, if one does.
@@ -260,6 +322,12 @@ pub struct PayeeSums {
 }
 
 impl Positions {
+    /// Everything that is netted: what lanes and escrows come to, and the obligations.
+    #[must_use]
+    pub fn all(&self) -> Vec<Position> {
+        self.positions.iter().copied().chain(self.obligations.iter().map(Obligation::position)).collect()
+    }
+
     /// Sums by payee, ascending.
     #[must_use]
     pub fn by_payee(&self) -> BTreeMap<Address, PayeeSums> {

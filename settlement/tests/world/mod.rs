@@ -20,6 +20,7 @@ use farthing_ledger::{
     SignedOperation,
 };
 use farthing_settlement::book::Book;
+use farthing_settlement::netting::NettingTerms;
 use farthing_settlement::night::{Night, Progress, RunOptions, book_path};
 
 pub const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
@@ -181,6 +182,7 @@ impl World {
             journal: self.journal.directory.clone(),
             hub_key: Some(&self.hub),
             now: NOW,
+            terms: NettingTerms::default(),
         }
     }
 

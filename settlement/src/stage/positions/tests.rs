@@ -22,7 +22,8 @@ fn escrow(number: u8, deposit: u64, settled: u64, lanes_total: u64) -> EscrowFac
 }
 
 fn facts(escrows: Vec<EscrowFacts>, participants: &[Address]) -> LedgerFacts {
-    let account = |account: &Address| AccountFacts { account: *account, label: String::new(), participant: true };
+    let account =
+        |account: &Address| AccountFacts { account: *account, label: String::new(), participant: true, balance: 0 };
     let mut accounts: Vec<_> = participants.iter().chain([&HUB]).map(account).collect();
     accounts.sort_by_key(|account| account.account);
     LedgerFacts { chain_id: 1, contract: Address([1; 20]), net_contract: None, event: 0, escrows, accounts }
