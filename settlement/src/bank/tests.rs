@@ -43,7 +43,7 @@ fn what_no_bank_takes_is_refused() {
         ("COBADEFFXXX", "COBADEFFXX"),
         ("\"EUR\"", "\"euro\""),
         ("name = \"Carrier & Sons\"", "name = \"\""),
-        ("currency", "curency"),
+        ("currency", "money"),
     ] {
         let text = FILE.replacen(good, bad, 1);
         assert_ne!(text, FILE);
