@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::accounting::{AccountingError, DoubleEntry, beancount, hledger};
 use crate::bank::CreditTransfer;
 use crate::book::{Book, BookError};
+use crate::inclusion::Inclusion;
 use crate::night::EpochOutputs;
 use crate::proofs::{PROOFS_VERSION, ProofBundle};
 use crate::proposal::Proposal;
@@ -118,6 +119,14 @@ pub fn write_credit_transfer(folder: &Path, transfer: &CreditTransfer) -> Result
     let path = folder.join(FileNames::CREDIT_TRANSFER);
     write_whole(&path, transfer.xml.as_bytes())?;
     Ok(path)
+}
+
+/// Writes the proof of one payment to `path`.
+///
+/// # Errors
+/// [`ExportError::Io`].
+pub fn write_inclusion(path: &Path, inclusion: &Inclusion) -> Result<(), ExportError> {
+    write_whole(path, &encode_to_vec(inclusion))
 }
 
 /// Writes a file beside its place and moves it there once it is on disk.

@@ -12,6 +12,7 @@
 //! | [`statement`], [`accounting`], [`export`], [`proofs`] | the folder of an epoch |
 //! | [`bank`] | what transfers come to at a bank, and the file that orders them |
 //! | [`explain`], [`verify`] | from a transfer down to its signatures, and all of it offline |
+//! | [`inclusion`], [`record_root`] | that one payment was in a day's journal |
 //!
 //! Rules are pure functions; journal, ledger, book and folders are touched at the edges only.
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ pub mod evidence;
 pub mod explain;
 pub mod export;
 pub mod facts;
+pub mod inclusion;
 pub mod ingest;
 pub mod journal_reader;
 pub mod netting;

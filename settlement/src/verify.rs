@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use farthing_channel::codec::decode_exact;
 use farthing_channel::id::{Address, Hash32};
+use farthing_channel::wire::SignedReceipt;
 use farthing_ledger::limits::APPROVALS_REQUIRED;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::approval;
 use crate::export::{FileNames, read_bundle};
+use crate::inclusion::{self, Inclusion};
 use crate::netting::Netting;
 use crate::night::EpochOutputs;
 use crate::proofs::ProofBundle;
@@ -22,7 +24,7 @@ use crate::stage::reconcile::Reconciliation;
 use crate::stage::{Stage, content_hash};
 use crate::statement::{lanes_csv, legs_csv, positions_csv};
 
-mod cover;
+pub(crate) mod cover;
 
 /// Why a folder cannot even be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +71,22 @@ pub struct Verification {
 /// # Errors
 /// [`VerifyError`] where there is nothing to verify. What does not hold is told in the result.
 pub fn verify_folder(folder: &Path) -> Result<Verification, VerifyError> {
+    verify(folder, None)
+}
+
+/// Verifies the folder of an epoch, and that the payment of a receipt is among the epoch's records.
+///
+/// # Errors
+/// As [`verify_folder`].
+pub fn verify_payment(
+    folder: &Path,
+    receipt: &SignedReceipt,
+    inclusion: &Inclusion,
+) -> Result<Verification, VerifyError> {
+    verify(folder, Some((receipt, inclusion)))
+}
+
+fn verify(folder: &Path, payment: Option<(&SignedReceipt, &Inclusion)>) -> Result<Verification, VerifyError> {
     let bundle = read_bundle(folder)?;
     let mut checks = Checks::default();
     let Some(outputs) = read_outputs(&bundle, &mut checks) else {
@@ -80,6 +98,10 @@ pub fn verify_folder(folder: &Path) -> Result<Verification, VerifyError> {
     approvals(&bundle, &outputs, &mut checks);
     reconciliation(&outputs, &mut checks);
     tables(folder, &outputs, &mut checks)?;
+    if let Some((receipt, inclusion)) = payment {
+        let outcome = inclusion::check(&outputs, receipt, inclusion);
+        checks.add("the receipt's payment is in the epoch's journal root", outcome);
+    }
     Ok(Verification {
         epoch: outputs.cut_off.epoch,
         proposal: outputs.proposal.id().to_string(),

@@ -91,6 +91,8 @@ enum Command {
     Explain(report::ExplainArguments),
     /// Check an epoch's folder without hub and ledger.
     Verify(report::VerifyArguments),
+    /// Show that the payment of a receipt is among the records that an epoch's batches commit to.
+    Prove(report::ProveArguments),
     /// Write an epoch's folder somewhere else.
     Export(report::ExportArguments),
 }
@@ -116,6 +118,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::BankOrder(arguments) => bank::run(common, &arguments),
         Command::Explain(arguments) => report::explain_leg(common, &arguments),
         Command::Verify(arguments) => report::verify(common, &arguments),
+        Command::Prove(arguments) => report::prove(common, &arguments),
         Command::Export(arguments) => report::export(common, &arguments),
     }
 }

@@ -1,19 +1,21 @@
 //! Statements, explanations, verification and export.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use farthing_channel::codec::decode_exact;
 use farthing_channel::id::Address;
 use farthing_ledger::LedgerView as _;
 use farthing_settlement::book::Book;
 use farthing_settlement::explain::{Explanation, LaneExplanation, SignedBy, explain};
-use farthing_settlement::export::{FileNames, epoch_folder, write_folder};
+use farthing_settlement::export::{FileNames, epoch_folder, write_folder, write_inclusion};
+use farthing_settlement::inclusion;
 use farthing_settlement::night::{EpochOutputs, outputs_of};
 use farthing_settlement::proofs::ProofBundle;
 use farthing_settlement::statement::Statement;
 use farthing_settlement::text::TokenFormat;
-use farthing_settlement::verify::verify_folder;
+use farthing_settlement::verify::{verify_folder, verify_payment};
 use serde::Serialize;
 
 use super::output::{print, table};
@@ -42,6 +44,24 @@ pub(super) struct ExplainArguments {
 pub(super) struct VerifyArguments {
     /// The epoch's folder.
     folder: PathBuf,
+    /// A receipt of the hub (CBOR), whose payment shall be in the epoch's journal root.
+    #[arg(long, value_name = "FILE", requires = "inclusion")]
+    receipt: Option<PathBuf>,
+    /// What `prove` wrote for it.
+    #[arg(long, value_name = "FILE", requires = "receipt")]
+    inclusion: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProveArguments {
+    /// The hub's receipt (CBOR).
+    receipt: PathBuf,
+    /// The epoch; the newest with a proposal where it is left out.
+    #[arg(long)]
+    epoch: Option<u64>,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -71,7 +91,7 @@ impl Epoch {
         Ok(Self { book, outputs, approvers })
     }
 
-    fn write(&self, folder: &std::path::Path, token: &TokenFormat) -> anyhow::Result<()> {
+    fn write(&self, folder: &Path, token: &TokenFormat) -> anyhow::Result<()> {
         Ok(write_folder(folder, &self.book, &self.outputs, &self.approvers, token)?)
     }
 }
@@ -113,8 +133,37 @@ pub(super) fn export(common: &Common, arguments: &ExportArguments) -> anyhow::Re
     Ok(Outcome::Done)
 }
 
+/// Reads a file that holds one value in its encoding.
+fn read_encoded<T: for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()>>(path: &Path) -> anyhow::Result<T> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    decode_exact(&bytes).with_context(|| format!("{} is not what it should be", path.display()))
+}
+
+#[derive(Serialize)]
+struct ProofView {
+    epoch: u64,
+    record: u64,
+    file: String,
+}
+
+pub(super) fn prove(common: &Common, arguments: &ProveArguments) -> anyhow::Result<Outcome> {
+    let receipt = read_encoded(&arguments.receipt)?;
+    let Epoch { book, outputs, .. } = Epoch::load(common, arguments.epoch)?;
+    let inclusion = inclusion::prove(&common.journal_path(), &book, &outputs.cut_off, &receipt)?;
+    write_inclusion(&arguments.out, &inclusion)?;
+    let file = arguments.out.display().to_string();
+    let text = format!("record {} of epoch {}: {file}", inclusion.index, outputs.cut_off.epoch);
+    print(common, &ProofView { epoch: outputs.cut_off.epoch, record: inclusion.index, file }, text)?;
+    Ok(Outcome::Done)
+}
+
 pub(super) fn verify(common: &Common, arguments: &VerifyArguments) -> anyhow::Result<Outcome> {
-    let verification = verify_folder(&arguments.folder)?;
+    let verification = match (&arguments.receipt, &arguments.inclusion) {
+        (Some(receipt), Some(inclusion)) => {
+            verify_payment(&arguments.folder, &read_encoded(receipt)?, &read_encoded(inclusion)?)?
+        }
+        _ => verify_folder(&arguments.folder)?,
+    };
     let row = |check: &farthing_settlement::verify::Check| {
         let mark = if check.holds { "holds" } else { "FAILS" };
         vec![mark.to_owned(), check.what.clone(), check.detail.clone()]

@@ -13,7 +13,7 @@ use crate::proofs::ProofBundle;
 use crate::stage::positions::{Cover, LaneLine, MandateFacts};
 
 /// The key that a lane's proofs must be by.
-fn payer_of(line: &LaneLine, escrow: &EscrowFacts) -> Address {
+pub(crate) fn payer_of(line: &LaneLine, escrow: &EscrowFacts) -> Address {
     if line.cover == Cover::Lone { escrow.signer } else { line.device }
 }
 
