@@ -12,10 +12,12 @@ use farthing_channel::admission::ChannelStatus;
 use farthing_channel::codec::encode_into;
 use farthing_channel::id::{Address, ChannelId, RatingGroup};
 use farthing_channel::mandate::MandateBundle;
-use farthing_channel::record::Record;
+use farthing_channel::record::{Record, RiskOverride};
 use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::LibSecp;
 use farthing_channel::tariff::Tariff;
+use farthing_channel::time::UnixSeconds;
+use farthing_risk::ladder::Level;
 
 use crate::journal::commit::{Batch, SubmitError, WaitError};
 use crate::journal::fault::JournalFault;
@@ -164,6 +166,33 @@ impl Control {
         }
         let _hold = self.hold(&held)?;
         self.change(&[Record::Status { channel, status: status as u8 }])
+    }
+
+    /// Decides what is done about a channel's lanes for so many seconds from `at`, whatever the model says; without a level, that
+    /// the model decides again.
+    ///
+    /// # Errors
+    /// [`FoldError::UnknownChannel`], and as [`Self::change`].
+    pub fn override_risk(
+        &self,
+        channel: ChannelId,
+        level: Option<Level>,
+        at: UnixSeconds,
+        seconds: u64,
+    ) -> Result<(), ControlError> {
+        let held = self.shared.table.channel(&channel)?.ok_or(FoldError::UnknownChannel)?;
+        let _hold = self.hold(&held)?;
+        let until = if level.is_some() { UnixSeconds(at.0.saturating_add(seconds)) } else { at };
+        let code = level.unwrap_or_default() as u8;
+        self.change(&[Record::RiskOverride(RiskOverride { channel, at, level: code, until })])?;
+        self.shared.metrics.risk_overrides.inc();
+        if let Some(level) = level {
+            // At once, and not only when the model next looks at the lane.
+            for lane in held.lanes() {
+                lane.override_risk(level);
+            }
+        }
+        Ok(())
     }
 
     /// Waits until nothing of the channel is on its way to the disk, so that the journal's order is that of the changes.

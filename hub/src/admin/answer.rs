@@ -16,8 +16,10 @@ use super::protocol::{
     AdminError, AnchorSummary, ChannelDetail, ChannelSummary, EscrowSummary, Imported, LaneDetail, LaneSummary,
     PROVIDER_NAME_BYTES_MAX, Page, ProviderSummary, Request, Status, TariffDetail, TariffSummary,
 };
+use super::risk_form::{self, RiskExplained};
 use super::tariff_form::TariffForm;
 use crate::control::ControlError;
+use crate::risk::engine::ModelMode;
 use crate::table::cold::Unreadable;
 use crate::table::directory::Provider;
 use crate::table::escrow::EscrowUse;
@@ -42,6 +44,7 @@ pub enum Answer {
     Tariff(TariffSummary),
     Tariffs(Vec<TariffSummary>),
     TariffDetail(TariffDetail),
+    Risk(RiskExplained),
 }
 
 impl From<ControlError> for AdminError {
@@ -85,6 +88,14 @@ pub fn answer(hub: &dyn AdministeredHub, request: Request) -> Result<Answer, Adm
         Request::ChannelThaw { channel } => set_status(hub, channel.0, ChannelStatus::Open)?,
         Request::ChannelClose { channel } => set_status(hub, channel.0, ChannelStatus::Closed)?,
         Request::MandatesImport { bundles } => Answer::Imported(import(hub, &bundles)?),
+        Request::RiskExplain { channel } => explain_risk(hub, channel.0)?,
+        Request::RiskOverride { channel, level, seconds } => {
+            if hub.risk().mode() == ModelMode::Off {
+                return Err(AdminError::new("refused", "there is no risk model: risk_model.mode is off"));
+            }
+            hub.override_risk(channel.0, level, seconds)?;
+            explain_risk(hub, channel.0)?
+        }
         Request::LaneShow { lane } => {
             let lane = table.lane(&lane.0)?.ok_or_else(|| AdminError::not_found("lane"))?;
             Answer::Lane(lane_detail(&lane))
@@ -117,6 +128,11 @@ pub fn answer(hub: &dyn AdministeredHub, request: Request) -> Result<Answer, Adm
             Answer::TariffDetail(tariff_detail(&entry))
         }
     })
+}
+
+fn explain_risk(hub: &dyn AdministeredHub, id: ChannelId) -> Result<Answer, AdminError> {
+    let channel = hub.table().channel(&id)?.ok_or_else(|| AdminError::not_found("channel"))?;
+    Ok(Answer::Risk(risk_form::explain(hub.risk(), hub.table(), &channel)))
 }
 
 fn set_status(hub: &dyn AdministeredHub, id: ChannelId, status: ChannelStatus) -> Result<Answer, AdminError> {

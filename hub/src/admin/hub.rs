@@ -6,6 +6,8 @@ use farthing_channel::admission::ChannelStatus;
 use farthing_channel::id::{Address, ChannelId, RatingGroup};
 use farthing_channel::mandate::MandateBundle;
 use farthing_channel::tariff::Tariff;
+use farthing_channel::time::UnixSeconds;
+use farthing_risk::ladder::Level;
 
 use super::encoded::Text;
 use super::protocol::Status;
@@ -13,6 +15,7 @@ use crate::clock;
 use crate::config::material::pin_text;
 use crate::control::{Control, ControlError, ImportOutcome};
 use crate::facts::HubFacts;
+use crate::risk::engine::RiskEngine;
 use crate::session::Shared;
 use crate::table::Table;
 
@@ -23,6 +26,15 @@ pub trait AdministeredHub: Send + Sync + 'static {
 
     /// How it stands.
     fn status(&self) -> Status;
+
+    /// How far it trusts.
+    fn risk(&self) -> &RiskEngine;
+
+    /// Decides what is done about a channel's lanes; none where the model decides.
+    ///
+    /// # Errors
+    /// As [`Control::override_risk`].
+    fn override_risk(&self, channel: ChannelId, level: Option<Level>, seconds: u64) -> Result<(), ControlError>;
 
     /// Takes up a bundle of mandates.
     ///
@@ -124,6 +136,14 @@ impl AdministeredHub for RunningHub {
             epoch_closed,
             epoch_sequence,
         }
+    }
+
+    fn risk(&self) -> &RiskEngine {
+        &self.shared.risk
+    }
+
+    fn override_risk(&self, channel: ChannelId, level: Option<Level>, seconds: u64) -> Result<(), ControlError> {
+        self.control.override_risk(channel, level, UnixSeconds(clock::unix_seconds()), seconds)
     }
 
     fn import_mandates(&self, bundle: MandateBundle) -> Result<ImportOutcome, ControlError> {

@@ -10,6 +10,7 @@
 //! | [`hub`] | what a request can ask of a hub |
 //! | [`answer`] | requests into answers |
 //! | [`list`] | pages over escrows and channels |
+//! | [`risk_form`] | how far lanes are trusted, and why |
 //! | [`tariff_form`] | a tariff as people write it |
 //! | [`server`] | the socket |
 //! | [`client`] | the other end of it |
@@ -20,6 +21,7 @@ pub mod encoded;
 pub mod hub;
 pub mod list;
 pub mod protocol;
+pub mod risk_form;
 pub mod server;
 pub mod tariff_form;
 

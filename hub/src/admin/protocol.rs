@@ -3,6 +3,7 @@
 //! Amounts are integers in base units of the token, ids `0x` and hexadecimal digits.
 
 use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId, TariffHash};
+use farthing_risk::ladder::Level;
 use serde::{Deserialize, Serialize};
 
 use super::encoded::{HexBytes, Text};
@@ -62,6 +63,22 @@ pub enum Request {
     MandatesImport {
         /// Bundles in their encoding.
         bundles: Vec<HexBytes>,
+    },
+    /// [`RiskExplained`](super::risk_form::RiskExplained).
+    RiskExplain {
+        /// The channel.
+        channel: Text<ChannelId>,
+    },
+    /// Decides what is done about a channel's lanes, whatever the model says; without a level, that the model decides again.
+    /// [`RiskExplained`](super::risk_form::RiskExplained).
+    RiskOverride {
+        /// The channel.
+        channel: Text<ChannelId>,
+        /// What is done; the model decides where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        level: Option<Level>,
+        /// For how long, in seconds.
+        seconds: u64,
     },
     /// [`LaneDetail`].
     LaneShow {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use farthing_channel::id::{Address, ChannelId, EscrowId, LaneId, TariffHash};
+use farthing_risk::ladder::Level;
 
 use crate::admin::tariff_form::{PriceText, UnitName};
 use crate::config::FILE_NAME;
@@ -62,6 +63,46 @@ pub enum Command {
 pub enum RiskCommand {
     /// Learn weights from feature exports or from traces, and tell how they do on scenarios not learned from. Needs no running hub.
     Fit(FitArgs),
+    /// Tell how far a channel's lanes are trusted, why, and what was decided about them before.
+    Explain {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// Decide what is done about a channel's lanes, for a time, whatever the model says; or let the model decide again.
+    Override(OverrideArgs),
+}
+
+/// Options of `risk override`.
+#[derive(Debug, Args)]
+pub struct OverrideArgs {
+    /// The channel.
+    pub channel: ChannelId,
+    /// trusted, smaller-grant, shorter-validity, pace, voucher-per-payment, restrict or block.
+    #[arg(long, requires = "seconds", required_unless_present = "clear", value_parser = level)]
+    pub level: Option<Level>,
+    /// For how long: a number with s, m, h or d.
+    #[arg(long = "for", id = "seconds", value_parser = seconds)]
+    pub seconds: Option<u64>,
+    /// Let the model decide again.
+    #[arg(long, conflicts_with_all = ["level", "seconds"])]
+    pub clear: bool,
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    Level::ALL.into_iter().find(|level| level.name() == text).ok_or_else(|| format!("{text:?} is no level"))
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(format!("{text:?} is no time such as 90s, 30m, 12h or 7d")),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    seconds.filter(|seconds| *seconds > 0).ok_or_else(|| format!("{text:?} is no time such as 90s, 30m, 12h or 7d"))
 }
 
 /// Options of `risk fit`.

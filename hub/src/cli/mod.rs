@@ -12,6 +12,7 @@
 //! | [`operate`] | what a running hub is asked |
 //! | [`import`] | mandates, from a file to a running hub |
 //! | [`risk`] | weights of the risk model, learned |
+//! | `risk_history` | why a lane is trusted as far as it is, and since when |
 //! | `show` | answers for people |
 //! | [`mod@print`] | tables and JSON |
 //! | [`failure`] | why a command was not done |
@@ -26,6 +27,7 @@ pub mod logging;
 pub mod operate;
 pub mod print;
 pub mod risk;
+mod risk_history;
 mod show;
 
 #[cfg(test)]

@@ -6,11 +6,13 @@ use farthing_channel::id::{ChannelId, EscrowId};
 use farthing_channel::tariff::Tariff;
 
 use super::args::{
-    ChannelCommand, Cli, Command, EscrowCommand, LaneCommand, ProviderCommand, TariffAddArgs, TariffCommand,
+    ChannelCommand, Cli, Command, EscrowCommand, LaneCommand, OverrideArgs, ProviderCommand, RiskCommand,
+    TariffAddArgs, TariffCommand,
 };
 use super::failure::Failure;
 use super::import::import;
 use super::print::{Printer, fields};
+use super::risk_history::{Explanation, explanation, history};
 use super::{load, show};
 use crate::admin::client::AdminClient;
 use crate::admin::encoded::{HexBytes, Text};
@@ -18,7 +20,9 @@ use crate::admin::protocol::{
     ChannelDetail, ChannelSummary, EscrowSummary, LaneDetail, PAGE_MAX, Page, ProviderSummary, Request, Status,
     TariffDetail, TariffSummary,
 };
+use crate::admin::risk_form::RiskExplained;
 use crate::admin::tariff_form::{PriceText, TariffForm, UnitName};
+use crate::config::Config;
 
 /// Asks the hub that runs with the command line's configuration.
 ///
@@ -44,8 +48,26 @@ pub fn operate(cli: &Cli, command: &Command, printer: Printer) -> Result<(), Fai
         Command::Escrow(command) => escrow(&mut client, command, printer),
         Command::Provider(command) => provider(&mut client, command, printer),
         Command::Tariff(command) => tariffs(&mut client, command, tariff.as_ref(), printer),
-        Command::Init(_) | Command::Run | Command::CheckConfig | Command::Pin | Command::Risk(_) => Ok(()),
+        Command::Risk(command) => risk(&mut client, command, &load(cli)?, printer),
+        Command::Init(_) | Command::Run | Command::CheckConfig | Command::Pin => Ok(()),
     }
+}
+
+fn risk(client: &mut AdminClient, command: &RiskCommand, config: &Config, printer: Printer) -> Result<(), Failure> {
+    let request = match command {
+        RiskCommand::Fit(_) => return Ok(()),
+        RiskCommand::Explain { channel } => Request::RiskExplain { channel: Text(*channel) },
+        RiskCommand::Override(OverrideArgs { channel, level, seconds, clear: _ }) => {
+            let seconds = seconds.unwrap_or(0);
+            Request::RiskOverride { channel: Text(*channel), level: *level, seconds }
+        }
+    };
+    let now: RiskExplained = client.ask(&request)?;
+    let history = match command {
+        RiskCommand::Explain { channel } => history(config, channel, &now)?,
+        _ => Vec::new(),
+    };
+    printer.print(&Explanation { now, history }, explanation)
 }
 
 fn channel(client: &mut AdminClient, command: &ChannelCommand, printer: Printer) -> Result<(), Failure> {

@@ -64,6 +64,7 @@ metrics! {
         authorised_base_units: "Base units by which lanes grew since the hub started",
         notices_sent: "Notices of authorised amounts sent to providers",
         reports_accepted: "Provider reports kept",
+        risk_overrides: "Operators' decisions about what is done about a channel",
         receipts_signed: "Receipts signed",
         address_migrations: "Connections whose peer changed its address",
     }

@@ -8,13 +8,16 @@ use arc_swap::ArcSwap;
 use farthing_channel::id::EscrowId;
 use farthing_channel::tariff;
 use farthing_channel::time::UnixSeconds;
+use farthing_risk::features::Facts;
 use farthing_risk::file::{SHIPPED, Unit, WeightsFile};
 use farthing_risk::ladder::Level;
-use farthing_risk::model::Model;
+use farthing_risk::model::{Assessment, LaneView, Model, Part};
 use farthing_risk::policy::{Mode, Tenant, Terms};
 use farthing_risk::profile::Profile;
 use serde::Deserialize;
 
+use super::clock::{RiskClock, sixteenths};
+use super::lane::LaneRisk;
 use super::{Decision, RiskLimits, hard_decision};
 use crate::table::Lane;
 
@@ -29,6 +32,17 @@ pub enum ModelMode {
     Shadow,
     /// It acts, on the tenants that the weights file lets it act on, and on all that have no policy of their own there.
     Enforce,
+}
+
+impl ModelMode {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Shadow => "shadow",
+            Self::Enforce => "enforce",
+        }
+    }
 }
 
 /// `[risk_model]`.
@@ -144,6 +158,37 @@ impl RiskEngine {
         self.limits.lane_limit_base_units
     }
 
+    /// The revision of the weights in force.
+    pub fn revision(&self) -> String {
+        self.loaded.load().model.revision().to_owned()
+    }
+
+    /// A lane as the model sees it now, and nothing is changed: its fleet, the assessment, and what each feature adds under
+    /// which weight. What the fleet does as a whole is left out.
+    pub fn look_at(&self, lane: &Lane, unix_ms: u64, clock: RiskClock) -> (String, Assessment, Vec<(Part, u16)>) {
+        let loaded = self.loaded.load();
+        let mut risk = lane.risk().read();
+        let now = sixteenths(clock.milliseconds(unix_ms));
+        risk.signals.advance(now);
+        let number = self.fleet_of(&lane.channel().escrow().id());
+        let fleet = loaded.fleet(number);
+        let facts = facts(lane, &risk, 0);
+        let decision = lane.channel().risk_override();
+        let view = LaneView {
+            signals: &risk.signals,
+            profile: fleet.profile(unit_number(lane.tariff_unit())),
+            facts: &facts,
+            standing: risk.standing,
+            tenant: fleet.tenant,
+            overriding: decision.as_ref(),
+        };
+        let assessment = loaded.model.assess(&view, now, UnixSeconds(unix_ms / 1000));
+        let weights = &loaded.model.weights().of;
+        let parts = loaded.model.parts(&assessment.features).into_iter();
+        let parts = parts.map(|part| (part, weights[part.feature as usize])).collect();
+        (self.names.get(usize::from(number)).cloned().unwrap_or_default(), assessment, parts)
+    }
+
     pub(crate) fn loaded(&self) -> arc_swap::Guard<Arc<Loaded>> {
         self.loaded.load()
     }
@@ -178,6 +223,12 @@ impl RiskEngine {
         }
         decision
     }
+}
+
+/// What the hub knows of a lane beside its signals.
+pub(crate) fn facts(lane: &Lane, risk: &LaneRisk, fleet_rise: u16) -> Facts {
+    let units_idle = if risk.reported { lane.units_for(lane.durable()).saturating_sub(risk.units_seen) } else { 0 };
+    Facts { units_left: lane.units_left(), units_idle, anomaly: risk.anomaly, fleet_rise }
 }
 
 fn load(path: Option<&Path>, mode: ModelMode, names: &[String]) -> Result<Loaded, WeightsError> {

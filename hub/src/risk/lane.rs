@@ -70,6 +70,13 @@ pub struct LaneRisk {
 }
 
 impl LaneRisk {
+    /// An operator decided what is done.
+    pub fn decide(&mut self, level: Level) {
+        self.level = level;
+        self.overridden = true;
+        self.reasons = Reasons::of(&[Reason::Operator]);
+    }
+
     /// Takes up what was written down of it. What depends on this hub's settings is found anew.
     pub fn restore(&mut self, change: &RiskChange, clock: RiskClock) {
         let at = clock.sixteenths(change.at);

@@ -9,7 +9,6 @@ use farthing_channel::record::RiskChange;
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::Reason;
 use farthing_risk::anomaly::HalfSpaceTrees;
-use farthing_risk::features::Facts;
 use farthing_risk::ladder::Level;
 use farthing_risk::model::{Assessment, LaneView};
 use farthing_risk::pulse::Pulse;
@@ -17,7 +16,7 @@ use farthing_risk::signals::{Event, Sixteenths};
 use farthing_risk::sketch::{SourceCounts, Sources};
 
 use super::clock::{RiskClock, sixteenths};
-use super::engine::{Loaded, ModelMode, RiskEngine, unit_number};
+use super::engine::{Loaded, ModelMode, RiskEngine, facts, unit_number};
 use super::lane::{LaneRisk, Reasons};
 use crate::score_log::{Decided, ScoreLog};
 use crate::table::Lane;
@@ -254,12 +253,7 @@ impl PlaneRisk {
         risk.signals.advance(self.now);
         let fleet = self.loaded.fleet(risk.fleet);
         let pulse = self.pulses.get(pulse_of(&risk));
-        let facts = Facts {
-            units_left: lane.units_left(),
-            units_idle: if risk.reported { lane.units_for(lane.durable()).saturating_sub(risk.units_seen) } else { 0 },
-            anomaly: risk.anomaly,
-            fleet_rise: pulse.map_or(0, Pulse::excused_rise),
-        };
+        let facts = facts(lane, &risk, pulse.map_or(0, Pulse::excused_rise));
         let decision = lane.channel().risk_override();
         let view = LaneView {
             signals: &risk.signals,

@@ -10,6 +10,7 @@ use farthing_channel::record::{LaneImage, RiskChange};
 use farthing_channel::refusal::Refusal;
 use farthing_channel::tariff::Unit;
 use farthing_channel::wire::SignedReport;
+use farthing_risk::ladder::Level;
 
 use super::evidence::EvidenceCell;
 use super::{Channel, TariffEntry};
@@ -136,6 +137,13 @@ impl Lane {
     /// What is known of its risk. Whoever changes it holds the lane's channel.
     pub fn risk(&self) -> &RiskCell {
         &self.risk
+    }
+
+    /// Does what an operator decided. The caller holds the channel.
+    pub(crate) fn override_risk(&self, level: Level) {
+        let mut risk = self.risk.read_own();
+        risk.decide(level);
+        self.risk.write(risk);
     }
 
     /// Takes up what the journal says of its risk.

@@ -11,5 +11,6 @@ mod nights;
 mod payments;
 mod refusals;
 mod relay;
+mod risk;
 mod support;
 mod transport;

@@ -1,7 +1,7 @@
 //! What no honest client sends, each with the refusal that it gets; and that nothing has changed after it.
 
-mod bench;
-mod rows;
+pub(crate) mod bench;
+pub(crate) mod rows;
 
 use std::time::Duration;
 

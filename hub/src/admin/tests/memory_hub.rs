@@ -4,21 +4,33 @@ use farthing_channel::admission::ChannelStatus;
 use farthing_channel::eip712::Domain;
 use farthing_channel::id::{Address, ChannelId, RatingGroup};
 use farthing_channel::mandate::MandateBundle;
-use farthing_channel::record::Record;
+use farthing_channel::record::{Record, RiskOverride};
 use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::LibSecp;
 use farthing_channel::tariff::Tariff;
+use farthing_channel::time::UnixSeconds;
+use farthing_risk::ladder::Level;
 
 use crate::admin::encoded::Text;
 use crate::admin::hub::AdministeredHub;
 use crate::admin::protocol::Status;
 use crate::control::{ControlError, ImportOutcome};
+use crate::risk::RiskLimits;
+use crate::risk::engine::{ModelSettings, RiskEngine};
 use crate::table::Table;
 
 /// A hub whose disk never fails: changes are applied at once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct MemoryHub {
     table: Table,
+    risk: RiskEngine,
+}
+
+impl Default for MemoryHub {
+    fn default() -> Self {
+        let risk = RiskEngine::new(RiskLimits::default(), &ModelSettings::default()).unwrap();
+        Self { table: Table::default(), risk }
+    }
 }
 
 pub(super) fn domain() -> Domain {
@@ -70,6 +82,15 @@ impl AdministeredHub for MemoryHub {
             epoch_closed: 0,
             epoch_sequence: 0,
         }
+    }
+
+    fn risk(&self) -> &RiskEngine {
+        &self.risk
+    }
+
+    fn override_risk(&self, channel: ChannelId, level: Option<Level>, seconds: u64) -> Result<(), ControlError> {
+        let (at, level) = (UnixSeconds(0), level.unwrap_or_default() as u8);
+        self.change(&Record::RiskOverride(RiskOverride { channel, at, level, until: UnixSeconds(seconds) }))
     }
 
     fn import_mandates(&self, bundle: MandateBundle) -> Result<ImportOutcome, ControlError> {

@@ -12,6 +12,7 @@ use farthing_channel::refusal::Refusal;
 use farthing_channel::sign::sign_typed;
 use farthing_channel::wire::{ALPN, Answer, Attached, Hello, LaneOffer, Request, Response, Role};
 use farthing_client::DeviceKey;
+use farthing_loadtest::site::SiteOptions;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use rustls_pki_types::CertificateDer;
@@ -23,20 +24,20 @@ use tokio::time::timeout;
 use crate::support::{PATIENCE, RATING_GROUP, World, runtime};
 
 /// What is sent, and how it is refused.
-pub(super) type Row = (&'static str, Vec<u8>, Refusal);
+pub(crate) type Row = (&'static str, Vec<u8>, Refusal);
 
 /// A connection that speaks the protocol by hand, so that it can say what the SDK never would.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     _endpoint: Endpoint,
-    pub(super) connection: Connection,
-    pub(super) nonce: Hash32,
-    pub(super) hub: Address,
-    pub(super) certificate: Vec<u8>,
-    pub(super) payments: (SendStream, RecvStream),
+    pub(crate) connection: Connection,
+    pub(crate) nonce: Hash32,
+    pub(crate) hub: Address,
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) payments: (SendStream, RecvStream),
 }
 
 impl Wire {
-    pub(super) async fn open(world: &World) -> Self {
+    pub(crate) async fn open(world: &World) -> Self {
         let file = world.folder.path().join("hub/hub-cert.pem");
         let certificate = CertificateDer::from_pem_file(file).unwrap();
         let mut roots = rustls::RootCertStore::empty();
@@ -63,12 +64,12 @@ impl Wire {
         Self { _endpoint: endpoint, connection, nonce, hub, certificate, payments }
     }
 
-    pub(super) async fn pay(&mut self, message: &[u8]) -> Answer {
+    pub(crate) async fn pay(&mut self, message: &[u8]) -> Answer {
         write_frame(&mut self.payments.0, message).await;
         decode_exact(&read_frame(&mut self.payments.1).await).unwrap()
     }
 
-    pub(super) async fn ask(&self, message: &[u8]) -> Response {
+    pub(crate) async fn ask(&self, message: &[u8]) -> Response {
         let (mut send, mut receive) = self.connection.open_bi().await.unwrap();
         write_frame(&mut send, message).await;
         send.finish().unwrap();
@@ -76,12 +77,12 @@ impl Wire {
     }
 }
 
-pub(super) async fn write_frame(send: &mut SendStream, payload: &[u8]) {
+pub(crate) async fn write_frame(send: &mut SendStream, payload: &[u8]) {
     send.write_all(&u16::try_from(payload.len()).unwrap().to_be_bytes()).await.unwrap();
     send.write_all(payload).await.unwrap();
 }
 
-pub(super) async fn read_frame(receive: &mut RecvStream) -> Vec<u8> {
+pub(crate) async fn read_frame(receive: &mut RecvStream) -> Vec<u8> {
     let mut length = [0; 2];
     timeout(PATIENCE, receive.read_exact(&mut length)).await.expect("the hub answers").unwrap();
     let mut payload = vec![0; usize::from(u16::from_be_bytes(length))];
@@ -91,17 +92,17 @@ pub(super) async fn read_frame(receive: &mut RecvStream) -> Vec<u8> {
 
 /// An attach, good or bad.
 #[derive(Clone)]
-pub(super) struct Proof {
-    pub(super) key: DeviceKey,
-    pub(super) role: Role,
-    pub(super) signed: Attach,
-    pub(super) escrow: Option<EscrowId>,
-    pub(super) mandate: Option<MandateBundle>,
-    pub(super) lanes: Vec<LaneOffer>,
+pub(crate) struct Proof {
+    pub(crate) key: DeviceKey,
+    pub(crate) role: Role,
+    pub(crate) signed: Attach,
+    pub(crate) escrow: Option<EscrowId>,
+    pub(crate) mandate: Option<MandateBundle>,
+    pub(crate) lanes: Vec<LaneOffer>,
 }
 
 impl Proof {
-    pub(super) fn request(&self, domain: &Domain) -> Request {
+    pub(crate) fn request(&self, domain: &Domain) -> Request {
         let signature = sign_typed(&self.key, domain, &self.signed).unwrap().into();
         let Self { role, escrow, mandate, lanes, .. } = self.clone();
         Request::Attach { role, signature, escrow, mandate, lanes }
@@ -109,37 +110,42 @@ impl Proof {
 }
 
 /// A site, one connection to it, and what is watched on it.
-pub(super) struct Bench {
-    pub(super) runtime: Runtime,
-    pub(super) world: World,
-    pub(super) wire: Wire,
-    pub(super) domain: Domain,
-    pub(super) watched: Vec<LaneId>,
+pub(crate) struct Bench {
+    pub(crate) runtime: Runtime,
+    pub(crate) world: World,
+    pub(crate) wire: Wire,
+    pub(crate) domain: Domain,
+    pub(crate) watched: Vec<LaneId>,
     /// Everything that was not as expected, so that one run tells all of it.
-    pub(super) faults: Vec<String>,
+    pub(crate) faults: Vec<String>,
 }
 
 impl Bench {
-    pub(super) fn new() -> Self {
-        let (runtime, world) = (runtime(), World::new(0));
+    pub(crate) fn new() -> Self {
+        Self::with(SiteOptions::default())
+    }
+
+    /// As [`Self::new`], with options.
+    pub(crate) fn with(options: SiteOptions) -> Self {
+        let (runtime, world) = (runtime(), World::with(0, options));
         let wire = runtime.block_on(Wire::open(&world));
         let domain = world.site.contact().ledger;
         Self { runtime, world, wire, domain, watched: Vec::new(), faults: Vec::new() }
     }
 
-    pub(super) fn key(&self, name: &str) -> DeviceKey {
+    pub(crate) fn key(&self, name: &str) -> DeviceKey {
         self.world.fleet.seed.device(name).unwrap()
     }
 
-    pub(super) fn channel(&self, key: &DeviceKey) -> ChannelId {
+    pub(crate) fn channel(&self, key: &DeviceKey) -> ChannelId {
         ChannelId::derive(&self.world.fleet.escrow, &key.address())
     }
 
-    pub(super) fn lane(&self, key: &DeviceKey, rating_group: u32) -> LaneId {
+    pub(crate) fn lane(&self, key: &DeviceKey, rating_group: u32) -> LaneId {
         LaneId::derive(&self.channel(key), &self.world.fleet.lane.payee, RatingGroup(rating_group))
     }
 
-    pub(super) fn mandate(&self, name: &str, limit: u64, change: impl FnOnce(&mut MandateTerms)) -> MandateBundle {
+    pub(crate) fn mandate(&self, name: &str, limit: u64, change: impl FnOnce(&mut MandateTerms)) -> MandateBundle {
         let fleet = &self.world.fleet;
         let mut terms = fleet.terms(name, limit).unwrap();
         change(&mut terms);
@@ -147,7 +153,7 @@ impl Bench {
     }
 
     /// An attach as it should be, of a device whose mandate the hub knows.
-    pub(super) fn proof(&self, key: &DeviceKey) -> Proof {
+    pub(crate) fn proof(&self, key: &DeviceKey) -> Proof {
         let fleet = &self.world.fleet;
         let binding = Attach::binding(&self.wire.nonce, &self.wire.certificate);
         let signed = Attach { binding, hub: self.wire.hub, role: Role::Device.code() };
@@ -155,11 +161,11 @@ impl Bench {
         Proof { key, role: Role::Device, signed, escrow, mandate: None, lanes: vec![fleet.lane] }
     }
 
-    pub(super) fn ask(&mut self, request: &Request) -> Response {
+    pub(crate) fn ask(&mut self, request: &Request) -> Response {
         self.runtime.block_on(self.wire.ask(&encode_to_vec(request)))
     }
 
-    pub(super) fn attach(&mut self, proof: &Proof) -> Attached {
+    pub(crate) fn attach(&mut self, proof: &Proof) -> Attached {
         let request = proof.request(&self.domain);
         match self.ask(&request) {
             Response::Attached(attached) => attached,
@@ -168,7 +174,7 @@ impl Bench {
     }
 
     /// Attaches a device with a new mandate. Its lane is watched from now on.
-    pub(super) fn admit(&mut self, name: &str, limit: u64) -> (DeviceKey, LaneId) {
+    pub(crate) fn admit(&mut self, name: &str, limit: u64) -> (DeviceKey, LaneId) {
         let key = self.key(name);
         let attached = self.attach(&Proof { mandate: Some(self.mandate(name, limit, |_| {})), ..self.proof(&key) });
         let lane = self.lane(&key, RATING_GROUP);
@@ -178,7 +184,7 @@ impl Bench {
     }
 
     /// How escrows, watched lanes and their channels stand, as the operator sees it: amounts, proofs, serials, lanes.
-    pub(super) fn standing(&self) -> Vec<Value> {
+    pub(crate) fn standing(&self) -> Vec<Value> {
         let site = &self.world.site;
         let mut all = vec![site.ask_hub(&["escrow", "list"]).unwrap()];
         for lane in &self.watched {
@@ -189,13 +195,13 @@ impl Bench {
         all
     }
 
-    pub(super) fn expect<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, found: T, expected: T) {
+    pub(crate) fn expect<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, found: T, expected: T) {
         if found != expected {
             self.faults.push(format!("{what}: {found:?} in place of {expected:?}"));
         }
     }
 
-    pub(super) fn payments_are_refused(&mut self, rows: Vec<Row>) {
+    pub(crate) fn payments_are_refused(&mut self, rows: Vec<Row>) {
         let before = self.standing();
         for (what, message, expected) in rows {
             match self.runtime.block_on(self.wire.pay(&message)) {
@@ -206,7 +212,7 @@ impl Bench {
         }
     }
 
-    pub(super) fn requests_are_refused(&mut self, rows: Vec<Row>) {
+    pub(crate) fn requests_are_refused(&mut self, rows: Vec<Row>) {
         let before = self.standing();
         for (what, message, expected) in rows {
             match self.runtime.block_on(self.wire.ask(&message)) {
@@ -217,14 +223,14 @@ impl Bench {
         }
     }
 
-    pub(super) fn acknowledged(&mut self, what: &str, message: &[u8], total: u64) {
+    pub(crate) fn acknowledged(&mut self, what: &str, message: &[u8], total: u64) {
         match self.runtime.block_on(self.wire.pay(message)) {
             Answer::Acknowledged { authorised, .. } => self.expect(what, authorised, total),
             other => self.faults.push(format!("{what}: {other:?} in place of {total}")),
         }
     }
 
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         assert!(self.faults.is_empty(), "\n{}", self.faults.join("\n"));
         self.wire.connection.close(0_u32.into(), b"");
         self.world.site.finish().unwrap();

@@ -14,22 +14,22 @@ use super::bench::Row;
 use crate::support::RATING_GROUP;
 
 /// What the device of these messages may owe.
-pub(super) const ALLOWED: u64 = 1_000;
+pub(crate) const ALLOWED: u64 = 1_000;
 
-pub(super) fn signed_total(key: &DeviceKey, domain: &Domain, lane: LaneId, amount: u64) -> UncheckedSignature {
+pub(crate) fn signed_total(key: &DeviceKey, domain: &Domain, lane: LaneId, amount: u64) -> UncheckedSignature {
     sign_typed(key, domain, &Voucher { lane, cumulative_amount: amount.into() }).unwrap().into()
 }
 
-pub(super) fn voucher(lane: LaneRef, amount: u64, signature: UncheckedSignature) -> Vec<u8> {
+pub(crate) fn voucher(lane: LaneRef, amount: u64, signature: UncheckedSignature) -> Vec<u8> {
     encode_to_vec(&Payment::Voucher { lane, voucher: SignedVoucher { amount, signature } })
 }
 
 /// A voucher as it should be.
-pub(super) fn honest(key: &DeviceKey, domain: &Domain, lane: LaneId, amount: u64) -> Vec<u8> {
+pub(crate) fn honest(key: &DeviceKey, domain: &Domain, lane: LaneId, amount: u64) -> Vec<u8> {
     voucher(LaneRef::Id(lane), amount, signed_total(key, domain, lane, amount))
 }
 
-pub(super) fn anchor(key: &DeviceKey, domain: &Domain, lane: LaneId, terms: AnchorTerms) -> Vec<u8> {
+pub(crate) fn anchor(key: &DeviceKey, domain: &Domain, lane: LaneId, terms: AnchorTerms) -> Vec<u8> {
     anchor_as(key, domain, lane, lane, terms)
 }
 
@@ -39,12 +39,12 @@ fn anchor_as(key: &DeviceKey, domain: &Domain, signed: LaneId, sent: LaneId, ter
     encode_to_vec(&Payment::Anchor { lane: LaneRef::Id(sent), anchor: SignedAnchor { terms, signature } })
 }
 
-pub(super) fn tick(lane: LaneId, index: u16, link: Preimage) -> Vec<u8> {
+pub(crate) fn tick(lane: LaneId, index: u16, link: Preimage) -> Vec<u8> {
     encode_to_vec(&Payment::Tick { lane: LaneRef::Id(lane), index, link })
 }
 
 /// A chain of one base unit a tick.
-pub(super) fn chain(lane: LaneId, base_amount: u64, length: u16) -> (AnchorTerms, DeviceChain) {
+pub(crate) fn chain(lane: LaneId, base_amount: u64, length: u16) -> (AnchorTerms, DeviceChain) {
     let tariff = TariffHash::ZERO;
     let purpose =
         ChainPurpose { lane, base_amount, base_ticks: 0, tick_amount: 1, ticks_per_amount: 1, length, tariff };
@@ -53,7 +53,7 @@ pub(super) fn chain(lane: LaneId, base_amount: u64, length: u16) -> (AnchorTerms
 }
 
 /// Signatures that are none, or are somebody else's, or over something else.
-pub(super) fn bad_signatures(
+pub(crate) fn bad_signatures(
     key: &DeviceKey,
     other: &DeviceKey,
     domain: &Domain,
@@ -102,7 +102,7 @@ pub(super) fn bad_signatures(
 }
 
 /// Terms out of range and amounts beyond the limits, all with good signatures. `held` is an anchor of the lane.
-pub(super) fn bad_terms(key: &DeviceKey, domain: &Domain, lane: LaneId, held: AnchorTerms) -> Vec<Row> {
+pub(crate) fn bad_terms(key: &DeviceKey, domain: &Domain, lane: LaneId, held: AnchorTerms) -> Vec<Row> {
     let (good, _) = chain(lane, 30, 5);
     let row = |what, terms, refusal| (what, anchor(key, domain, lane, terms), refusal);
     let mut root = held.root;
@@ -128,7 +128,7 @@ pub(super) fn bad_terms(key: &DeviceKey, domain: &Domain, lane: LaneId, held: An
 }
 
 /// The next tick of the lane with handle 0, encoded in every way but the right one.
-pub(super) fn bad_encodings(index: u8, link: Preimage) -> Vec<Row> {
+pub(crate) fn bad_encodings(index: u8, link: Preimage) -> Vec<Row> {
     let proof = [&[2, 0x58, 0x20], &link.0[..]].concat();
     let message = |parts: &[&[u8]]| parts.concat();
     let (handle, index): (&[u8], &[u8]) = (&[0, 0], &[1, index]);

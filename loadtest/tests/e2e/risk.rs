@@ -1,0 +1,136 @@
+//! The risk model of a running hub: what a device feels of it, what the operator is told, and what a crash leaves.
+
+use std::time::Duration;
+
+use farthing_channel::id::LaneId;
+use farthing_channel::refusal::Refusal;
+use farthing_channel::wire::{Answer, Reason};
+use farthing_client::DeviceKey;
+use farthing_loadtest::site::SiteOptions;
+use serde_json::Value;
+
+use crate::refusals::bench::{Bench, Wire};
+use crate::refusals::rows::{ALLOWED, honest, tick};
+
+/// Failed proofs that no honest device has.
+const FAILURES: u16 = 24;
+
+fn bench(mode: &str) -> Bench {
+    let hub_environment = vec![("FARTHING_HUB__RISK_MODEL__MODE".to_owned(), mode.to_owned())];
+    Bench::with(SiteOptions { hub_environment, ..SiteOptions::default() })
+}
+
+/// Attaches a device, and has it pay a little; then proofs of it fail one after another.
+fn flood(bench: &mut Bench) -> (DeviceKey, LaneId, Vec<Refusal>) {
+    let (key, lane) = bench.admit("payer", ALLOWED);
+    let domain = bench.domain;
+    bench.acknowledged("a voucher", &honest(&key, &domain, lane, 10), 10);
+    let stranger = bench.key("somebody else");
+    let refusals = (0..FAILURES).map(|n| {
+        let forged = honest(&stranger, &domain, lane, 100 + u64::from(n));
+        match bench.runtime.block_on(bench.wire.pay(&forged)) {
+            Answer::Refused { refusal, .. } => refusal,
+            other => panic!("a forged voucher is answered by {other:?}"),
+        }
+    });
+    let refusals = refusals.collect();
+    (key, lane, refusals)
+}
+
+fn explained(bench: &Bench, key: &DeviceKey) -> Value {
+    bench.world.site.ask_hub(&["risk", "explain", &bench.channel(key).to_string()]).unwrap()
+}
+
+fn has_sentence(reasons: &Value, reason: Reason) -> bool {
+    reasons.as_array().unwrap().iter().any(|told| {
+        told["code"] == reason as u16 && told["sentence"].as_str().is_some_and(|sentence| sentence.ends_with('.'))
+    })
+}
+
+fn pay(bench: &mut Bench, message: &[u8]) -> Answer {
+    bench.runtime.block_on(bench.wire.pay(message))
+}
+
+#[test]
+fn a_flood_of_failed_proofs_is_slowed_explained_and_survives_a_crash() {
+    let mut bench = bench("enforce");
+    let (key, lane, refusals) = flood(&mut bench);
+    assert_eq!(refusals[0], Refusal::WrongSigner);
+    assert!(refusals.contains(&Refusal::RateLimited), "{refusals:?}");
+
+    let told = explained(&bench, &key);
+    let risk = &told["lanes"][0];
+    assert!(has_sentence(&risk["reasons"], Reason::ProofsFailed), "{told}");
+    assert!(risk["parts"].as_array().unwrap().iter().any(|part| part["feature"] == "failed_proofs"), "{told}");
+    let history = told["history"].as_array().unwrap();
+    assert!(!history.is_empty() && history.iter().all(|decided| decided["revision"] == told["revision"]), "{told}");
+    let level = risk["level"].clone();
+    assert_ne!(level, "trusted");
+
+    // A second later the pace is kept, and the device is told why it is slowed.
+    std::thread::sleep(Duration::from_millis(1100));
+    let domain = bench.domain;
+    let answer = pay(&mut bench, &honest(&key, &domain, lane, 11));
+    let Answer::Acknowledged { authorised: 11, grant: Some(grant), .. } = answer else {
+        panic!("an honest voucher at its pace is answered by {answer:?}")
+    };
+    assert!(grant.pace_ms >= 1000 && grant.reasons.contains(&(Reason::ProofsFailed as u16)), "{grant:?}");
+    let page = bench.world.site.hub_page("/metrics").unwrap();
+    assert!(page.contains("farthing_hub_risk_level_changes_total"), "{page}");
+
+    bench.world.site.kill_hub().unwrap();
+    bench.world.site.start_hub().unwrap();
+    assert_eq!(explained(&bench, &key)["lanes"][0]["level"], level);
+    bench.wire = bench.runtime.block_on(Wire::open(&bench.world));
+    bench.attach(&bench.proof(&key));
+
+    // The operator knows better.
+    let channel = bench.channel(&key).to_string();
+    let site = &bench.world.site;
+    site.ask_hub(&["risk", "override", &channel, "--level", "trusted", "--for", "1h"]).unwrap();
+    for amount in [12, 13, 14] {
+        bench.acknowledged("at any pace", &honest(&key, &domain, lane, amount), amount);
+    }
+    bench.finish();
+}
+
+#[test]
+fn in_shadow_mode_everything_is_written_down_and_nothing_is_done() {
+    let mut bench = bench("shadow");
+    let (key, lane, refusals) = flood(&mut bench);
+    assert!(refusals.iter().all(|refusal| *refusal == Refusal::WrongSigner), "{refusals:?}");
+    let told = explained(&bench, &key);
+    assert_eq!(told["lanes"][0]["level"], "trusted");
+    assert_ne!(told["lanes"][0]["standing"], "trusted");
+    assert!(has_sentence(&told["history"][0]["reasons"], Reason::ProofsFailed), "{told}");
+    let domain = bench.domain;
+    for amount in [11, 12, 13] {
+        bench.acknowledged("at any pace", &honest(&key, &domain, lane, amount), amount);
+    }
+    bench.finish();
+}
+
+#[test]
+fn an_operators_word_holds_at_once_and_ends_by_itself() {
+    let mut bench = bench("shadow");
+    let (key, lane) = bench.admit("payer", ALLOWED);
+    let channel = bench.channel(&key).to_string();
+    let domain = bench.domain;
+    bench.world.site.ask_hub(&["risk", "override", &channel, "--level", "block", "--for", "1h"]).unwrap();
+    let refused = |bench: &mut Bench, message: &[u8]| match pay(bench, message) {
+        Answer::Refused { refusal, .. } => refusal,
+        other => panic!("answered by {other:?}"),
+    };
+    assert_eq!(refused(&mut bench, &honest(&key, &domain, lane, 10)), Refusal::LaneBlocked);
+    bench.world.site.ask_hub(&["risk", "override", &channel, "--clear"]).unwrap();
+    bench.acknowledged("after it was taken back", &honest(&key, &domain, lane, 10), 10);
+
+    let told = ["risk", "override", &channel, "--level", "voucher-per-payment", "--for", "2s"];
+    bench.world.site.ask_hub(&told).unwrap();
+    let link = farthing_channel::id::Preimage([1; 32]);
+    assert_eq!(refused(&mut bench, &tick(lane, 1, link)), Refusal::VoucherRequired);
+    std::thread::sleep(Duration::from_millis(3100));
+    assert_eq!(refused(&mut bench, &tick(lane, 1, link)), Refusal::NoAnchor, "it ended");
+    assert_eq!(explained(&bench, &key)["lanes"][0]["level"], "trusted");
+    bench.finish();
+}
