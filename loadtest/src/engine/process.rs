@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -128,7 +127,8 @@ pub fn pin(thread: Option<Pid>, core: usize) -> anyhow::Result<()> {
     sched_setaffinity(thread, &cores).with_context(|| format!("cannot pin a thread to core {core}"))
 }
 
-/// How long a thread that gives way rests after a turn, in which whoever waits for the core has it.
+/// How long a thread that gives way rests after a turn, in which whoever waits for the core has it. Priority alone does not
+/// do: Linux lets a light thread finish its slice of some milliseconds before one that wakes up beside it.
 const REST: Duration = Duration::from_micros(100);
 
 /// Ends a turn of a thread that gives way.
@@ -136,20 +136,13 @@ pub fn rest() {
     std::thread::sleep(REST);
 }
 
-/// Has the calling thread run only when no other wants its core.
-///
-/// The scheduling class for idle time (sched(7)) is left as soon as anybody else wakes up; a thread that is only of the
-/// lowest priority first finishes its slice of some milliseconds. It is set by `chrt`, of util-linux; where that is missing
-/// the priority has to do.
+/// Has the calling thread run only when no other wants its core: the lowest priority. The scheduling class for idle time
+/// would leave the core sooner, and get none at all on a machine that is loaded: then nothing is measured of what the thread
+/// should do.
 ///
 /// # Errors
-/// Where the system refuses both.
+/// Where the system refuses.
 pub fn give_way() -> anyhow::Result<()> {
-    let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
-    let idle = Command::new("chrt").args(["--idle", "--pid", "0", &thread]).stderr(Stdio::null()).status();
-    if idle.is_ok_and(|status| status.success()) {
-        return Ok(());
-    }
     // Of the thread, not of the process, on Linux.
     rustix::process::nice(LOWEST_PRIORITY).context("cannot lower a thread's priority")?;
     Ok(())

@@ -134,7 +134,7 @@ fn honest_devices_are_served_through_an_attack() {
         "--attackers",
         "2",
         "--seconds",
-        "2",
+        "4",
     ];
     let results = run(&arguments, &folder.path().join("attack.json"));
     for result in results.as_array().unwrap() {
