@@ -9,12 +9,14 @@
 //! | [`engine`] | the model in force, for the whole hub |
 //! | [`plane`] | one thread's part: events in, assessments out |
 //! | [`lane`] | what is remembered of a lane |
+//! | [`replay`] | a recorded journal under other weights |
 //! | [`clock`] | time as the signals have it |
 
 pub mod clock;
 pub mod engine;
 pub mod lane;
 pub mod plane;
+pub mod replay;
 
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::{Grant, Reason};

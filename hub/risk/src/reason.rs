@@ -59,6 +59,11 @@ pub fn from_code(code: u16) -> Option<Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::{FEATURE_MAX, Features};
+    use crate::file::{SHIPPED, WeightsFile};
+    use crate::ladder::{Level, Standing};
+    use crate::model::Assessment;
+    use crate::signals::Sixteenths;
     use std::collections::BTreeSet;
 
     #[test]
@@ -71,5 +76,28 @@ mod tests {
         let sentences: BTreeSet<&str> = Reason::ALL.into_iter().map(sentence).collect();
         assert_eq!(sentences.len(), Reason::ALL.len());
         assert!(sentences.iter().all(|sentence| sentence.ends_with('.')));
+    }
+
+    /// Whatever is done, and whatever for, there is a code for the device, and a sentence for that code.
+    #[test]
+    fn nothing_is_done_about_a_lane_without_a_sentence() {
+        let model = WeightsFile::parse(SHIPPED).and_then(|file| file.model()).unwrap();
+        let at = Sixteenths(0);
+        for level in Level::ALL {
+            for feature in Feature::ALL {
+                for (value, overridden) in [(0, false), (FEATURE_MAX, false), (0, true)] {
+                    let mut features = Features::default();
+                    features.0[feature as usize] = value;
+                    let odds = model.weights().log_odds(&features);
+                    let (score, standing) = (odds.score(), Standing::from_parts(level, at));
+                    let reasons = model.reasons(&Assessment { features, odds, score, standing, level, overridden });
+                    assert_eq!(reasons.is_empty(), level == Level::Trusted, "{level:?} for {feature:?}: {reasons:?}");
+                    for reason in reasons {
+                        assert_eq!(from_code(reason as u16), Some(reason));
+                        assert!(sentence(reason).len() > 10);
+                    }
+                }
+            }
+        }
     }
 }

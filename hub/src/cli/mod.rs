@@ -12,7 +12,10 @@
 //! | [`operate`] | what a running hub is asked |
 //! | [`import`] | mandates, from a file to a running hub |
 //! | [`risk`] | weights of the risk model, learned |
+//! | `risk_args` | commands and options about risk |
 //! | `risk_history` | why a lane is trusted as far as it is, and since when |
+//! | `risk_replay` | weights that are not in force, over the recorded journal |
+//! | `recorded` | the journal on this machine, record by record |
 //! | `show` | answers for people |
 //! | [`mod@print`] | tables and JSON |
 //! | [`failure`] | why a command was not done |
@@ -26,8 +29,11 @@ pub mod local;
 pub mod logging;
 pub mod operate;
 pub mod print;
+mod recorded;
 pub mod risk;
+mod risk_args;
 mod risk_history;
+mod risk_replay;
 mod show;
 
 #[cfg(test)]
@@ -51,6 +57,7 @@ pub fn execute(cli: &Cli) -> Result<(), Failure> {
         Command::Init(options) => init::init(options, printer),
         Command::CheckConfig => local::check_config(&load(cli)?, printer),
         Command::Risk(RiskCommand::Fit(options)) => risk::fit(options, printer),
+        Command::Risk(RiskCommand::Replay(options)) => risk_replay::replay(&load(cli)?, options, printer),
         Command::Pin => local::pin(&load(cli)?, printer),
         command => operate::operate(cli, command, printer),
     }

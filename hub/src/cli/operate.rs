@@ -55,7 +55,7 @@ pub fn operate(cli: &Cli, command: &Command, printer: Printer) -> Result<(), Fai
 
 fn risk(client: &mut AdminClient, command: &RiskCommand, config: &Config, printer: Printer) -> Result<(), Failure> {
     let request = match command {
-        RiskCommand::Fit(_) => return Ok(()),
+        RiskCommand::Fit(_) | RiskCommand::Replay(_) => return Ok(()),
         RiskCommand::Explain { channel } => Request::RiskExplain { channel: Text(*channel) },
         RiskCommand::Override(OverrideArgs { channel, level, seconds, clear: _ }) => {
             let seconds = seconds.unwrap_or(0);

@@ -1,18 +1,15 @@
 //! Why a channel's lanes are trusted as far as they are, now and before: from the running hub, and from its journal.
 
 use farthing_channel::id::ChannelId;
-use farthing_channel::record::block::ChainCursor;
-use farthing_channel::record::{Record, Records, RiskChange};
-use farthing_channel::sign::Signer as _;
+use farthing_channel::record::{Record, RiskChange};
 use farthing_risk::ladder::Level;
 use farthing_risk::reason;
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::recorded::each_record;
 use crate::admin::risk_form::{ReasonForm, RiskExplained};
 use crate::config::Config;
-use crate::journal::reader::JournalReader;
-use crate::journal::storage::DiskStorage;
 
 /// The last decisions that are shown.
 const HISTORY_MAX: usize = 50;
@@ -65,43 +62,28 @@ fn of_change(change: &RiskChange) -> Decided {
 /// # Errors
 /// [`Failure`] where the journal cannot be read.
 pub(super) fn history(config: &Config, channel: &ChannelId, now: &RiskExplained) -> Result<Vec<Decided>, Failure> {
-    let hub = config.load_key().map_err(|error| Failure::Usage(error.to_string()))?.address();
-    let folder = config.hub.data_dir.join("journal");
-    let storage = DiskStorage::open(&folder).map_err(|error| Failure::io(folder.display(), &error))?;
-    let damaged = |error: &dyn std::fmt::Display| Failure::Failed {
-        code: "journal".to_owned(),
-        message: format!("{}: {error}", folder.display()),
-    };
-    let genesis = ChainCursor::genesis(&hub.0, 0);
-    let mut reader = match JournalReader::open(storage, hub.0, 0, genesis) {
-        Ok(reader) => reader,
-        // What came before the oldest segment is settled and gone; what the hub says of now still holds.
-        Err(crate::journal::read_error::ReadError::MissingSegment { .. }) => return Ok(Vec::new()),
-        Err(error) => return Err(damaged(&error)),
-    };
     let mut found = std::collections::VecDeque::new();
-    while let Some(block) = reader.next_block().map_err(|error| damaged(&error))? {
-        for record in Records::new(block.body) {
-            let decided = match record.map_err(|error| damaged(&error))? {
-                Record::Risk(change) if now.lanes.iter().any(|lane| lane.lane.0 == change.lane) => of_change(&change),
-                Record::RiskOverride(decision) if decision.channel == *channel => Decided {
-                    at: decision.at.0,
-                    lane: None,
-                    standing: None,
-                    level: level(decision.level),
-                    odds: None,
-                    revision: None,
-                    reasons: Vec::new(),
-                    until: Some(decision.until.0),
-                },
-                _ => continue,
-            };
-            if found.len() == HISTORY_MAX {
-                found.pop_front();
-            }
-            found.push_back(decided);
+    each_record(config, None, |record, _| {
+        let decided = match record {
+            Record::Risk(change) if now.lanes.iter().any(|lane| lane.lane.0 == change.lane) => of_change(change),
+            Record::RiskOverride(decision) if decision.channel == *channel => Decided {
+                at: decision.at.0,
+                lane: None,
+                standing: None,
+                level: level(decision.level),
+                odds: None,
+                revision: None,
+                reasons: Vec::new(),
+                until: Some(decision.until.0),
+            },
+            _ => return Ok(()),
+        };
+        if found.len() == HISTORY_MAX {
+            found.pop_front();
         }
-    }
+        found.push_back(decided);
+        Ok(())
+    })?;
     Ok(found.into())
 }
 

@@ -83,17 +83,7 @@ impl<S: Storage> JournalReader<S> {
     /// # Errors
     /// See [`ReadError`].
     pub fn open(storage: S, hub: [u8; 20], thread: u16, from: ChainCursor) -> Result<Self, ReadError> {
-        let mut reader = Self {
-            storage,
-            hub,
-            thread,
-            later: VecDeque::new(),
-            end: JournalEnd::empty(from),
-            window: Vec::new(),
-            window_offset: 0,
-            is_fresh: false,
-            suspicions: 0,
-        };
+        let mut reader = Self::before(storage, hub, thread, from);
         let names = reader.list()?;
         let next = from.sequence.saturating_add(1);
         let older = names.partition_point(|name| name.first_sequence <= next);
@@ -116,6 +106,31 @@ impl<S: Storage> JournalReader<S> {
         }
         reader.end.cursor = from;
         Ok(reader)
+    }
+
+    /// Opens the journal at the oldest block that there still is.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn open_oldest(storage: S, hub: [u8; 20], thread: u16) -> Result<Self, ReadError> {
+        let mut reader = Self::before(storage, hub, thread, ChainCursor::genesis(&hub, thread));
+        reader.later = reader.list()?.into();
+        reader.enter_next(true)?;
+        Ok(reader)
+    }
+
+    fn before(storage: S, hub: [u8; 20], thread: u16, from: ChainCursor) -> Self {
+        Self {
+            storage,
+            hub,
+            thread,
+            later: VecDeque::new(),
+            end: JournalEnd::empty(from),
+            window: Vec::new(),
+            window_offset: 0,
+            is_fresh: false,
+            suspicions: 0,
+        }
     }
 
     /// The next block; None at the end of the journal, for now: blocks written later are seen by later calls.

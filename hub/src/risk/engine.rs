@@ -186,7 +186,12 @@ impl RiskEngine {
         let weights = &loaded.model.weights().of;
         let parts = loaded.model.parts(&assessment.features).into_iter();
         let parts = parts.map(|part| (part, weights[part.feature as usize])).collect();
-        (self.names.get(usize::from(number)).cloned().unwrap_or_default(), assessment, parts)
+        (self.fleet_name(number).to_owned(), assessment, parts)
+    }
+
+    /// The name of a fleet; empty for those that have none.
+    pub fn fleet_name(&self, number: u16) -> &str {
+        self.names.get(usize::from(number)).map_or("", String::as_str)
     }
 
     pub(crate) fn loaded(&self) -> arc_swap::Guard<Arc<Loaded>> {

@@ -77,12 +77,16 @@ impl LaneRisk {
         self.reasons = Reasons::of(&[Reason::Operator]);
     }
 
+    /// Takes up the signals that were written down, as of `now`.
+    pub(super) fn see(&mut self, change: &RiskChange, now: Sixteenths) {
+        if let Ok(words) = <[u64; 4]>::try_from(change.signals.as_slice()) {
+            self.signals = Signals::from_words(words).rebased(now);
+        }
+    }
+
     /// Takes up what was written down of it. What depends on this hub's settings is found anew.
     pub fn restore(&mut self, change: &RiskChange, clock: RiskClock) {
-        let at = clock.sixteenths(change.at);
-        if let Ok(words) = <[u64; 4]>::try_from(change.signals.as_slice()) {
-            self.signals = Signals::from_words(words).rebased(at);
-        }
+        self.see(change, clock.sixteenths(change.at));
         let level = |code| Level::from_code(code).unwrap_or_default();
         self.standing = Standing::from_parts(level(change.standing), clock.sixteenths(change.since));
         self.level = level(change.level);

@@ -215,6 +215,15 @@ impl PlaneRisk {
         lane.risk().write(risk);
     }
 
+    /// Takes up what a record of the journal says was seen on a lane. What was done about it is left as it is.
+    pub fn recorded(&mut self, lane: &Lane, change: &RiskChange) {
+        if self.is_on {
+            let mut risk = self.recall(lane);
+            risk.see(change, self.now);
+            lane.risk().write(risk);
+        }
+    }
+
     /// A source shook hands.
     pub fn handshake(&mut self, source: u64) {
         if self.is_on {
@@ -342,4 +351,4 @@ impl PlaneRisk {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

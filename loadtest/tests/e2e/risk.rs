@@ -7,6 +7,9 @@ use farthing_channel::refusal::Refusal;
 use farthing_channel::wire::{Answer, Reason};
 use farthing_client::DeviceKey;
 use farthing_loadtest::site::SiteOptions;
+use farthing_risk::features::FEATURES;
+use farthing_risk::file::{SHIPPED, WeightsFile};
+use farthing_risk::score::Weights;
 use serde_json::Value;
 
 use crate::refusals::bench::{Bench, Wire};
@@ -75,6 +78,10 @@ fn a_flood_of_failed_proofs_is_slowed_explained_and_survives_a_crash() {
         panic!("an honest voucher at its pace is answered by {answer:?}")
     };
     assert!(grant.pace_ms >= 1000 && grant.reasons.contains(&(Reason::ProofsFailed as u16)), "{grant:?}");
+    for code in &grant.reasons {
+        let reason = farthing_risk::reason::from_code(*code).unwrap();
+        assert!(has_sentence(&risk["reasons"], reason), "{reason:?} of the acknowledgement: {told}");
+    }
     let page = bench.world.site.hub_page("/metrics").unwrap();
     assert!(page.contains("farthing_hub_risk_level_changes_total"), "{page}");
 
@@ -91,7 +98,26 @@ fn a_flood_of_failed_proofs_is_slowed_explained_and_survives_a_crash() {
     for amount in [12, 13, 14] {
         bench.acknowledged("at any pace", &honest(&key, &domain, lane, amount), amount);
     }
+    weights_are_tried(&bench, lane);
     bench.finish();
+}
+
+/// Weights to which nothing is suspicious, over the journal of the flood: they would have slowed nobody.
+fn weights_are_tried(bench: &Bench, lane: LaneId) {
+    let mut file = WeightsFile::parse(SHIPPED).unwrap();
+    file.revision = "blind".to_owned();
+    file.rule.clear();
+    file.set_weights(&Weights { bias: -2560, of: [0; FEATURES] });
+    let path = bench.world.folder.path().join("blind.toml");
+    std::fs::write(&path, file.text()).unwrap();
+    let replay = || bench.world.site.ask_hub(&["risk", "replay", "--weights", path.to_str().unwrap()]).unwrap();
+    let told = replay();
+    assert_eq!((&told["raised"], &told["lowered"]), (&0.into(), &1.into()), "{told}");
+    assert_eq!(told["candidate"]["lanes"]["trusted"], told["lanes"], "{told}");
+    let differing = &told["differing"][0];
+    assert_eq!((&differing["lane"], &differing["candidate"]), (&lane.to_string().into(), &"trusted".into()), "{told}");
+    assert!(has_sentence(&differing["reasons"], Reason::ProofsFailed), "{told}");
+    assert_eq!(replay(), told, "it tells the same again, and has changed nothing");
 }
 
 #[test]

@@ -1,3 +1,5 @@
+mod races;
+
 use farthing_channel::record::Record;
 use proptest::prelude::*;
 
@@ -7,26 +9,26 @@ use crate::risk::{RiskLimits, grant};
 use crate::table::Table;
 use crate::table::tests::{lane_of, opening};
 
-const START_MS: u64 = 1_800_000_000_000;
+pub(in crate::risk) const START_MS: u64 = 1_800_000_000_000;
 const WINDOW: u64 = 1_000_000;
 
-fn table() -> Table {
+pub(in crate::risk) fn table() -> Table {
     let table = Table::default().starting_at(START_MS);
     opening(u64::MAX / 2, u128::from(u64::MAX / 2), 1).iter().for_each(|record| table.apply(record).unwrap());
     table
 }
 
-fn engine(mode: ModelMode) -> Arc<RiskEngine> {
+pub(in crate::risk) fn engine(mode: ModelMode) -> Arc<RiskEngine> {
     let limits = RiskLimits { credit_window_base_units: WINDOW, ..RiskLimits::default() };
     Arc::new(RiskEngine::new(limits, &ModelSettings { mode, ..ModelSettings::default() }).unwrap())
 }
 
-fn at(seconds: u64) -> (u64, UnixSeconds) {
+pub(in crate::risk) fn at(seconds: u64) -> (u64, UnixSeconds) {
     (START_MS + seconds * 1000, UnixSeconds(START_MS / 1000 + seconds))
 }
 
 /// A lane on which so many proofs fail; the changes of its level.
-fn flood(table: &Table, plane: &mut PlaneRisk, failures: u32) -> Vec<RiskChange> {
+pub(in crate::risk) fn flood(table: &Table, plane: &mut PlaneRisk, failures: u32) -> Vec<RiskChange> {
     let lane = table.lane(&lane_of(0)).unwrap().unwrap();
     let (ms, now) = at(0);
     plane.begin_turn(ms);
