@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use farthing_channel::codec::{decode_exact, encode_to_vec};
-use farthing_channel::id::Address;
 use serde::Serialize;
 
 use crate::accounting::{AccountingError, DoubleEntry, beancount, hledger};
+use crate::approval::Approvers;
 use crate::bank::CreditTransfer;
 use crate::book::{Book, BookError};
 use crate::inclusion::Inclusion;
@@ -84,7 +84,7 @@ pub fn write_folder(
     folder: &Path,
     book: &Book,
     outputs: &EpochOutputs,
-    approvers: &[Address],
+    approvers: &Approvers,
     token: &TokenFormat,
 ) -> Result<(), ExportError> {
     let failed = |error| ExportError::Io { path: folder.to_owned(), error };

@@ -10,7 +10,7 @@ use farthing_ledger::BaseLedger;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::approval::{self, ApprovalError};
+use crate::approval::{self, ApprovalError, Approvers};
 use crate::book::{ApprovalRow, Book};
 use crate::netting::{Netting, NettingTerms};
 use crate::proposal::Proposal;
@@ -150,11 +150,12 @@ impl Night<'_> {
         }
         let netting = self.netting(&cut_off, &positions)?;
         let proposal = self.proposal(&cut_off, &positions, &netting)?;
-        let approvals = self.checked_approvals(epoch, &proposal)?;
-        let needed = farthing_ledger::limits::APPROVALS_REQUIRED;
+        let approvers = Approvers::of(self.ledger, &proposal)?;
+        let approvals = self.checked_approvals(epoch, &proposal, &approvers)?;
+        let needed = approvals.len().saturating_add(approvers.missing(&proposal, &approvals));
         let id = proposal.id();
         let waiting = Progress::NeedsApprovals { epoch, proposal: id, approvals: approvals.len(), needed };
-        let Some(approved) = approval::assemble(&proposal, &approvals) else { return Ok(waiting) };
+        let Some(approved) = approval::assemble(&proposal, &approvers, &approvals) else { return Ok(waiting) };
         if stop(Stage::Approvals) {
             return Ok(waiting);
         }
@@ -186,8 +187,12 @@ impl Night<'_> {
     }
 
     /// The approvals of the proposal, each checked again.
-    fn checked_approvals(&self, epoch: u64, proposal: &Proposal) -> Result<Vec<ApprovalRow>, NightError> {
-        let approvers = &self.ledger.identity().approvers;
+    fn checked_approvals(
+        &self,
+        epoch: u64,
+        proposal: &Proposal,
+        approvers: &Approvers,
+    ) -> Result<Vec<ApprovalRow>, NightError> {
         let approvals = self.book.approvals(epoch)?;
         for row in &approvals {
             approval::check(proposal, approvers, row)?;
@@ -207,14 +212,14 @@ impl Night<'_> {
         if let Some(asked) = asked.filter(|asked| *asked != id) {
             return Err(ApprovalError::OtherProposal { asked, proposal: id }.into());
         }
-        let approvers = &self.ledger.identity().approvers;
-        let row = approval::approve(&proposal, approvers, key, self.now)?;
+        let approvers = Approvers::of(self.ledger, &proposal)?;
+        let row = approval::approve(&proposal, &approvers, key, self.now)?;
         let writer = self.book.write()?;
         writer.put_approval(epoch, &row)?;
         writer.commit()?;
-        let approvals = self.checked_approvals(epoch, &proposal)?.len();
-        let needed = farthing_ledger::limits::APPROVALS_REQUIRED;
-        Ok(Progress::NeedsApprovals { epoch, proposal: id, approvals, needed })
+        let approvals = self.checked_approvals(epoch, &proposal, &approvers)?;
+        let needed = approvals.len().saturating_add(approvers.missing(&proposal, &approvals));
+        Ok(Progress::NeedsApprovals { epoch, proposal: id, approvals: approvals.len(), needed })
     }
 
     /// Takes back the open epoch's proposal, so that the next run makes a new cut-off. Nothing of it may be on the

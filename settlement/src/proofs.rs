@@ -10,6 +10,7 @@ use farthing_channel::wire::SignedReport;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use crate::approval::{Approvers, OwnApprovers};
 use crate::book::{ApprovalRow, Book, BookError};
 use crate::night::EpochOutputs;
 use crate::stage::Stage;
@@ -52,7 +53,7 @@ pub struct ProofBundle {
     /// [`crate::proposal::Proposal`] in its encoding.
     #[n(4)]
     pub proposal: ByteVec,
-    /// Whose approvals count.
+    /// The ledger's approvers.
     #[n(5)]
     pub approvers: Vec<Address>,
     /// The approvals.
@@ -67,6 +68,9 @@ pub struct ProofBundle {
     /// [`crate::stage::reconcile::Reconciliation`] as JSON, once there is one.
     #[n(9)]
     pub reconciliation: Option<ByteVec>,
+    /// Approvers of participants that have some of their own, where there are any.
+    #[n(10)]
+    pub own_approvers: Option<Vec<OwnApprovers>>,
 }
 
 impl ProofBundle {
@@ -74,7 +78,7 @@ impl ProofBundle {
     ///
     /// # Errors
     /// The book's.
-    pub fn gather(book: &Book, outputs: &EpochOutputs, approvers: &[Address]) -> Result<Self, BookError> {
+    pub fn gather(book: &Book, outputs: &EpochOutputs, approvers: &Approvers) -> Result<Self, BookError> {
         let epoch = outputs.cut_off.epoch;
         let output = |stage: Stage| -> Result<ByteVec, BookError> {
             let (_, bytes) = book.stage(epoch, stage)?.ok_or(BookError::Damaged("a stage's output is missing"))?;
@@ -106,12 +110,19 @@ impl ProofBundle {
             positions: output(Stage::Positions)?,
             netting: output(Stage::Netting)?,
             proposal: encode_to_vec(&outputs.proposal).into(),
-            approvers: approvers.to_vec(),
+            approvers: approvers.ledger.clone(),
             approvals: outputs.approvals.clone(),
             mandates,
             lanes,
             reconciliation: book.stage(epoch, Stage::Reconciliation)?.map(|(_, bytes)| bytes.into()),
+            own_approvers: (!approvers.own.is_empty()).then(|| approvers.own.clone()),
         })
+    }
+
+    /// Whose approvals count.
+    #[must_use]
+    pub fn approvers(&self) -> Approvers {
+        Approvers { ledger: self.approvers.clone(), own: self.own_approvers.clone().unwrap_or_default() }
     }
 
     /// The proof of one lane.

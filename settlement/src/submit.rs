@@ -141,7 +141,9 @@ impl<S: Signer> Submission<'_, S> {
         if self.ask(|ledger| ledger.proposal_executed(&transfers.operation.proposal), "transfers")? {
             return Ok(Submitted::Before);
         }
-        self.send(&SignedOperation::TransferBatch(transfers.clone()), || "transfers".to_owned())?;
+        let participants = approved.participants.clone();
+        let operation = SignedOperation::TransferBatch { batch: transfers.clone(), participants };
+        self.send(&operation, || "transfers".to_owned())?;
         Ok(Submitted::Now)
     }
 

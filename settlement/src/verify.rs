@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use farthing_channel::codec::decode_exact;
 use farthing_channel::id::{Address, Hash32};
 use farthing_channel::wire::SignedReceipt;
-use farthing_ledger::limits::APPROVALS_REQUIRED;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -197,19 +196,22 @@ fn sums_agree(outputs: &EpochOutputs) -> bool {
 }
 
 fn approvals(bundle: &ProofBundle, outputs: &EpochOutputs, checks: &mut Checks) {
+    let approvers = bundle.approvers();
     let wrong: Vec<String> = outputs
         .approvals
         .iter()
-        .filter_map(|row| approval::check(&outputs.proposal, &bundle.approvers, row).err())
+        .filter_map(|row| approval::check(&outputs.proposal, &approvers, row).err())
         .map(|error| error.to_string())
         .collect();
-    let complete = approval::assemble(&outputs.proposal, &outputs.approvals).is_some();
+    let complete = approval::assemble(&outputs.proposal, &approvers, &outputs.approvals).is_some();
     let outcome = match (wrong.is_empty(), complete) {
         (true, true) => Ok(format!("{} approvers", outputs.approvals.len())),
-        (true, false) => Err(format!("fewer than {APPROVALS_REQUIRED} approvals")),
+        (true, false) => {
+            Err(format!("{} approvals are missing", approvers.missing(&outputs.proposal, &outputs.approvals)))
+        }
         (false, _) => Err(wrong.join("; ")),
     };
-    checks.add("two different approvers signed the proposal", outcome);
+    checks.add("two different approvers of each side signed the proposal", outcome);
 }
 
 fn reconciliation(outputs: &EpochOutputs, checks: &mut Checks) {

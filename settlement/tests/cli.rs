@@ -155,3 +155,33 @@ fn finance_runs_a_night_and_an_auditor_checks_it() {
     let statement = json(&site, &["statement"]);
     assert_eq!(statement["closed"], true);
 }
+
+#[test]
+fn a_providers_money_moves_by_its_own_approvers() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = directory.path();
+    let address = |name: &str, number: u16| (key_file(site, name, number), key(number).address().to_string());
+    let (hub, first, second) = (address("hub/hub.key", 1), address("alice.key", 2), address("bob.key", 3));
+    let (provider, own_1, own_2) = (address("provider.key", 6), address("carol.key", 7), address("dan.key", 8));
+    let label = format!("{}=Harbour hub", hub.1);
+    let provided = format!("{}=Weather", provider.1);
+    let init = ["ledger", "init", "--approver", &first.1, "--approver", &second.1, "--hub-account", &label];
+    json(site, &[&init[..], &["--provider", &provided]].concat());
+    let (first, second) = (text(&first.0), text(&second.0));
+    let (own_1_key, own_2_key) = (text(&own_1.0), text(&own_2.0));
+    json(site, &["ledger", "issue", &provider.1, "9.0", "--key", first, "--key", second, "--reference", "deposit"]);
+    let set = ["participant", "set", &provider.1, "--cap", "4.5", "--approver", &own_2.1, "--approver", &own_1.1];
+    json(site, &[&set[..], &["--key", first, "--key", second]].concat());
+    assert!(!settle(site, &[&set[..], &["--key", first, "--key", second]].concat()).status.success());
+    let pay_out = ["participant", "pay-out", &provider.1, "2.0", "--reference", "invoice 7"];
+    assert!(!settle(site, &[&pay_out[..], &["--key", first, "--key", second]].concat()).status.success());
+    json(site, &[&pay_out[..], &["--key", own_1_key, "--key", own_2_key]].concat());
+    assert!(!settle(site, &[&pay_out[..], &["--key", own_1_key, "--key", own_2_key]].concat()).status.success());
+    let home = key(9).address().to_string();
+    json(site, &["participant", "payout-address", &home, "--key", text(&provider.0)]);
+    let shown = json(site, &["participant", "show"]);
+    let shown = shown.as_array().unwrap().iter().find(|row| row["account"] == provider.1.as_str()).unwrap();
+    assert_eq!((shown["balance"].as_u64(), shown["net_debit_cap"].as_u64()), (Some(7_000_000), Some(4_500_000)));
+    assert_eq!(shown["approvers"].as_array().unwrap().len(), 2);
+    assert_eq!((&shown["payout"], &shown["payout_next"]["payout"]), (&provider.1.into(), &home.into()));
+}

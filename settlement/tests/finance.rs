@@ -32,7 +32,7 @@ fn settled() -> (World, PathBuf) {
 fn write(world: &World, folder: &Path) {
     let book = world.book();
     let outputs = outputs_of(&book, 1).unwrap().unwrap();
-    let approvers: Vec<_> = world.approvers.iter().map(|approver| approver.address()).collect();
+    let approvers = world.whose(&outputs);
     write_folder(folder, &book, &outputs, &approvers, &token()).unwrap();
 }
 

@@ -4,7 +4,7 @@
 mod world;
 
 use farthing_channel::id::{LaneId, TariffHash};
-use farthing_channel::sign::{LibSecpKey, Signer as _, UncheckedSignature, sign_typed};
+use farthing_channel::sign::{LibSecpKey, UncheckedSignature, sign_typed};
 use farthing_channel::wire::SignedReceipt;
 use farthing_settlement::export::{epoch_folder, write_folder};
 use farthing_settlement::inclusion::{InclusionError, prove};
@@ -30,7 +30,7 @@ fn a_payment_is_shown_to_be_inside_and_nothing_else_is() {
     let book = world.book();
     let outputs = outputs_of(&book, 1).unwrap().unwrap();
     let folder = epoch_folder(&world.settlement(), 1);
-    let approvers: Vec<_> = world.approvers.iter().map(|approver| approver.address()).collect();
+    let approvers = world.whose(&outputs);
     let token = TokenFormat { decimals: 6, symbol: String::new() };
     write_folder(&folder, &book, &outputs, &approvers, &token).unwrap();
     let journal = &world.journal.directory;

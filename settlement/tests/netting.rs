@@ -24,7 +24,7 @@ fn settle_under(world: &World, terms: &NettingTerms) -> EpochOutputs {
     world.ledger.audit().unwrap();
     let outputs = night.outputs(epoch).unwrap().unwrap();
     let folder = world.directory.path().join("folder");
-    let approvers = world.ledger.identity().approvers.clone();
+    let approvers = world.whose(&outputs);
     let token = farthing_settlement::text::TokenFormat { decimals: 6, symbol: String::new() };
     farthing_settlement::export::write_folder(&folder, &book, &outputs, &approvers, &token).unwrap();
     let verification = verify_folder(&folder).unwrap();

@@ -97,7 +97,8 @@ fn what_was_submitted_before_a_crash_is_not_submitted_again() {
     night.run(&stop).unwrap();
     // As if the run had died between two submissions: each prefix of them is on the ledger, and nothing is noted.
     let outputs = night.outputs(1).unwrap().unwrap();
-    let approved = farthing_settlement::approval::assemble(&proposal, &outputs.approvals).unwrap();
+    let approved =
+        farthing_settlement::approval::assemble(&proposal, &world.whose(&outputs), &outputs.approvals).unwrap();
     let submission = farthing_settlement::submit::Submission {
         book: &book,
         ledger: &world.ledger,
@@ -225,7 +226,7 @@ fn an_epochs_folder_verifies_alone_and_shows_every_change() {
     settle(&world);
     let book = world.book();
     let outputs = world.night(&book).outputs(1).unwrap().unwrap();
-    let approvers = world.ledger.identity().approvers.clone();
+    let approvers = world.whose(&outputs);
     let folder = epoch_folder(&world.settlement(), 1);
     let token = TokenFormat { decimals: 6, symbol: "EUR".into() };
     write_folder(&folder, &book, &outputs, &approvers, &token).unwrap();
@@ -256,7 +257,7 @@ fn a_leg_is_explained_down_to_its_signatures() {
     settle(&world);
     let book = world.book();
     let outputs = world.night(&book).outputs(1).unwrap().unwrap();
-    let approvers = world.ledger.identity().approvers.clone();
+    let approvers = world.whose(&outputs);
     let bundle = ProofBundle::gather(&book, &outputs, &approvers).unwrap();
     let explanation = explain(&outputs, &bundle, 0).unwrap();
     assert_eq!(explanation.amount, 1_423);

@@ -155,6 +155,7 @@ mod declared {
         #[derive(Debug)]
         contract NetSettlement {
             event AccountRegistered(address indexed account, uint8 kind, string label);
+            event ParticipantSet(address indexed account, uint128 netDebitCap, address[] approvers);
             event PayoutChanged(address indexed account, address payout, uint64 effective);
             event Deposited(address indexed account, uint256 amount);
             event Withdrawn(address indexed account, address to, uint256 amount, bytes32 paymentReference);
@@ -184,6 +185,7 @@ mod declared {
             error BadCursors();
 
             function registerAccount(address account, uint8 kind, string label, uint64 revision, Approval approval) external;
+            function setParticipant(address account, uint128 netDebitCap, address[] approvers, uint64 revision, Approval approval) external;
             function setPayout(address account, address payout, uint64 revision, bytes signature) external;
             function deposit(address account, uint256 amount) external;
             function collect(address account) external;

@@ -34,6 +34,8 @@ pub(crate) struct Facts<'l> {
     pub(crate) sender: Address,
     /// For a [`SignedOperation::CloseEpoch`]: the cursors of the epoch before it.
     pub(crate) former: Vec<JournalCursor>,
+    /// Whose approvers approve for the account it is about: its own (then the account), or the ledger's (zero).
+    pub(crate) approving: Address,
     /// For operations on an escrow: its payer, payee and signer.
     pub(crate) payer: Address,
     pub(crate) payee: Address,
@@ -139,22 +141,36 @@ impl Facts<'_> {
                     paymentReference: word(&payout.reference),
                     account: to_chain(&payout.account),
                     amount: payout.amount.into(),
-                    approval: approval(Address::ZERO, &approved.approvals),
+                    approval: approval(self.approving, &approved.approvals),
                 };
                 self.to_net(key("pay out", &[&payout.reference.0]), data.abi_encode())
             }
-            SignedOperation::TransferBatch(approved) => {
+            SignedOperation::SetParticipant(approved) => {
+                let wanted = &approved.operation;
+                let data = NetSettlement::setParticipantCall {
+                    account: to_chain(&wanted.account),
+                    netDebitCap: wanted.net_debit_cap.into(),
+                    approvers: wanted.approvers.iter().map(to_chain).collect(),
+                    revision: wanted.revision,
+                    approval: approval(self.approving, &approved.approvals),
+                };
+                let key = key("participant", &[&wanted.account.0, &wanted.revision.to_be_bytes()]);
+                self.to_net(key, data.abi_encode())
+            }
+            SignedOperation::TransferBatch { batch: approved, participants } => {
                 let batch = &approved.operation;
                 let leg = |leg: &farthing_ledger::Leg| crate::abi::Leg {
                     from: to_chain(&leg.from),
                     to: to_chain(&leg.to),
                     amount: leg.amount.into(),
                 };
+                let own = participants.iter().map(|own| approval(own.account, &own.approvals));
+                let approvals = [approval(Address::ZERO, &approved.approvals)].into_iter().chain(own).collect();
                 let data = NetSettlement::settleNetCall {
                     proposalId: word(&batch.proposal),
                     epoch: batch.epoch,
                     legs: batch.legs.iter().map(leg).collect(),
-                    approvals: vec![approval(Address::ZERO, &approved.approvals)],
+                    approvals,
                 };
                 self.to_net(key("transfers", &[&batch.proposal.0]), data.abi_encode())
             }
@@ -178,7 +194,7 @@ impl Facts<'_> {
                     cursors: cursors(&close.cursors),
                     journalRoot: word(&close.journal_root),
                     lastCursors: cursors(&self.former),
-                    approval: approval(Address::ZERO, &approved.approvals),
+                    approval: approval(self.approving, &approved.approvals),
                 };
                 self.to_net(key("close epoch", &[&close.hub.0, &close.epoch.to_be_bytes()]), data.abi_encode())
             }

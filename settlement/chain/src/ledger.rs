@@ -305,6 +305,7 @@ impl ChainLedger {
             ledger: self.mirror.identity(),
             sender: self.sender()?,
             former: former.map(|closed| closed.cursors).unwrap_or_default(),
+            approving: self.approving(operation)?,
             payer: escrow.as_ref().map_or(Address::ZERO, |escrow| escrow.payer),
             payee: escrow.as_ref().map_or(Address::ZERO, |escrow| escrow.payee),
         };
@@ -331,10 +332,22 @@ impl ChainLedger {
         if matches!(operation, SignedOperation::CloseEscrow { .. }) { self.collect(&facts.payee) } else { Ok(()) }
     }
 
+    /// Whose approvers approve for the account that the operation is about.
+    fn approving(&self, operation: &SignedOperation) -> Result<Address, ChainError> {
+        let account = match operation {
+            SignedOperation::Payout(approved) => approved.operation.account,
+            SignedOperation::SetParticipant(approved) => approved.operation.account,
+            SignedOperation::CloseEpoch(approved) => approved.operation.hub,
+            _ => return Ok(Address::ZERO),
+        };
+        let own = !self.account(&account)?.approvers().is_empty();
+        Ok(if own { account } else { Address::ZERO })
+    }
+
     /// Money of hubs that the operation moves may still lie in the escrow contract, after a crash between payment and fetching.
     fn collect_for(&self, operation: &SignedOperation) -> Result<(), ChainError> {
         let payers: BTreeSet<Address> = match operation {
-            SignedOperation::TransferBatch(approved) => approved.operation.legs.iter().map(|leg| leg.from).collect(),
+            SignedOperation::TransferBatch { batch, .. } => batch.operation.legs.iter().map(|leg| leg.from).collect(),
             SignedOperation::Payout(approved) => BTreeSet::from([approved.operation.account]),
             _ => return Ok(()),
         };

@@ -202,6 +202,13 @@ impl<'c> Translator<'c> {
                 self.hubs.insert(account);
             }
             events.push(Event::AccountRegistered { account, kind, label: registered.label });
+        } else if let Some(set) = read::<NetSettlement::ParticipantSet>(entry) {
+            events.push(Event::ParticipantSet {
+                account: from_chain(&set.account),
+                // No sum on the ledger is above this, so neither holds anybody back.
+                net_debit_cap: set.netDebitCap.try_into().unwrap_or(u64::MAX),
+                approvers: set.approvers.iter().map(from_chain).collect(),
+            });
         } else if let Some(changed) = read::<NetSettlement::PayoutChanged>(entry) {
             events.push(Event::PayoutChanged {
                 account: from_chain(&changed.account),

@@ -79,6 +79,18 @@ contract FormsHarness is EIP712 {
         return NetTypedData.registerAccount(account, kind, label, revision);
     }
 
+    function setParticipant(address account, uint128 cap, address[] calldata approvers, uint64 revision)
+        external
+        pure
+        returns (bytes32)
+    {
+        return NetTypedData.setParticipant(account, cap, approvers, revision);
+    }
+
+    function payout(bytes32 paymentReference, address account, uint128 amount) external pure returns (bytes32) {
+        return NetTypedData.payout(paymentReference, account, amount);
+    }
+
     function setPayout(address account, address payout, uint64 revision) external pure returns (bytes32) {
         return NetTypedData.setPayout(account, payout, revision);
     }

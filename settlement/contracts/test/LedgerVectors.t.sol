@@ -79,7 +79,7 @@ contract LedgerVectorsTest is VectorFiles {
             met++;
             same(FormsHarness(here).digest(hash), json, field("operations", n, ".digest"));
         }
-        vm.assertEq(met, 12);
+        vm.assertEq(met, 16);
     }
 
     function operationHash(string memory json, string memory key) private view returns (bool, bytes32) {
@@ -95,6 +95,17 @@ contract LedgerVectorsTest is VectorFiles {
             address who = account(json, string.concat(said, ".account"));
             address payout = account(json, string.concat(said, ".payout"));
             return (true, forms.setPayout(who, payout, uint64(number(json, said, ".revision"))));
+        }
+        if (kind == keccak256("Payout")) {
+            bytes32 named = vm.parseJsonBytes32(json, string.concat(said, ".reference"));
+            address who = account(json, string.concat(said, ".account"));
+            return (true, forms.payout(named, who, uint128(number(json, said, ".amount"))));
+        }
+        if (kind == keccak256("SetParticipant")) {
+            address who = account(json, string.concat(said, ".account"));
+            uint128 cap = uint128(number(json, said, ".netDebitCap"));
+            address[] memory approvers = vm.parseJsonAddressArray(json, string.concat(said, ".approvers"));
+            return (true, forms.setParticipant(who, cap, approvers, uint64(number(json, said, ".revision"))));
         }
         if (kind == keccak256("RevokeMandate")) {
             bytes32 escrow = vm.parseJsonBytes32(json, string.concat(said, ".escrowId"));

@@ -50,6 +50,20 @@ pub struct PendingPayout {
     pub effective: UnixSeconds,
 }
 
+/// What the approvers of a participant have set for it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ParticipantSettings {
+    /// Settings so far.
+    #[n(0)]
+    pub revision: u64,
+    /// Most it may owe in one batch of transfers, net, base units.
+    #[n(1)]
+    pub net_debit_cap: u64,
+    /// Its own approvers, ascending; empty where the ledger's approve for it.
+    #[n(2)]
+    pub approvers: Vec<Address>,
+}
+
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Account {
@@ -77,6 +91,9 @@ pub struct Account {
     /// Payout changes so far.
     #[n(7)]
     pub payout_changes: u64,
+    /// What is set for a participant; `None` until its first setting.
+    #[n(8)]
+    pub settings: Option<ParticipantSettings>,
 }
 
 impl Account {
@@ -92,7 +109,14 @@ impl Account {
             payout: address,
             payout_pending: None,
             payout_changes: 0,
+            settings: None,
         }
+    }
+
+    /// Its own approvers, ascending; empty where the ledger's approve for it.
+    #[must_use]
+    pub fn approvers(&self) -> &[Address] {
+        self.settings.as_ref().map_or(&[], |settings| &settings.approvers)
     }
 
     /// Where money of legs goes at `now`.

@@ -13,15 +13,15 @@ use farthing_channel::id::{Address, EscrowId, Hash32, LaneId};
 use farthing_channel::time::UnixSeconds;
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use crate::account::Account;
+use crate::account::{Account, ParticipantSettings};
 use crate::error::LedgerError;
 use crate::escrow::Escrow;
 use crate::event::{ClosedEpoch, Event, LoggedEvent, StoredEvent};
 use crate::refusal::LedgerRefusal;
 use rows::{
-    ACCOUNTS, Bytes, CHANNELS, ChannelKey, ChannelRow, Counters, EPOCHS, ESCROWS, EVENTS, EpochKey, LANES, LaneRow,
-    META, META_COUNTERS, META_IDENTITY, PROPOSALS, REFERENCES, REVOCATIONS, RevocationKey, channel_key, decode,
-    epoch_key, revocation_key,
+    ACCOUNTS, APPROVERS, ApproverKey, Bytes, CHANNELS, ChannelKey, ChannelRow, Counters, EPOCHS, ESCROWS, EVENTS,
+    EpochKey, LANES, LaneRow, META, META_COUNTERS, META_IDENTITY, PROPOSALS, REFERENCES, REVOCATIONS, RevocationKey,
+    approver_key, channel_key, decode, epoch_key, revocation_key,
 };
 
 /// The books while an operation changes them.
@@ -35,6 +35,8 @@ pub(crate) struct Books<'txn> {
     references: Table<'txn, &'static [u8; 32], u64>,
     proposals: Table<'txn, &'static [u8; 32], u64>,
     epochs: Table<'txn, &'static EpochKey, Bytes>,
+    /// Who approves for whom, but for the ledger's own approvers, and since when.
+    approvers: Table<'txn, &'static ApproverKey, u64>,
     events: Table<'txn, u64, Bytes>,
     counters: Counters,
     now: UnixSeconds,
@@ -59,6 +61,7 @@ impl<'txn> Books<'txn> {
             references: transaction.open_table(REFERENCES)?,
             proposals: transaction.open_table(PROPOSALS)?,
             epochs: transaction.open_table(EPOCHS)?,
+            approvers: transaction.open_table(APPROVERS)?,
             events: transaction.open_table(EVENTS)?,
             counters,
             now,
@@ -109,6 +112,32 @@ impl<'txn> Books<'txn> {
         self.counters.accounts = moved(self.counters.accounts, before, account.balance)?;
         self.accounts.insert(&account.address.0, encode_to_vec(account).as_slice())?;
         Ok(())
+    }
+
+    /// Replaces what is set for a participant.
+    pub(crate) fn put_settings(
+        &mut self,
+        account: &Address,
+        net_debit_cap: u64,
+        approvers: &[Address],
+    ) -> Result<(), LedgerError> {
+        let mut row = self.account(account)?;
+        for former in row.approvers() {
+            self.approvers.remove(&approver_key(former, account))?;
+        }
+        for approver in approvers {
+            self.approvers.insert(&approver_key(approver, account), self.now.0)?;
+        }
+        let revision = row.settings.as_ref().map_or(0, |settings| settings.revision);
+        let revision = revision.checked_add(1).ok_or_else(|| LedgerError::damaged("revisions are used up"))?;
+        row.settings = Some(ParticipantSettings { revision, net_debit_cap, approvers: approvers.to_vec() });
+        self.put_account(&row)
+    }
+
+    /// Whether one approves for some participant.
+    pub(crate) fn approves_for_any(&self, approver: &Address) -> Result<bool, LedgerError> {
+        let (first, last) = (approver_key(approver, &Address::ZERO), approver_key(approver, &Address([0xff; 20])));
+        Ok(self.approvers.range::<&ApproverKey>(&first..=&last)?.next().transpose()?.is_some())
     }
 
     /// Adds to an account.

@@ -245,6 +245,19 @@ pub enum Event {
         #[n(1)]
         id: Hash32,
     },
+    /// A participant got approvers of its own, or lost them, and a cap.
+    #[n(16)]
+    ParticipantSet {
+        /// The participant.
+        #[n(0)]
+        account: Address,
+        /// Most it may owe in one batch of transfers, net.
+        #[n(1)]
+        net_debit_cap: u64,
+        /// Its own approvers, ascending; none where the ledger's approve for it.
+        #[n(2)]
+        approvers: Vec<Address>,
+    },
 }
 
 /// A hub's epoch that is settled.

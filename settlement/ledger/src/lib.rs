@@ -39,7 +39,7 @@ pub mod tree;
 mod typed;
 pub mod view;
 
-pub use account::{Account, AccountKind, PendingPayout};
+pub use account::{Account, AccountKind, ParticipantSettings, PendingPayout};
 pub use base::{Audit, BaseLedger, ChainContracts, ChangeMark, LedgerHeads, LedgerIdentity};
 pub use batch::{BatchProof, ChannelClaim, LaneClaim, LeafSet, SettlementBatch};
 pub use embedded::{EmbeddedLedger, GenesisAccount};
@@ -48,8 +48,9 @@ pub use escrow::{Escrow, EscrowState, PendingBatch, Revocation, SettledChannel};
 pub use event::{ClosedEpoch, Event, LoggedEvent};
 pub use mirror::{Advance, BlockPlace, LedgerMirror, MirroredEvent};
 pub use operation::{
-    Approved, CloseEpoch, CloseEscrow, Issue, JournalCursor, Leg, OpenEscrow, Payout, RegisterAccount, RequestClose,
-    RevokeMandate, SetPayout, SettleBatch, Signed, SignedOperation, TopUp, TransferBatch, Withdraw,
+    Approved, CloseEpoch, CloseEscrow, Issue, JournalCursor, Leg, OpenEscrow, ParticipantApproval, Payout,
+    RegisterAccount, RequestClose, RevokeMandate, SetParticipant, SetPayout, SettleBatch, Signed, SignedOperation,
+    TopUp, TransferBatch, Withdraw,
 };
 pub use refusal::LedgerRefusal;
 pub use view::{LedgerReader, LedgerView};

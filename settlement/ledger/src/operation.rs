@@ -9,6 +9,7 @@
 //! | [`Issue`] | two approvers | references are unique |
 //! | [`Payout`] | two approvers | references are unique |
 //! | [`RegisterAccount`] | two approvers | revisions count up |
+//! | [`SetParticipant`] | two approvers | revisions count up |
 //! | [`TransferBatch`] | two approvers | proposal ids are unique |
 //! | [`CloseEpoch`] | two approvers | epochs of a hub count up |
 //! | [`OpenEscrow`] | the payer | an escrow id opens once |
@@ -17,18 +18,24 @@
 //! | [`SettleBatch`] | the payee | `prev_settled` must equal what is settled, and each batch raises it |
 //! | [`RevokeMandate`] | the escrow's signer | serials of a device's revocations count up |
 //! | [`SetPayout`] | the account | revisions count up |
+//!
+//! A participant may have approvers of its own ([`SetParticipant`]). Then they, and not the ledger's, approve its payouts, its
+//! settings and the closing of its epochs; a batch of transfers in which it pays needs two of them beside two of the ledger's.
 
 mod escrow;
 mod participant;
 
 use farthing_channel::eip712::{Domain, TypedData};
+use farthing_channel::id::Address;
 use farthing_channel::sign::{Signature, Signer, sign_typed};
 use minicbor::{Decode, Encode};
 
 use crate::batch::SettlementBatch;
 
 pub use escrow::{CloseEscrow, OpenEscrow, RequestClose, RevokeMandate, SettleBatch, TopUp, Withdraw};
-pub use participant::{CloseEpoch, Issue, JournalCursor, Leg, Payout, RegisterAccount, SetPayout, TransferBatch};
+pub use participant::{
+    CloseEpoch, Issue, JournalCursor, Leg, Payout, RegisterAccount, SetParticipant, SetPayout, TransferBatch,
+};
 
 /// An operation with the one signature it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -58,7 +65,7 @@ pub struct Approved<T> {
     /// What is asked.
     #[n(0)]
     pub operation: T,
-    /// By two different approvers of the ledger, in any order.
+    /// By two different approvers, in any order.
     #[n(1)]
     pub approvals: [Signature; 2],
 }
@@ -69,6 +76,17 @@ impl<T: TypedData> Approved<T> {
     pub fn new(operation: T, first: Signature, second: Signature) -> Self {
         Self { operation, approvals: [first, second] }
     }
+}
+
+/// The signatures of two different approvers of one participant, over data that others approve too.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ParticipantApproval {
+    /// The participant, which has approvers of its own.
+    #[n(0)]
+    pub account: Address,
+    /// By two different ones of them, in any order.
+    #[n(1)]
+    pub approvals: [Signature; 2],
 }
 
 /// Everything that changes a ledger.
@@ -100,8 +118,15 @@ pub enum SignedOperation {
     RevokeMandate(Signed<RevokeMandate>),
     /// Collect from an escrow.
     SettleBatch(Box<SettlementBatch>),
+    /// Give a participant approvers of its own and a cap.
+    SetParticipant(Approved<SetParticipant>),
     /// Move money between participants.
-    TransferBatch(Approved<TransferBatch>),
+    TransferBatch {
+        /// The legs, under approvals of the ledger's approvers.
+        batch: Approved<TransferBatch>,
+        /// Approvals of those payers that have approvers of their own.
+        participants: Vec<ParticipantApproval>,
+    },
     /// Change where a participant's money goes.
     SetPayout(Signed<SetPayout>),
     /// Record that an epoch is settled.

@@ -49,6 +49,8 @@ refusals! {
     NotAnApprover = 3, "approved by a key that is no approver";
     /// Both approvals are by one approver.
     SameApprover = 4, "both approvals are by the same approver";
+    /// Two approvals of a payer's own approvers are missing.
+    ApprovalMissing = 5, "a payer with approvers of its own did not approve";
     // 10-19: the form.
     /// An amount of zero.
     ZeroAmount = 10, "amount is zero";
@@ -107,6 +109,10 @@ refusals! {
     NotAProvider = 43, "account is not registered as a provider";
     /// An approver would approve the movements of its own money.
     ApproverAsParticipant = 44, "an approver cannot be a hub or provider";
+    /// Approvers of a participant that are not none, or 2 to 32, strictly ascending.
+    BadApprovers = 45, "approvers are none, or 2 to 32, strictly ascending";
+    /// The account's net debit is above its cap.
+    OverCap = 46, "net debit is above the account's cap";
     // 50-59: the batch.
     /// `prev_settled` is not what is settled.
     WrongPrevSettled = 50, "prevSettled is not what is settled";

@@ -22,7 +22,7 @@ pub(crate) fn string(text: &str) -> Word {
     keccak256(&[text.as_bytes()])
 }
 
-/// An array of structs stands as the hash of its members' struct hashes.
+/// An array stands as the hash of its members: structs by their hashes, others as words.
 pub(crate) fn array(hashes: impl Iterator<Item = Word>) -> Word {
     keccak256(&[&hashes.flatten().collect::<Vec<u8>>()])
 }

@@ -199,7 +199,11 @@ fn init(
 }
 
 /// An operation with the approvals of two keys.
-fn approved<T: TypedData>(ledger: &dyn BaseLedger, keys: &[PathBuf], operation: T) -> anyhow::Result<Approved<T>> {
+pub(super) fn approved<T: TypedData>(
+    ledger: &dyn BaseLedger,
+    keys: &[PathBuf],
+    operation: T,
+) -> anyhow::Result<Approved<T>> {
     let [first, second] = keys else { bail!("two approvers are needed; give --key twice") };
     let domain = ledger.identity().net_domain();
     let sign = |key: LibSecpKey| {
@@ -210,7 +214,12 @@ fn approved<T: TypedData>(ledger: &dyn BaseLedger, keys: &[PathBuf], operation: 
     Ok(Approved { operation, approvals })
 }
 
-fn submit(common: &Common, ledger: &dyn BaseLedger, operation: &SignedOperation, done: &str) -> anyhow::Result<()> {
+pub(super) fn submit(
+    common: &Common,
+    ledger: &dyn BaseLedger,
+    operation: &SignedOperation,
+    done: &str,
+) -> anyhow::Result<()> {
     let events = ledger.submit(operation, now())?;
     print(common, &DoneView { event: events.last().map(|event| event.cursor) }, done)
 }

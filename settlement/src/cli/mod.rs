@@ -12,6 +12,7 @@ mod mandate;
 mod netting;
 mod night;
 pub(crate) mod output;
+mod participant;
 mod report;
 mod site;
 
@@ -74,6 +75,9 @@ enum Command {
     /// The base ledger.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Hubs and providers: caps, approvers of their own, money out.
+    #[command(subcommand)]
+    Participant(participant::ParticipantCommand),
     /// Deposits in favour of the hub.
     #[command(subcommand)]
     Escrow(escrow::EscrowCommand),
@@ -111,6 +115,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
     match arguments.command {
         Command::Key(command) => key_file::run(common, &command),
         Command::Ledger(command) => ledger::run(common, &command),
+        Command::Participant(command) => participant::run(common, &command),
         Command::Escrow(command) => escrow::run(common, &command),
         Command::Mandate(command) => mandate::run(common, &command),
         Command::Night(command) => night::run(common, &command),

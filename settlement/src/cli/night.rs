@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use farthing_channel::id::Hash32;
+use farthing_settlement::approval::Approvers;
 use farthing_settlement::export::{FileNames, epoch_folder, write_folder};
 use farthing_settlement::night::{Night, Progress, RunOptions};
 use farthing_settlement::stage::Stage;
@@ -122,7 +123,7 @@ fn report(common: &Common, night: &Night<'_>, progress: &Progress) -> anyhow::Re
         return print(common, &view, "nothing to settle");
     };
     let folder = epoch_folder(&common.settlement_path(), outputs.cut_off.epoch);
-    let approvers = night.ledger.identity().approvers.clone();
+    let approvers = Approvers::of(night.ledger, &outputs.proposal)?;
     write_folder(&folder, night.book, &outputs, &approvers, &common.token())?;
     let statement = Statement::of(&outputs);
     let page = folder.join(FileNames::STATEMENT);

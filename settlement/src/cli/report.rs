@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use farthing_channel::codec::decode_exact;
-use farthing_channel::id::Address;
-use farthing_ledger::LedgerView as _;
+use farthing_settlement::approval::Approvers;
 use farthing_settlement::book::Book;
 use farthing_settlement::explain::{Explanation, LaneExplanation, SignedBy, explain};
 use farthing_settlement::export::{FileNames, epoch_folder, write_folder, write_inclusion};
@@ -78,7 +77,7 @@ pub(super) struct ExportArguments {
 struct Epoch {
     book: Book,
     outputs: EpochOutputs,
-    approvers: Vec<Address>,
+    approvers: Approvers,
 }
 
 impl Epoch {
@@ -87,7 +86,7 @@ impl Epoch {
         let newest = book.epoch_newest()?.context("no night was run here yet")?;
         let epoch = epoch.unwrap_or(newest);
         let outputs = outputs_of(&book, epoch)?.with_context(|| format!("epoch {epoch} has no proposal"))?;
-        let approvers = common.open_reader()?.identity().approvers.clone();
+        let approvers = Approvers::of(&common.open_reader()?, &outputs.proposal)?;
         Ok(Self { book, outputs, approvers })
     }
 

@@ -143,6 +143,19 @@ pub struct NettedAttempt {
 pub type Balances = BTreeMap<Address, u64>;
 
 impl NettingTerms {
+    /// Caps what `account` may owe, where its own terms are not stricter.
+    pub fn cap(&mut self, account: Address, net_debit_cap: u64) {
+        match self.participants.iter_mut().find(|terms| terms.account == account) {
+            Some(terms) => {
+                terms.net_debit_cap = Some(terms.net_debit_cap.map_or(net_debit_cap, |own| own.min(net_debit_cap)))
+            }
+            None => {
+                let net_debit_cap = Some(net_debit_cap);
+                self.participants.push(ParticipantTerms { account, net_debit_cap, collateral: 0, defaulted: false });
+            }
+        }
+    }
+
     /// The positions of all obligations among participants that are not left out, and those obligations.
     #[must_use]
     pub fn obligations_without(&self, excluded: &BTreeSet<Address>) -> (Vec<Position>, Vec<Obligation>) {

@@ -159,6 +159,12 @@ impl Night<'_> {
             }
         }
         terms.obligations = open;
+        // The ledger would refuse a batch above its caps as a whole; here its participant alone is left out.
+        for account in self.ledger.accounts()? {
+            if let Some(settings) = account.settings.filter(|settings| settings.net_debit_cap < u64::MAX) {
+                terms.cap(account.address, settings.net_debit_cap);
+            }
+        }
         Ok(terms)
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use farthing_channel::chain::{self, ChainPurpose, DeviceChain};
 use farthing_channel::codec::encode_into;
-use farthing_channel::eip712::{Domain, Report, Voucher};
+use farthing_channel::eip712::{Domain, Report, TypedData, Voucher};
 use farthing_channel::id::{Address, ChannelId, EscrowId, EscrowTerms, Hash32, LaneId, RatingGroup, TariffHash};
 use farthing_channel::lane::{AnchorTerms, SignedAnchor, SignedVoucher};
 use farthing_channel::mandate::{MandateTerms, sign_mandates};
@@ -19,9 +19,10 @@ use farthing_ledger::{
     AccountKind, Approved, BaseLedger as _, EmbeddedLedger, GenesisAccount, Issue, LedgerView as _, OpenEscrow, Signed,
     SignedOperation,
 };
+use farthing_settlement::approval::Approvers;
 use farthing_settlement::book::Book;
 use farthing_settlement::netting::NettingTerms;
-use farthing_settlement::night::{Night, Progress, RunOptions, book_path};
+use farthing_settlement::night::{EpochOutputs, Night, Progress, RunOptions, book_path};
 
 pub const NOW: UnixSeconds = UnixSeconds(1_800_000_000);
 
@@ -186,15 +187,26 @@ impl World {
         }
     }
 
+    /// Whose approvals the epoch's proposal needs.
+    pub fn whose(&self, outputs: &EpochOutputs) -> Approvers {
+        Approvers::of(&self.ledger, &outputs.proposal).unwrap()
+    }
+
+    /// `operation` under the signatures of `by`.
+    pub fn approved<T: TypedData>(&self, by: [&LibSecpKey; 2], operation: T) -> Approved<T> {
+        let approvals = by.map(|key| {
+            let Ok(signature) = sign_typed(key, &self.domain, &operation);
+            signature
+        });
+        Approved { operation, approvals }
+    }
+
     /// Gives `account` money.
     pub fn issue(&mut self, account: Address, amount: u64) {
         self.references += 1;
-        let operation = Issue { reference: Hash32([self.references; 32]), account, amount };
-        let approvals = [0, 1].map(|n| {
-            let Ok(signature) = sign_typed(&self.approvers[n], &self.domain, &operation);
-            signature
-        });
-        self.ledger.submit(&SignedOperation::Issue(Approved { operation, approvals }), NOW).unwrap();
+        let issue = Issue { reference: Hash32([self.references; 32]), account, amount };
+        let approved = self.approved(self.approvers.each_ref(), issue);
+        self.ledger.submit(&SignedOperation::Issue(approved), NOW).unwrap();
     }
 
     /// Opens an escrow of `payer` with freshly issued money.

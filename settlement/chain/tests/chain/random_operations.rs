@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use crate::scenario::{Pair, hours};
-use crate::world::{Claims, PAYERS};
+use crate::world::{Claims, HUB, PAYERS, PROVIDERS};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -17,6 +17,7 @@ enum Step {
     Withdraw(usize),
     Close(usize, u64),
     Revoke(usize, u8, u64),
+    Settings(usize, u64, bool),
     Transfers([u64; 2]),
     CloseEpoch(u64),
     PayOut(u8, u64),
@@ -35,6 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => escrow.clone().prop_map(Step::Withdraw),
         1 => (escrow.clone(), 0_u64..900).prop_map(|(escrow, total)| Step::Close(escrow, total)),
         1 => (escrow, 0_u8..3, 0_u64..3).prop_map(|(escrow, device, serial)| Step::Revoke(escrow, device, serial)),
+        1 => (0_usize..3, 0_u64..400, any::<bool>()).prop_map(|(account, cap, own)| Step::Settings(account, cap, own)),
         2 => prop::array::uniform2(0_u64..300).prop_map(Step::Transfers),
         1 => (1_u64..4).prop_map(Step::CloseEpoch),
         1 => (1_u8..4, 0_u64..200).prop_map(|(reference, amount)| Step::PayOut(reference, amount)),
@@ -62,6 +64,10 @@ fn play(pair: &mut Pair, run: &mut Run, step: &Step) {
             run.totals.push([0; 3]);
         }
         Step::Pass(span) => pair.pass(hours(*span)),
+        Step::Settings(account, cap, own) => {
+            let account = [HUB, PROVIDERS[0], PROVIDERS[1]][*account];
+            pair.both(|side| side.set_participant(account, *cap, *own));
+        }
         Step::Transfers(amounts) => {
             run.epoch += 1;
             let epoch = run.epoch;

@@ -1,7 +1,7 @@
 //! One night, step by step, on both ledgers.
 
 use farthing_channel::time::UnixSeconds;
-use farthing_ledger::{LedgerError, SignedOperation};
+use farthing_ledger::{LedgerError, LedgerRefusal, SignedOperation};
 
 use crate::anvil::Anvil;
 use crate::world::{HUB, PAYERS, PROVIDERS, Side, at, open};
@@ -105,5 +105,26 @@ fn a_night_ends_alike_on_both_ledgers() {
     pair.pass(hours(24));
     done(pair.both(|side| side.withdraw(0, payer)));
     assert_eq!(pair.embedded.ledger.account(&at(payer)).unwrap().balance, 5_000 - 600);
+    pair.compare();
+}
+
+#[test]
+fn a_hub_with_approvers_of_its_own_settles_alike_on_both_ledgers() {
+    let mut pair = Pair::new();
+    let [payer, _] = PAYERS;
+    let done = |verdict| assert_eq!(verdict, Verdict::Done);
+    done(pair.both(|side| side.issue(payer, 1_000)));
+    done(pair.both(|side| side.open(payer, 1_000)));
+    done(pair.both(|side| side.agreed(0, payer, 500, 1)));
+    done(pair.both(|side| side.set_participant(HUB, 100, true)));
+    assert_eq!(pair.both(|side| side.transfers(1, [80, 21])), Verdict::Refused(LedgerRefusal::OverCap));
+    done(pair.both(|side| side.transfers(1, [80, 20])));
+    done(pair.both(|side| side.close_epoch(1)));
+    done(pair.both(|side| side.set_participant(PROVIDERS[0], u64::MAX, true)));
+    done(pair.both(|side| side.pay_out(1, 30)));
+    // Its approvers hand the hub back to the ledger's.
+    done(pair.both(|side| side.set_participant(HUB, 400, false)));
+    done(pair.both(|side| side.transfers(2, [300, 100])));
+    done(pair.both(|side| side.close_epoch(2)));
     pair.compare();
 }

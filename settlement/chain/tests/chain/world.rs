@@ -9,7 +9,7 @@ use farthing_channel::eip712::{TypedData, Voucher};
 use farthing_channel::id::{Address, ChannelId, EscrowId, EscrowTerms, Hash32, LaneId, RatingGroup};
 use farthing_channel::lane::{Evidence, SignedVoucher};
 use farthing_channel::mandate::{MandateTerms, sign_mandates};
-use farthing_channel::sign::{LibSecpKey, Signer as _, sign_typed};
+use farthing_channel::sign::{LibSecpKey, Signature, Signer as _, sign_typed};
 use farthing_channel::time::UnixSeconds;
 use farthing_ledger::tree::{BatchTree, LaneLeaf};
 use farthing_ledger::*;
@@ -22,6 +22,8 @@ pub(crate) const PROVIDERS: [u8; 2] = [2, 3];
 pub(crate) const PAYERS: [u8; 2] = [4, 5];
 pub(crate) const APPROVERS: [u8; 2] = [6, 7];
 pub(crate) const SENDER: u8 = 8;
+/// Approvers that a participant may get of its own.
+pub(crate) const OWN_APPROVERS: [u8; 2] = [9, 10];
 
 pub(crate) fn key(seed: u8) -> LibSecpKey {
     LibSecpKey::from_bytes([seed; 32]).unwrap()
@@ -121,6 +123,32 @@ impl Side {
         let domain = self.ledger.identity().net_domain();
         let [first, second] = APPROVERS.map(|seed| sign_typed(&key(seed), &domain, &operation).unwrap());
         Approved::new(operation, first, second)
+    }
+
+    /// The account's own approvers, where it has some.
+    fn own_approvers(&self, account: &Address) -> Option<[u8; 2]> {
+        (!self.ledger.account(account).unwrap().approvers().is_empty()).then_some(OWN_APPROVERS)
+    }
+
+    fn signatures<T: TypedData>(&self, by: [u8; 2], operation: &T) -> [Signature; 2] {
+        let domain = self.ledger.identity().net_domain();
+        by.map(|seed| sign_typed(&key(seed), &domain, operation).unwrap())
+    }
+
+    /// Approves what is about one participant.
+    fn approve_for<T: TypedData>(&self, account: &Address, operation: T) -> Approved<T> {
+        let [first, second] = self.signatures(self.own_approvers(account).unwrap_or(APPROVERS), &operation);
+        Approved::new(operation, first, second)
+    }
+
+    pub(crate) fn set_participant(&self, seed: u8, net_debit_cap: u64, own: bool) -> SignedOperation {
+        let account = at(seed);
+        let mut approvers = if own { OWN_APPROVERS.map(at).to_vec() } else { Vec::new() };
+        approvers.sort_unstable();
+        let settings = self.ledger.account(&account).unwrap().settings;
+        let revision = settings.map_or(0, |settings| settings.revision) + 1;
+        let wanted = SetParticipant { account, net_debit_cap, approvers, revision };
+        SignedOperation::SetParticipant(self.approve_for(&account, wanted))
     }
 
     pub(crate) fn issue(&mut self, seed: u8, amount: u64) -> SignedOperation {
@@ -246,19 +274,23 @@ impl Side {
         let leg = |(seed, amount): (u8, u64)| Leg { from: at(HUB), to: at(seed), amount };
         let legs = PROVIDERS.into_iter().zip(amounts).filter(|(_, amount)| *amount > 0).map(leg).collect();
         let proposal = Hash32([u8::try_from(epoch % 250).unwrap() + 1; 32]);
-        SignedOperation::TransferBatch(self.approve(TransferBatch { proposal, epoch, legs }))
+        let batch = TransferBatch { proposal, epoch, legs };
+        let own = self.own_approvers(&at(HUB));
+        let own = own.map(|by| ParticipantApproval { account: at(HUB), approvals: self.signatures(by, &batch) });
+        SignedOperation::TransferBatch { batch: self.approve(batch), participants: own.into_iter().collect() }
     }
 
     pub(crate) fn close_epoch(&self, epoch: u64) -> SignedOperation {
         let cursor = JournalCursor { thread: 0, term: 1, sequence: epoch * 10, block_hash: Hash32([3; 32]) };
         let (hub, journal_root) = (at(HUB), Hash32([9; 32]));
         let operation = CloseEpoch { hub, epoch, proposal: Hash32::ZERO, cursors: vec![cursor], journal_root };
-        SignedOperation::CloseEpoch(self.approve(operation))
+        SignedOperation::CloseEpoch(self.approve_for(&hub, operation))
     }
 
     pub(crate) fn pay_out(&self, reference: u8, amount: u64) -> SignedOperation {
         let reference = Hash32([reference; 32]);
-        SignedOperation::Payout(self.approve(Payout { reference, account: at(PROVIDERS[0]), amount }))
+        let account = at(PROVIDERS[0]);
+        SignedOperation::Payout(self.approve_for(&account, Payout { reference, account, amount }))
     }
 
     /// Every event that both ledgers have, in words that hold no identity or time of either.
@@ -285,6 +317,9 @@ impl Side {
             }
             Event::MandateRevoked { escrow, device, serial } => {
                 Some(format!("{} revokes {device} up to {serial}", place(escrow)))
+            }
+            Event::ParticipantSet { account, net_debit_cap, approvers } => {
+                Some(format!("{account} may owe {net_debit_cap}, approved by {approvers:?}"))
             }
             Event::Transferred { .. } => Some(format!("{event:?}")),
             Event::EpochClosed(closed) => Some(format!("{} closed epoch {}", closed.hub, closed.epoch)),

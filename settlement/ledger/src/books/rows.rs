@@ -17,6 +17,8 @@ pub(crate) type Bytes = &'static [u8];
 pub(crate) type ChannelKey = [u8; 52];
 /// escrow id, device, serial
 pub(crate) type RevocationKey = [u8; 60];
+/// approver, participant
+pub(crate) type ApproverKey = [u8; 40];
 /// hub, epoch
 pub(crate) type EpochKey = [u8; 28];
 
@@ -29,6 +31,7 @@ pub(crate) const REVOCATIONS: TableDefinition<'_, &RevocationKey, u64> = TableDe
 pub(crate) const REFERENCES: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("references");
 pub(crate) const PROPOSALS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("proposals");
 pub(crate) const EPOCHS: TableDefinition<'_, &EpochKey, Bytes> = TableDefinition::new("epochs");
+pub(crate) const APPROVERS: TableDefinition<'_, &ApproverKey, u64> = TableDefinition::new("approvers");
 pub(crate) const EVENTS: TableDefinition<'_, u64, Bytes> = TableDefinition::new("events");
 
 /// Leaves of batches that were handed in on a chain, by root; a chain keeps the root alone.
@@ -96,6 +99,13 @@ pub(crate) fn revocation_key(escrow: &EscrowId, device: &Address, serial: u64) -
     let mut key = [0; 60];
     key[..52].copy_from_slice(&channel_key(escrow, device));
     key[52..].copy_from_slice(&serial.to_be_bytes());
+    key
+}
+
+pub(crate) fn approver_key(approver: &Address, account: &Address) -> ApproverKey {
+    let mut key = [0; 40];
+    key[..20].copy_from_slice(&approver.0);
+    key[20..].copy_from_slice(&account.0);
     key
 }
 

@@ -54,6 +54,22 @@ fn all() -> Vec<Event> {
             journal_root: HASH,
             at: UnixSeconds(20),
         }),
+        Event::PaidOut { reference: HASH, account: ACCOUNT, to: OTHER, amount: 21 },
+        Event::BatchPosted {
+            id: HASH,
+            batch: SettleBatch {
+                escrow: ESCROW,
+                prev_settled: 1,
+                total: 2,
+                root: HASH,
+                channels: 3,
+                lanes: 4,
+                journal_root: Hash32::ZERO,
+                epoch: 5,
+            },
+        },
+        Event::BatchVoided { escrow: ESCROW, id: HASH },
+        Event::ParticipantSet { account: ACCOUNT, net_debit_cap: 22, approvers: vec![OTHER, ACCOUNT] },
     ]
 }
 
@@ -80,6 +96,10 @@ fn stored_events_keep_their_encoding() {
         format!("0a87{hash}0e0f{account}{other}{account}10"),
         format!("0b83{account}{other}11"),
         format!("0c8186{other}12{hash}8184001513{hash}{hash}14"),
+        format!("0d84{hash}{account}{other}15"),
+        format!("0e82{hash}88{escrow}0102{hash}0304{nothing}05"),
+        format!("0f82{escrow}{hash}"),
+        format!("1083{account}1682{other}{account}"),
     ];
     assert_eq!(all().len(), golden.len());
     for (event, golden) in all().into_iter().zip(golden) {

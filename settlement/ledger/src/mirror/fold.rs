@@ -97,6 +97,9 @@ fn apply(
             row.payout_changes = row.payout_changes.saturating_add(1);
             books.put_account(&row)
         }
+        Event::ParticipantSet { account, net_debit_cap, approvers } => {
+            books.put_settings(account, *net_debit_cap, approvers)
+        }
         Event::EpochClosed(closed) => books.put_epoch(&ClosedEpoch { at: books.now(), ..closed.clone() }),
         Event::MandateRevoked { escrow, device, serial } => books.put_revocation(escrow, device, *serial),
         Event::Transferred { .. } => Ok(()),

@@ -74,6 +74,37 @@ impl TypedData for RegisterAccount {
     }
 }
 
+/// Gives a participant approvers of its own (none: the ledger's again) and a cap on what it may owe in one batch of transfers.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct SetParticipant {
+    /// The participant.
+    #[n(0)]
+    pub account: Address,
+    /// Most it may owe in one batch, net, base units.
+    #[n(1)]
+    pub net_debit_cap: u64,
+    /// None, or 2 to 32, strictly ascending, none of them a participant.
+    #[n(2)]
+    pub approvers: Vec<Address>,
+    /// One more than the account's settings so far.
+    #[n(3)]
+    pub revision: u64,
+}
+
+impl TypedData for SetParticipant {
+    const TYPE: &'static str =
+        "SetParticipant(address account,uint128 netDebitCap,address[] approvers,uint64 revision)";
+    fn struct_hash(&self) -> Word {
+        let words = [
+            address(&self.account),
+            uint(self.net_debit_cap),
+            array(self.approvers.iter().map(address)),
+            uint(self.revision),
+        ];
+        hash_struct(Self::TYPE, &words)
+    }
+}
+
 /// One movement between participants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub struct Leg {

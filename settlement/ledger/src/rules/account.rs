@@ -1,16 +1,16 @@
-//! Operations of approvers and participants: money in, transfers, payouts, epochs.
+//! Operations of approvers: money in, transfers, payouts, epochs.
 
 use std::collections::BTreeMap;
 
 use farthing_channel::id::{Address, Hash32, keccak256};
-use farthing_channel::time::UnixSeconds;
 
-use crate::account::{AccountKind, PendingPayout};
+use crate::account::AccountKind;
+use crate::base::LedgerIdentity;
 use crate::books::Books;
 use crate::error::LedgerError;
 use crate::event::{ClosedEpoch, Event};
-use crate::limits::{EPOCH_CURSORS_MAX, LABEL_BYTES_MAX, LEGS_MAX, PAYOUT_DELAY_SECONDS};
-use crate::operation::{CloseEpoch, Issue, JournalCursor, Leg, Payout, RegisterAccount, SetPayout, TransferBatch};
+use crate::limits::{EPOCH_CURSORS_MAX, LABEL_BYTES_MAX, LEGS_MAX};
+use crate::operation::{CloseEpoch, Issue, JournalCursor, Leg, Payout, RegisterAccount, TransferBatch};
 use crate::refusal::LedgerRefusal;
 
 pub(crate) fn issue(books: &mut Books<'_>, issue: &Issue) -> Result<(), LedgerError> {
@@ -52,7 +52,11 @@ pub(crate) fn label_is_good(label: &str) -> bool {
     (1..=LABEL_BYTES_MAX).contains(&label.len()) && !label.chars().any(char::is_control)
 }
 
-pub(crate) fn register(books: &mut Books<'_>, wanted: &RegisterAccount) -> Result<(), LedgerError> {
+pub(crate) fn register(
+    books: &mut Books<'_>,
+    ledger: &LedgerIdentity,
+    wanted: &RegisterAccount,
+) -> Result<(), LedgerError> {
     if !label_is_good(&wanted.label) {
         return Err(LedgerRefusal::BadLabel.into());
     }
@@ -65,6 +69,11 @@ pub(crate) fn register(books: &mut Books<'_>, wanted: &RegisterAccount) -> Resul
     }
     if account.kind.is_participant() && !wanted.kind.is_participant() {
         return Err(LedgerRefusal::ParticipantForGood.into());
+    }
+    let approves =
+        ledger.approvers.binary_search(&wanted.account).is_ok() || books.approves_for_any(&wanted.account)?;
+    if wanted.kind.is_participant() && approves {
+        return Err(LedgerRefusal::ApproverAsParticipant.into());
     }
     account.kind = wanted.kind;
     account.label.clone_from(&wanted.label);
@@ -100,6 +109,10 @@ pub(crate) fn transfer(books: &mut Books<'_>, batch: &TransferBatch) -> Result<(
     // The legs happen at once, so an account may pass on what it receives in the same batch.
     for (address, movement) in movements {
         let mut account = books.account(&address)?;
+        let cap = account.settings.as_ref().map(|settings| settings.net_debit_cap);
+        if cap.is_some_and(|cap| movement.out.saturating_sub(movement.into) > cap) {
+            return Err(LedgerRefusal::OverCap.into());
+        }
         let with = account.balance.checked_add(movement.into).ok_or(LedgerRefusal::AmountTooLarge)?;
         account.balance = with.checked_sub(movement.out).ok_or(LedgerRefusal::InsufficientBalance)?;
         books.put_account(&account)?;
@@ -131,26 +144,6 @@ fn check_leg(books: &Books<'_>, leg: &Leg) -> Result<Address, LedgerError> {
         return Err(LedgerRefusal::NotAParticipant.into());
     }
     Ok(to.payout_at(books.now()))
-}
-
-pub(crate) fn set_payout(books: &mut Books<'_>, wanted: &SetPayout) -> Result<(), LedgerError> {
-    if wanted.payout.is_zero() {
-        return Err(LedgerRefusal::ZeroAddress.into());
-    }
-    let mut account = books.account(&wanted.account)?;
-    if account.kind != AccountKind::Provider {
-        // A hub's account is what its escrows pay and what legs draw on; nobody may point it elsewhere alone.
-        return Err(LedgerRefusal::NotAProvider.into());
-    }
-    if account.payout_changes.checked_add(1) != Some(wanted.revision) {
-        return Err(LedgerRefusal::WrongCounter.into());
-    }
-    let effective = UnixSeconds(books.now().0.saturating_add(PAYOUT_DELAY_SECONDS));
-    account.payout = account.payout_at(books.now());
-    account.payout_pending = Some(PendingPayout { payout: wanted.payout, effective });
-    account.payout_changes = wanted.revision;
-    books.put_account(&account)?;
-    books.log(Event::PayoutChanged { account: wanted.account, payout: wanted.payout, effective })
 }
 
 pub(crate) fn close_epoch(books: &mut Books<'_>, close: &CloseEpoch) -> Result<(), LedgerError> {

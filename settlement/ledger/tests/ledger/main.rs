@@ -6,6 +6,7 @@ mod escrows;
 mod mandates;
 mod mirror;
 mod model;
+mod participant_settings;
 mod participants;
 mod random_operations;
 mod storage;

@@ -26,7 +26,7 @@ fn world() -> World {
 
 fn transfer(world: &World, proposal: u8, legs: Vec<Leg>) -> Result<Vec<Event>, LedgerRefusal> {
     let batch = batch(Hash32([proposal; 32]), legs);
-    world.submit(&SignedOperation::TransferBatch(world.approve(batch)), NOW)
+    world.submit(&world.transfers(batch), NOW)
 }
 
 #[test]
@@ -49,9 +49,10 @@ fn money_in_needs_two_approvers_and_a_fresh_reference() {
 #[test]
 fn approvals_are_for_the_very_batch() {
     let world = world();
-    let mut approved = world.approve(batch(PROPOSAL, vec![leg(HUB, PROVIDER, 100)]));
-    approved.operation.legs[0].amount = 101;
-    assert_eq!(world.submit(&SignedOperation::TransferBatch(approved), NOW), Err(LedgerRefusal::NotAnApprover));
+    let mut altered = world.approve(batch(PROPOSAL, vec![leg(HUB, PROVIDER, 100)]));
+    altered.operation.legs[0].amount = 101;
+    let operation = SignedOperation::TransferBatch { batch: altered, participants: Vec::new() };
+    assert_eq!(world.submit(&operation, NOW), Err(LedgerRefusal::NotAnApprover));
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn legs_happen_together_and_once() {
     let world = world();
     // The provider passes on what the same batch brings it.
     let legs = vec![leg(HUB, PROVIDER, 200), leg(PROVIDER, OTHER_PROVIDER, 150)];
-    let operation = SignedOperation::TransferBatch(world.approve(batch(PROPOSAL, legs.clone())));
+    let operation = world.transfers(batch(PROPOSAL, legs.clone()));
     assert!(!world.ledger.proposal_executed(&PROPOSAL).unwrap());
     let events = world.submit(&operation, NOW).unwrap();
     let second = Event::Transferred {
@@ -75,7 +76,7 @@ fn legs_happen_together_and_once() {
     assert_eq!([HUB, PROVIDER, OTHER_PROVIDER].map(|seed| world.balance(seed)), [100, 50, 150]);
     assert!(world.ledger.proposal_executed(&PROPOSAL).unwrap());
     assert_eq!(world.submit(&operation, NOW), Err(LedgerRefusal::ProposalExecuted));
-    let more = SignedOperation::TransferBatch(world.approve(batch(PROPOSAL, vec![leg(HUB, PROVIDER, 1)])));
+    let more = world.transfers(batch(PROPOSAL, vec![leg(HUB, PROVIDER, 1)]));
     assert_eq!(world.submit(&more, NOW), Err(LedgerRefusal::ProposalExecuted));
 }
 
@@ -115,7 +116,7 @@ fn a_new_payout_address_waits_and_needs_the_providers_key() {
     assert_eq!(set(PROVIDER, PROVIDER, new_home, 1, 0), Err(LedgerRefusal::WrongCounter));
     let pay = |proposal: u8, now: UnixSeconds| {
         let batch = batch(Hash32([proposal; 32]), vec![leg(HUB, PROVIDER, 10)]);
-        world.submit(&SignedOperation::TransferBatch(world.approve(batch)), now).unwrap();
+        world.submit(&world.transfers(batch), now).unwrap();
         (world.balance(PROVIDER), world.ledger.account(&new_home).unwrap().balance)
     };
     assert_eq!(pay(1, UnixSeconds(later(48).0 - 1)), (10, 0));

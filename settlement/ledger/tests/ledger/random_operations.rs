@@ -96,7 +96,7 @@ impl Run {
             Attempt::Transfer { proposal, from, to, amount } => {
                 let legs = vec![Leg { from: at(PARTICIPANTS[from]), to: at(PARTICIPANTS[to]), amount }];
                 let batch = TransferBatch { proposal: Hash32([proposal; 32]), epoch: 1, legs };
-                SignedOperation::TransferBatch(world.approve(batch))
+                world.transfers(batch)
             }
             Attempt::Replay { .. } | Attempt::Wait { .. } => unreachable!("handled before"),
         }

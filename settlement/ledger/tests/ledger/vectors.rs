@@ -102,6 +102,19 @@ fn check_participant_operation(name: &str, vector: &Value, m: &Value) -> bool {
             let (account, label, revision) = (get(m, "account"), get(m, "label"), get(m, "revision"));
             check(vector, &RegisterAccount { account, kind: kind(m), label, revision });
         }
+        "Payout" => {
+            let (reference, account, amount) = (get(m, "reference"), get(m, "account"), get(m, "amount"));
+            check(vector, &Payout { reference, account, amount });
+        }
+        "SetParticipant" => {
+            let set = SetParticipant {
+                account: get(m, "account"),
+                net_debit_cap: get(m, "netDebitCap"),
+                approvers: list(&m["approvers"]).iter().map(|text| text.as_str().unwrap().parse().unwrap()).collect(),
+                revision: get(m, "revision"),
+            };
+            check(vector, &set);
+        }
         "TransferBatch" => {
             let legs = list(&m["legs"]).iter().map(leg).collect();
             check(vector, &TransferBatch { proposal: get(m, "proposalId"), epoch: get(m, "epoch"), legs });
@@ -128,7 +141,7 @@ fn check_participant_operation(name: &str, vector: &Value, m: &Value) -> bool {
 #[test]
 fn digests_are_those_of_a_wallet() {
     let vectors = vectors();
-    assert_eq!(list(&vectors["operations"]).len(), 24, "two of each operation");
+    assert_eq!(list(&vectors["operations"]).len(), 28, "two of each operation");
     for vector in list(&vectors["operations"]) {
         let name = vector["kind"].as_str().unwrap();
         let m = &vector["message"];

@@ -83,6 +83,11 @@ impl World {
         self.approve_by(APPROVER_1, APPROVER_2, operation)
     }
 
+    /// A batch of transfers under approvals of the ledger's approvers alone.
+    pub(crate) fn transfers(&self, batch: TransferBatch) -> SignedOperation {
+        SignedOperation::TransferBatch { batch: self.approve(batch), participants: Vec::new() }
+    }
+
     /// Carries out an operation; a refusal must change nothing, and what is done must add up.
     pub(crate) fn submit(&self, operation: &SignedOperation, now: UnixSeconds) -> Result<Vec<Event>, LedgerRefusal> {
         let before = (self.ledger.heads().unwrap(), self.ledger.accounts().unwrap(), self.ledger.escrows().unwrap());

@@ -17,7 +17,9 @@ SECRET = bytes([7]) * 32
 
 TYPES = {
     "Issue": "bytes32 reference,address account,uint128 amount",
+    "Payout": "bytes32 reference,address account,uint128 amount",
     "RegisterAccount": "address account,uint8 kind,string label,uint64 revision",
+    "SetParticipant": "address account,uint128 netDebitCap,address[] approvers,uint64 revision",
     "OpenEscrow": "address payer,address payee,address token,bytes32 salt,address authorizedSigner,uint128 deposit",
     "TopUp": "bytes32 escrowId,uint64 counter,uint128 amount",
     "RequestClose": "bytes32 escrowId,uint64 counter",
@@ -54,7 +56,8 @@ def value(of, label):
     if of == "string":
         return "Zähler " + draw(label, 4).hex()
     if of.endswith("[]"):
-        return [message(of[:-2], f"{label}/{place}") for place in range(1 + draw(label)[0] % 3)]
+        part = message if of[:-2] in TYPES else value
+        return [part(of[:-2], f"{label}/{place}") for place in range(1 + draw(label)[0] % 3)]
     return int.from_bytes(draw(label, 16), "big") % WIDTHS[of]
 
 
