@@ -221,7 +221,7 @@ fn report_recovery(recovered: &Recovered, table: &Table, took: Duration) {
             settled_term = cursor.term,
             term = recovered.term,
             "restored backup: the ledger has settled journal blocks that this journal does not have; payments are \
-             merged, but settlement refuses this journal until `farthing-settle night run --confirm-restore`"
+             merged, but settlement refuses this journal until `farthing-settle run --confirm-restore`"
         );
     }
 }

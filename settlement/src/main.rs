@@ -26,7 +26,7 @@ fn main() -> ExitCode {
             } else {
                 eprintln!("farthing-settle: {error:#}");
             }
-            ExitCode::from(2)
+            ExitCode::from(cli::output::Failure::of(&error).exit_code())
         }
     }
 }

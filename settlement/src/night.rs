@@ -18,53 +18,19 @@ use crate::stage::Stage;
 use crate::stage::cut_off::CutOff;
 use crate::stage::positions::Positions;
 use crate::stage::reconcile::Reconciliation;
-use crate::submit::Submitted;
+use crate::submit::OnLedger;
+use steps::Planned;
 
 mod error;
 mod lane_facts;
+mod progress;
 mod record;
 mod stages;
+mod steps;
 
 pub use error::NightError;
+pub use progress::Progress;
 pub use record::{EpochRecord, Submissions};
-
-/// Where a night stands after a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-pub enum Progress {
-    /// Nothing was proven since the last epoch, and nothing that waited can be paid.
-    NothingToSettle,
-    /// The proposal waits for approvals.
-    NeedsApprovals {
-        /// The epoch.
-        epoch: u64,
-        /// The proposal.
-        #[serde(with = "crate::text")]
-        proposal: Hash32,
-        /// Approvals there are.
-        approvals: usize,
-        /// Approvals that are needed.
-        needed: usize,
-    },
-    /// Batches are posted, and the ledger decides them later; a run after that time goes on.
-    WaitsForLedger {
-        /// The epoch.
-        epoch: u64,
-        /// The proposal.
-        #[serde(with = "crate::text")]
-        proposal: Hash32,
-        /// Not before then, Unix seconds.
-        until: u64,
-    },
-    /// The epoch is settled, reconciled and closed.
-    Closed {
-        /// The epoch.
-        epoch: u64,
-        /// The proposal.
-        #[serde(with = "crate::text")]
-        proposal: Hash32,
-    },
-}
 
 /// Whose night it is, and what it works with.
 #[derive(Debug)]
@@ -133,57 +99,55 @@ impl Night<'_> {
     /// # Errors
     /// Any [`NightError`].
     pub fn run(&self, options: &RunOptions) -> Result<Progress, NightError> {
+        let Some(planned) = self.planned(options)? else { return Ok(Progress::NothingToSettle) };
+        let stop = |stage| options.stop_after == Some(stage);
+        let standing = self.standing_of(&planned.proposal)?;
+        if matches!(standing, Progress::NeedsApprovals { .. }) || stop(Stage::Approvals) {
+            return Ok(standing);
+        }
+        let submitted = self.submit_planned(&planned, options.stop_after)?;
+        let Progress::Submitted { epoch, proposal } = submitted else { return Ok(submitted) };
+        self.reconcile_proposal(&planned.proposal)?;
+        if stop(Stage::Reconciliation) {
+            return Ok(Progress::Reconciled { epoch, proposal });
+        }
+        self.close_planned(&planned)?;
+        Ok(Progress::Closed { epoch, proposal })
+    }
+
+    /// The open epoch's proposal, as it is kept or made now; `None` where there is nothing to propose, or the options stop
+    /// short of it.
+    ///
+    /// A plan that cannot be made leaves nothing behind: terms that are mended count at once.
+    fn planned(&self, options: &RunOptions) -> Result<Option<Planned>, NightError> {
         let epoch = self.epoch()?;
         let cut_off = self.cut_off(epoch, options)?;
+        let planned = self.planned_from(&cut_off, options);
+        if let Err(error) = &planned
+            && error.is_of_the_plan()
+        {
+            self.discard_epoch(&cut_off)?;
+        }
+        planned
+    }
+
+    fn planned_from(&self, cut_off: &CutOff, options: &RunOptions) -> Result<Option<Planned>, NightError> {
         let stop = |stage| options.stop_after == Some(stage);
         if stop(Stage::CutOff) {
-            return Ok(Progress::NothingToSettle);
+            return Ok(None);
         }
-        let positions = self.positions(&cut_off)?;
+        let positions = self.positions(cut_off)?;
         let nothing_owed = positions.draws.is_empty() && positions.obligations.is_empty();
         if nothing_owed && cut_off.records == 0 && cut_off.disputes.is_empty() {
-            self.discard_quiet(epoch)?;
-            return Ok(Progress::NothingToSettle);
+            self.discard_quiet(cut_off.epoch)?;
+            return Ok(None);
         }
         if stop(Stage::Positions) {
-            return Ok(Progress::NothingToSettle);
+            return Ok(None);
         }
-        let netting = self.netting(&cut_off, &positions)?;
-        let proposal = self.proposal(&cut_off, &positions, &netting)?;
-        let approvers = Approvers::of(self.ledger, &proposal)?;
-        let approvals = self.checked_approvals(epoch, &proposal, &approvers)?;
-        let needed = approvals.len().saturating_add(approvers.missing(&proposal, &approvals));
-        let id = proposal.id();
-        let waiting = Progress::NeedsApprovals { epoch, proposal: id, approvals: approvals.len(), needed };
-        let Some(approved) = approval::assemble(&proposal, &approvers, &approvals) else { return Ok(waiting) };
-        if stop(Stage::Approvals) {
-            return Ok(waiting);
-        }
-        let opening = self.opening(epoch, &proposal)?;
-        if stop(Stage::Opening) {
-            return Ok(waiting);
-        }
-        let submission = self.submission(&proposal, &positions)?;
-        let mut submitted = Submissions::default();
-        let mut decided_at = None;
-        for index in 0..proposal.batches.len() {
-            match submission.batch(index)? {
-                Submitted::Undecided { until } => decided_at = decided_at.max(Some(until.0)),
-                other => submitted.count(other),
-            }
-        }
-        if let Some(until) = decided_at {
-            return Ok(Progress::WaitsForLedger { epoch, proposal: id, until });
-        }
-        submitted.count(submission.transfers(&approved)?);
-        submitted.count(submission.close(&approved)?);
-        let reconciliation = self.reconciliation(epoch, &proposal, &opening)?;
-        if stop(Stage::Reconciliation) {
-            return Ok(waiting);
-        }
-        self.close(&proposal, &positions, &reconciliation)?;
-        tracing::info!(epoch, proposal = %id, now = submitted.now, before = submitted.before, "epoch closed");
-        Ok(Progress::Closed { epoch, proposal: id })
+        let netting = self.netting(cut_off, &positions)?;
+        let proposal = self.proposal(cut_off, &positions, &netting)?;
+        Ok(Some(Planned { positions, proposal }))
     }
 
     /// The approvals of the proposal, each checked again.
@@ -203,11 +167,12 @@ impl Night<'_> {
     /// Approves the open epoch's proposal with `key`; `asked` guards against approving another one than was read.
     ///
     /// # Errors
-    /// [`NightError::NothingProposed`], [`NightError::Approval`], and the book's and ledger's.
+    /// [`NightError::NotYet`] without a proposal, [`NightError::Approval`], and the book's and ledger's.
     pub fn approve<S: Signer>(&self, key: &S, asked: Option<Hash32>) -> Result<Progress, NightError> {
         let epoch = self.epoch()?;
-        let (_, bytes) = self.book.stage(epoch, Stage::Proposal)?.ok_or(NightError::NothingProposed)?;
-        let proposal: Proposal = decode_exact(&bytes).map_err(|_| NightError::Output(Stage::Proposal.name()))?;
+        let Some(proposal) = self.kept_proposal(epoch)? else {
+            return Err(NightError::not_yet("approve", self.standing()?));
+        };
         let id = proposal.id();
         if let Some(asked) = asked.filter(|asked| *asked != id) {
             return Err(ApprovalError::OtherProposal { asked, proposal: id }.into());
@@ -217,26 +182,25 @@ impl Night<'_> {
         let writer = self.book.write()?;
         writer.put_approval(epoch, &row)?;
         writer.commit()?;
-        let approvals = self.checked_approvals(epoch, &proposal, &approvers)?;
-        let needed = approvals.len().saturating_add(approvers.missing(&proposal, &approvals));
-        Ok(Progress::NeedsApprovals { epoch, proposal: id, approvals: approvals.len(), needed })
+        self.standing_of(&proposal)
     }
 
-    /// Takes back the open epoch's proposal, so that the next run makes a new cut-off. Nothing of it may be on the
+    /// Takes back what was planned for the open epoch, so that the next plan makes a new cut-off. Nothing of it may be on the
     /// ledger.
     ///
     /// # Errors
-    /// [`NightError::AlreadySubmitted`], [`NightError::NothingProposed`], and the book's and ledger's.
+    /// [`NightError::AlreadySubmitted`], [`NightError::NotYet`] without an open epoch, and the book's and ledger's.
     pub fn discard(&self) -> Result<u64, NightError> {
         let epoch = self.epoch()?;
-        let outputs = self.outputs(epoch)?.ok_or(NightError::NothingProposed)?;
-        // Batches already posted show on the ledger alone; the key in hand does not matter for looking.
-        let stand_in = LibSecpKey::from_bytes([1; 32]).map_err(|_| NightError::HubKeyMissing)?;
-        let submission = self.submission_by(&outputs.proposal, &outputs.positions, &stand_in);
-        if submission.anything_submitted()? {
+        let Some(cut_off) = self.kept::<CutOff>(epoch, Stage::CutOff)? else {
+            return Err(NightError::not_yet("discard", self.standing()?));
+        };
+        if let Some(proposal) = self.kept_proposal(epoch)?
+            && OnLedger::of(self.ledger, &proposal)?.anything()
+        {
             return Err(NightError::AlreadySubmitted(epoch));
         }
-        self.discard_epoch(&outputs.cut_off)?;
+        self.discard_epoch(&cut_off)?;
         Ok(epoch)
     }
 

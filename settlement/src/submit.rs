@@ -18,6 +18,10 @@ use crate::book::{Book, BookError};
 use crate::proposal::{ChannelPlan, Proposal, channel_plans, is_lone};
 use crate::stage::positions::{Draw, LaneLine, Positions};
 
+mod on_ledger;
+
+pub use on_ledger::OnLedger;
+
 /// Why a submission stopped. What was submitted before stays; a later run goes on from there.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
@@ -164,22 +168,6 @@ impl<S: Signer> Submission<'_, S> {
         }
         self.send(&SignedOperation::CloseEpoch(approved.close.clone()), || "closing of the epoch".to_owned())?;
         Ok(Submitted::Now)
-    }
-
-    /// Whether any part of the proposal is on the ledger already, decided or not.
-    ///
-    /// # Errors
-    /// [`SubmitError::Ledger`].
-    pub fn anything_submitted(&self) -> Result<bool, SubmitError> {
-        for order in &self.proposal.batches {
-            let escrow = self.ask(|ledger| ledger.escrow(&order.escrow), "escrow")?;
-            let pending = escrow.as_ref().and_then(|escrow| escrow.pending.as_ref());
-            let settled = escrow.as_ref().map_or(0, |escrow| escrow.settled);
-            if settled != order.prev_settled || pending.is_some_and(|pending| pending.batch == *order) {
-                return Ok(true);
-            }
-        }
-        self.ask(|ledger| ledger.proposal_executed(&self.proposal.id()), "proposal")
     }
 
     fn escrow_settled(&self, order: &SettleBatch) -> Result<u64, SubmitError> {

@@ -210,7 +210,7 @@ fn strangers_do_not_approve() {
     day(&mut world);
     let book = world.book();
     let night = world.night(&book);
-    assert!(matches!(night.approve(&world.approvers[0], None), Err(NightError::NothingProposed)));
+    assert!(matches!(night.approve(&world.approvers[0], None), Err(NightError::NotYet { word: "approve", .. })));
     night.run(&RunOptions::default()).unwrap();
     assert!(matches!(night.approve(&key(9), None), Err(NightError::Approval(_))));
     night.approve(&world.approvers[0], None).unwrap();

@@ -31,10 +31,10 @@ fn night(world: &World, dies_after: Stage) {
                 night.approve(&world.approvers[1], None).unwrap();
             }
             Progress::NothingToSettle => return,
-            Progress::WaitsForLedger { .. } => panic!("the embedded ledger decides at once"),
             Progress::Closed { epoch, .. } => {
                 assert!(night.outputs(epoch).unwrap().unwrap().reconciliation.unwrap().adds_up());
             }
+            other => panic!("the embedded ledger decides at once, and a run goes to the end: {other}"),
         }
     }
 }

@@ -137,11 +137,11 @@ impl Site {
     /// # Errors
     /// Where the night cannot be run, or waits for approvals already.
     pub fn authorised_in_journal(&self) -> anyhow::Result<u128> {
-        let run = self.settle.json(["night", "run"])?;
+        let run = self.settle.json(["run"])?;
         match text(&run, "state")? {
             "nothing_to_settle" => Ok(0),
             "needs_approvals" => {
-                self.settle.json(["night", "discard"])?;
+                self.settle.json(["discard"])?;
                 Ok(wide(&run, "settled_base_units")?.saturating_add(wide(&run, "carried_base_units")?))
             }
             other => bail!("a night that nobody approved is {other}"),
@@ -154,23 +154,23 @@ impl Site {
     /// # Errors
     /// Where a step fails.
     pub fn try_settle_night(&self) -> anyhow::Result<Option<Night>> {
-        let proposed = self.settle.json(["night", "run"])?;
+        let proposed = self.settle.json(["run"])?;
         if text(&proposed, "state")? == "nothing_to_settle" {
             return Ok(None);
         }
         let proposal = text(&proposed, "proposal")?;
         for name in APPROVERS {
             let key = self.key_file(name);
-            let arguments: [OsString; 6] =
-                ["night".into(), "approve".into(), "--key".into(), key.into(), "--proposal".into(), proposal.into()];
+            let arguments: [OsString; 5] =
+                ["approve".into(), "--key".into(), key.into(), "--proposal".into(), proposal.into()];
             self.settle.json(arguments)?;
         }
-        let mut closed = self.settle.json(["night", "run"])?;
+        let mut closed = self.settle.json(["run"])?;
         if let Some(chain) = &self.chain
             && text(&closed, "state")? == "waits_for_ledger"
         {
             chain.pass_to(number(&closed, "decided_at")?)?;
-            closed = self.settle.json(["night", "run"])?;
+            closed = self.settle.json(["run"])?;
         }
         ensure!(text(&closed, "state")? == "closed", "the approved night is not closed: {closed}");
         let audit = self.settle.json(["ledger", "audit"])?;

@@ -274,7 +274,7 @@ impl Site {
             format!("  {} &", self.hub.shown("run")),
             format!("  {}", self.hub.shown("status")),
             format!("  {}", self.hub.shown("channel list --limit 5")),
-            format!("  {}", self.settle.shown("statement")),
+            format!("  {}", self.settle.shown("report")),
             format!("  {}", self.settle.shown("explain 1")),
             format!("  {}", self.settle.shown("ledger audit")),
         ]

@@ -6,6 +6,7 @@ use farthing_channel::id::{Address, Hash32};
 use farthing_channel::lane::Evidence;
 use farthing_channel::sign::Signature;
 use farthing_channel::time::UnixSeconds;
+use farthing_ledger::limits::CHALLENGE_WINDOW_SECONDS;
 use farthing_ledger::{
     BatchProof, Escrow as EscrowRow, LeafSet, LedgerError, LedgerRefusal, LedgerView as _, PendingBatch, SettleBatch,
     SettlementBatch, SignedOperation,
@@ -17,9 +18,6 @@ use crate::error::ChainError;
 use crate::ledger::ChainLedger;
 use crate::outbox::{Call, Outcome};
 use crate::proof;
-
-/// `CHALLENGE_WINDOW` of the contract, seconds.
-const CHALLENGE_WINDOW_SECONDS: u64 = 12 * 3600;
 
 /// `BOND_DIVISOR` of the contract.
 const BOND_DIVISOR: u64 = 10;

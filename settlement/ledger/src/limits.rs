@@ -23,6 +23,10 @@ pub const BATCHES_AFTER_CLOSE_REQUEST: u8 = 1;
 /// proven before must be collectible in the night that follows.
 pub const MANDATE_END_GRACE_SECONDS: u64 = 48 * 3600;
 
+/// Seconds within which a batch that was posted on a chain may be challenged: `CHALLENGE_WINDOW` of the contract. The embedded
+/// ledger checks every leaf itself and decides at once.
+pub const CHALLENGE_WINDOW_SECONDS: u64 = 12 * 3600;
+
 /// Seconds before a new payout address receives money, so that a stolen key is noticed in time.
 pub const PAYOUT_DELAY_SECONDS: u64 = 48 * 3600;
 

@@ -5,15 +5,17 @@ use clap::{Args, Parser, Subcommand};
 mod bank;
 mod chain;
 mod clock;
+mod desk;
 mod escrow;
 mod key_file;
 mod ledger;
 mod mandate;
-mod netting;
 mod night;
+mod night_view;
 pub(crate) mod output;
 mod participant;
 mod report;
+mod show;
 mod site;
 
 /// Settles a Farthing hub: base ledger, escrows, mandates, the nightly run and its statements.
@@ -84,11 +86,24 @@ enum Command {
     /// Permissions for devices to spend from an escrow.
     #[command(subcommand)]
     Mandate(mandate::MandateCommand),
-    /// The nightly run.
-    #[command(subcommand)]
-    Night(night::NightCommand),
-    /// Write an epoch's statement and print its figures.
-    Statement(report::EpochArguments),
+    /// Do all of the night that can be done now: to the proposal, or, once it is approved, to the closed epoch.
+    Run(night::PlanArguments),
+    /// Cut off, verify every proof again, net, and propose what to collect and pay. Moves nothing.
+    Plan(night::PlanArguments),
+    /// Where an epoch stands, and what its netting came to: balances, transfers, how few there could be, who was left out.
+    Show(report::EpochArgument),
+    /// Approve the proposal with an approver's key.
+    Approve(night::ApproveArguments),
+    /// Bring the approved proposal to the ledger; after a challenge window, go on with it.
+    Submit,
+    /// Compare the ledger with the proposal.
+    Reconcile,
+    /// Close the books of a reconciled epoch.
+    Close,
+    /// Take back what was planned, nothing of which may be on the ledger; the next plan cuts off anew.
+    Discard,
+    /// Write an epoch's folder (statement, tables, books, proofs), and print its figures.
+    Report(report::ReportArguments),
     /// Write an epoch's transfers as orders for a bank (ISO 20022 pain.001).
     BankOrder(bank::BankArguments),
     /// Take a transfer apart, down to each signed proof.
@@ -97,8 +112,6 @@ enum Command {
     Verify(report::VerifyArguments),
     /// Show that the payment of a receipt is among the records that an epoch's batches commit to.
     Prove(report::ProveArguments),
-    /// Write an epoch's folder somewhere else.
-    Export(report::ExportArguments),
 }
 
 /// How a command ended.
@@ -118,12 +131,18 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Participant(command) => participant::run(common, &command),
         Command::Escrow(command) => escrow::run(common, &command),
         Command::Mandate(command) => mandate::run(common, &command),
-        Command::Night(command) => night::run(common, &command),
-        Command::Statement(arguments) => report::statement(common, &arguments),
+        Command::Run(arguments) => night::run(common, &arguments),
+        Command::Plan(arguments) => night::plan(common, &arguments),
+        Command::Show(arguments) => show::run(common, &arguments),
+        Command::Approve(arguments) => night::approve(common, &arguments),
+        Command::Submit => night::step(common, |night| night.submit()),
+        Command::Reconcile => night::step(common, |night| night.reconcile()),
+        Command::Close => night::step(common, |night| night.close()),
+        Command::Discard => night::discard(common),
+        Command::Report(arguments) => report::report(common, &arguments),
         Command::BankOrder(arguments) => bank::run(common, &arguments),
         Command::Explain(arguments) => report::explain_leg(common, &arguments),
         Command::Verify(arguments) => report::verify(common, &arguments),
         Command::Prove(arguments) => report::prove(common, &arguments),
-        Command::Export(arguments) => report::export(common, &arguments),
     }
 }

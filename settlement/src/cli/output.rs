@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use farthing_settlement::night::{NightError, Progress};
 use serde::Serialize;
 
 use super::Common;
@@ -16,14 +17,48 @@ pub(super) fn print(common: &Common, value: &impl Serialize, text: impl Display)
     Ok(())
 }
 
+/// Why a command failed, for a program that runs it. The numbers are exit codes and stay as they are; 1 is for what was
+/// looked at and does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Failure {
+    /// It failed.
+    Failed,
+    /// The epoch does not stand where this can be done. Nothing was changed.
+    NotYet,
+}
+
+impl Failure {
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        match error.downcast_ref::<NightError>() {
+            Some(NightError::NotYet { .. } | NightError::AlreadySubmitted(_)) => Self::NotYet,
+            _ => Self::Failed,
+        }
+    }
+
+    pub(crate) const fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed => 2,
+            Self::NotYet => 3,
+        }
+    }
+}
+
 #[derive(Serialize)]
-struct ErrorView {
+struct ErrorView<'a> {
     error: String,
+    code: Failure,
+    /// Where the epoch stands, where that is what is wrong.
+    standing: Option<&'a Progress>,
 }
 
 /// An error as JSON on standard output, where a program looks for it.
 pub(crate) fn error_json(error: &anyhow::Error) {
-    let view = ErrorView { error: format!("{error:#}") };
+    let standing = match error.downcast_ref::<NightError>() {
+        Some(NightError::NotYet { standing, .. }) => Some(&**standing),
+        _ => None,
+    };
+    let view = ErrorView { error: format!("{error:#}"), code: Failure::of(error), standing };
     if let Ok(text) = serde_json::to_string(&view) {
         println!("{text}");
     }

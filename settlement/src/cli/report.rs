@@ -21,10 +21,19 @@ use super::output::{print, table};
 use super::{Common, Outcome};
 
 #[derive(Debug, Args)]
-pub(super) struct EpochArguments {
-    /// The epoch; the newest with a proposal where it is left out.
+pub(super) struct EpochArgument {
+    /// The epoch; the newest where it is left out.
     #[arg(long)]
-    epoch: Option<u64>,
+    pub(super) epoch: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArguments {
+    #[command(flatten)]
+    epoch: EpochArgument,
+    /// The folder to write; by default that of the epoch in the settlement directory.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -63,16 +72,6 @@ pub(super) struct ProveArguments {
     out: PathBuf,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct ExportArguments {
-    /// The epoch; the newest with a proposal where it is left out.
-    #[arg(long)]
-    epoch: Option<u64>,
-    /// The folder to write.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-}
-
 /// An epoch and its proofs.
 struct Epoch {
     book: Book,
@@ -89,18 +88,15 @@ impl Epoch {
         let approvers = Approvers::of(&common.open_reader()?, &outputs.proposal)?;
         Ok(Self { book, outputs, approvers })
     }
-
-    fn write(&self, folder: &Path, token: &TokenFormat) -> anyhow::Result<()> {
-        Ok(write_folder(folder, &self.book, &self.outputs, &self.approvers, token)?)
-    }
 }
 
-pub(super) fn statement(common: &Common, arguments: &EpochArguments) -> anyhow::Result<Outcome> {
-    let epoch = Epoch::load(common, arguments.epoch)?;
-    let folder = epoch_folder(&common.settlement_path(), epoch.outputs.cut_off.epoch);
-    epoch.write(&folder, &common.token())?;
-    let statement = Statement::of(&epoch.outputs);
+pub(super) fn report(common: &Common, arguments: &ReportArguments) -> anyhow::Result<Outcome> {
+    let Epoch { book, outputs, approvers } = Epoch::load(common, arguments.epoch.epoch)?;
+    let usual = || epoch_folder(&common.settlement_path(), outputs.cut_off.epoch);
+    let folder = arguments.out.clone().unwrap_or_else(usual);
     let token = common.token();
+    write_folder(&folder, &book, &outputs, &approvers, &token)?;
+    let statement = Statement::of(&outputs);
     let rows: Vec<_> = statement
         .legs
         .iter()
@@ -116,19 +112,6 @@ pub(super) fn statement(common: &Common, arguments: &EpochArguments) -> anyhow::
         folder.join(FileNames::STATEMENT).display()
     );
     print(common, &statement, text)?;
-    Ok(Outcome::Done)
-}
-
-#[derive(Serialize)]
-struct FolderView {
-    folder: String,
-}
-
-pub(super) fn export(common: &Common, arguments: &ExportArguments) -> anyhow::Result<Outcome> {
-    let epoch = Epoch::load(common, arguments.epoch)?;
-    epoch.write(&arguments.out, &common.token())?;
-    let folder = arguments.out.display().to_string();
-    print(common, &FolderView { folder: folder.clone() }, folder)?;
     Ok(Outcome::Done)
 }
 

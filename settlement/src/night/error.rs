@@ -2,6 +2,7 @@
 
 use farthing_ledger::LedgerError;
 
+use super::Progress;
 use crate::approval::ApprovalError;
 use crate::book::BookError;
 use crate::ingest::IngestError;
@@ -44,11 +45,16 @@ pub enum NightError {
     /// The hub's key is needed to submit batches.
     #[error("batches are signed with the hub's key; name its file with --hub-key")]
     HubKeyMissing,
-    /// There is no proposal to approve.
-    #[error("there is no proposal to approve; run the night first")]
-    NothingProposed,
+    /// The epoch is not as far as what was asked for needs it. Nothing was changed.
+    #[error("cannot {word} yet: {standing}")]
+    NotYet {
+        /// What was asked for.
+        word: &'static str,
+        /// Where the epoch stands.
+        standing: Box<Progress>,
+    },
     /// The epoch has been submitted in part and cannot be taken back.
-    #[error("epoch {0} is on the ledger in part already; run the night again to finish it")]
+    #[error("epoch {0} is on the ledger in part already and cannot be taken back; `submit` goes on with it")]
     AlreadySubmitted(u64),
     /// The ledger does not add up to the proposal.
     #[error("epoch {epoch} does not reconcile: {differences}")]
@@ -64,6 +70,17 @@ pub enum NightError {
          restore the settlement directory of that night"
     )]
     HalfSettled(u64),
+}
+
+impl NightError {
+    pub(super) fn not_yet(word: &'static str, standing: Progress) -> Self {
+        Self::NotYet { word, standing: Box::new(standing) }
+    }
+
+    /// Whether it comes from what was planned rather than from disk or ledger, so that the same inputs give it again.
+    pub(super) const fn is_of_the_plan(&self) -> bool {
+        matches!(self, Self::Positions(_) | Self::Netting(_) | Self::Proposal(_))
+    }
 }
 
 impl From<JournalError> for NightError {

@@ -55,7 +55,7 @@ pub struct EpochRecord {
 
 impl Night<'_> {
     /// Brings the lanes up to what was collected and keeps the record, in one change.
-    pub(super) fn close(
+    pub(super) fn keep_record(
         &self,
         proposal: &Proposal,
         positions: &Positions,

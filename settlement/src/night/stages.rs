@@ -40,7 +40,7 @@ impl Night<'_> {
         Ok(made)
     }
 
-    fn kept<T: DeserializeOwned>(&self, epoch: u64, stage: Stage) -> Result<Option<T>, NightError> {
+    pub(super) fn kept<T: DeserializeOwned>(&self, epoch: u64, stage: Stage) -> Result<Option<T>, NightError> {
         let Some((_, bytes)) = self.book.stage(epoch, stage)? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|_| NightError::Output(stage.name()))
     }
@@ -128,8 +128,8 @@ impl Night<'_> {
 
     pub(super) fn positions(&self, cut_off: &CutOff) -> Result<Positions, NightError> {
         let (epoch, stage) = (cut_off.epoch, Stage::Positions);
-        if let Some((_, bytes)) = self.book.stage(epoch, stage)? {
-            return decode_exact(&bytes).map_err(|_| NightError::Output(stage.name()));
+        if let Some(kept) = self.kept_positions(epoch)? {
+            return Ok(kept);
         }
         let positions = {
             let lanes = lane_facts(self.book)?;
@@ -141,6 +141,11 @@ impl Night<'_> {
         writer.put_stage(epoch, stage, &bytes)?;
         writer.commit()?;
         Ok(positions)
+    }
+
+    pub(super) fn kept_positions(&self, epoch: u64) -> Result<Option<Positions>, NightError> {
+        let Some((_, bytes)) = self.book.stage(epoch, Stage::Positions)? else { return Ok(None) };
+        decode_exact(&bytes).map(Some).map_err(|_| NightError::Output(Stage::Positions.name()))
     }
 
     pub(super) fn netting(&self, cut_off: &CutOff, positions: &Positions) -> Result<Netting, NightError> {
@@ -175,8 +180,8 @@ impl Night<'_> {
         netting: &Netting,
     ) -> Result<Proposal, NightError> {
         let epoch = cut_off.epoch;
-        if let Some((_, bytes)) = self.book.stage(epoch, Stage::Proposal)? {
-            return decode_exact(&bytes).map_err(|_| NightError::Output(Stage::Proposal.name()));
+        if let Some(kept) = self.kept_proposal(epoch)? {
+            return Ok(kept);
         }
         let inputs = Inputs {
             cut_off: self.hash(epoch, Stage::CutOff)?,
@@ -199,16 +204,8 @@ impl Night<'_> {
         proposal: &'b Proposal,
         positions: &'b Positions,
     ) -> Result<Submission<'b, LibSecpKey>, NightError> {
-        Ok(self.submission_by(proposal, positions, self.hub_key.ok_or(NightError::HubKeyMissing)?))
-    }
-
-    pub(super) fn submission_by<'b>(
-        &'b self,
-        proposal: &'b Proposal,
-        positions: &'b Positions,
-        hub_key: &'b LibSecpKey,
-    ) -> Submission<'b, LibSecpKey> {
-        Submission { book: self.book, ledger: self.ledger, hub_key, proposal, positions, now: self.now }
+        let hub_key = self.hub_key.ok_or(NightError::HubKeyMissing)?;
+        Ok(Submission { book: self.book, ledger: self.ledger, hub_key, proposal, positions, now: self.now })
     }
 
     pub(super) fn reconciliation(

@@ -50,7 +50,7 @@ fn exited(child: Child) -> Ended {
 fn night(site: &Site, mut run: impl FnMut(&Site, &[&str]) -> Ended) {
     let approvals = site.approvals();
     for _ in 0..RUNS_MAX {
-        let Ended::Exited(true, view) = run(site, &["night", "run"]) else { continue };
+        let Ended::Exited(true, view) = run(site, &["run"]) else { continue };
         match view["state"].as_str() {
             Some("needs_approvals") => {
                 for approval in &approvals {

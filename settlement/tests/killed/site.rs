@@ -152,13 +152,13 @@ impl Site {
     }
 
     /// The night's commands in their order: proposal, two approvals, and the rest.
-    pub fn approvals(&self) -> [[String; 4]; 2] {
-        ["alice.key", "bob.key"].map(|name| ["night".into(), "approve".into(), "--key".into(), self.path(name)])
+    pub fn approvals(&self) -> [[String; 3]; 2] {
+        ["alice.key", "bob.key"].map(|name| ["approve".into(), "--key".into(), self.path(name)])
     }
 
     /// The stages of the open epoch whose output is kept.
     pub fn stages(&self) -> Vec<String> {
-        let status = self.json(&["night", "status"]);
+        let status = self.json(&["show"]);
         let kept = status["stages"].as_array().unwrap().iter().filter(|stage| !stage["output"].is_null());
         kept.map(|stage| stage["stage"].as_str().unwrap().to_owned()).collect()
     }

@@ -1,0 +1,50 @@
+//! What a night is run with, opened for one command.
+
+use farthing_channel::id::Address;
+use farthing_channel::sign::LibSecpKey;
+use farthing_channel::time::UnixSeconds;
+use farthing_ledger::BaseLedger;
+use farthing_settlement::book::Book;
+use farthing_settlement::netting::NettingTerms;
+use farthing_settlement::night::Night;
+
+use super::Common;
+
+/// The book and the ledger of a site, and whose night it is.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) book: Book,
+    ledger: Box<dyn BaseLedger>,
+    hub: Address,
+    hub_key: Option<LibSecpKey>,
+    journal: std::path::PathBuf,
+    terms: NettingTerms,
+}
+
+impl Desk {
+    pub(super) fn open(common: &Common) -> anyhow::Result<Self> {
+        let ledger = common.open_ledger(Vec::new())?;
+        let book = common.open_book()?;
+        let hub_key = common.load_hub_key()?;
+        let hub = common.hub_account(ledger.reader())?;
+        Ok(Self { book, ledger, hub, hub_key, journal: common.journal_path(), terms: common.netting_terms()? })
+    }
+
+    /// The night at `now`.
+    pub(super) fn night(&self, now: UnixSeconds) -> Night<'_> {
+        self.night_in(&self.book, now)
+    }
+
+    /// The night at `now`, in another book than the site's.
+    pub(super) fn night_in<'a>(&'a self, book: &'a Book, now: UnixSeconds) -> Night<'a> {
+        Night {
+            book,
+            ledger: &*self.ledger,
+            hub: self.hub,
+            journal: self.journal.clone(),
+            hub_key: self.hub_key.as_ref(),
+            now,
+            terms: self.terms.clone(),
+        }
+    }
+}
