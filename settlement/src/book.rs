@@ -12,9 +12,11 @@ use redb::{Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
 
 use crate::stage::{Stage, content_hash};
 
+mod copy;
 mod rows;
 mod writer;
 
+pub use copy::BookCopy;
 pub use rows::{AnchorRow, ApprovalRow, CursorRow, LaneRow, MandateRow, ProviderRow, bundle_hash};
 pub use writer::BookWriter;
 

@@ -4,9 +4,9 @@ use farthing_channel::id::Address;
 use farthing_channel::sign::LibSecpKey;
 use farthing_channel::time::UnixSeconds;
 use farthing_ledger::BaseLedger;
-use farthing_settlement::book::Book;
+use farthing_settlement::book::{Book, BookCopy};
 use farthing_settlement::netting::NettingTerms;
-use farthing_settlement::night::Night;
+use farthing_settlement::night::{Night, book_path};
 
 use super::Common;
 
@@ -28,6 +28,12 @@ impl Desk {
         let hub_key = common.load_hub_key()?;
         let hub = common.hub_account(ledger.reader())?;
         Ok(Self { book, ledger, hub, hub_key, journal: common.journal_path(), terms: common.netting_terms()? })
+    }
+
+    /// A copy of the book, for a night of which nothing shall stay.
+    pub(super) fn copy_book(&self, common: &Common) -> anyhow::Result<BookCopy> {
+        let path = book_path(&common.settlement_path());
+        Ok(BookCopy::of(&self.book, &path, &path.with_file_name("book.dry-run.redb"))?)
     }
 
     /// The night at `now`.

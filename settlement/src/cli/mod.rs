@@ -87,7 +87,7 @@ enum Command {
     #[command(subcommand)]
     Mandate(mandate::MandateCommand),
     /// Do all of the night that can be done now: to the proposal, or, once it is approved, to the closed epoch.
-    Run(night::PlanArguments),
+    Run(night::RestoreArgument),
     /// Cut off, verify every proof again, net, and propose what to collect and pay. Moves nothing.
     Plan(night::PlanArguments),
     /// Where an epoch stands, and what its netting came to: balances, transfers, how few there could be, who was left out.

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use clap::Args;
 use farthing_channel::id::Hash32;
+use farthing_channel::time::UnixSeconds;
 use farthing_settlement::export::epoch_folder;
 use farthing_settlement::night::{Night, NightError, Progress, RunOptions};
+use farthing_settlement::text::utc;
 use serde::Serialize;
 
 use super::clock::now;
@@ -15,11 +18,29 @@ use super::night_view::NightView;
 use super::output::print;
 use super::{Common, Outcome};
 
+/// How far back a plan may be made as of. What a mandate allows depends on the time, and the ledger heeds its end for longer.
+const AS_OF_SECONDS_MAX: u64 = 24 * 3600;
+
 #[derive(Debug, Args)]
-pub(super) struct PlanArguments {
+pub(super) struct RestoreArgument {
     /// The journal was restored from a backup (or these books were lost), and that has been looked into.
     #[arg(long)]
     pub(super) confirm_restore: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArguments {
+    #[command(flatten)]
+    restore: RestoreArgument,
+    /// Plan in a copy of the books, and keep nothing: what `plan` would propose, to the last byte.
+    #[arg(long)]
+    dry_run: bool,
+    /// The folder that a dry run writes, as a real one would write that of the epoch.
+    #[arg(long, value_name = "DIR", requires = "dry_run")]
+    out: Option<PathBuf>,
+    /// Plan as of this moment of the last 24 hours, Unix seconds: that of a dry run (`planned_at`), to get its very proposal.
+    #[arg(long, value_name = "SECONDS")]
+    as_of: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -37,22 +58,47 @@ pub(super) fn step(
     common: &Common,
     step: impl FnOnce(&Night<'_>) -> Result<Progress, NightError>,
 ) -> anyhow::Result<Outcome> {
+    step_at(common, now(), step)
+}
+
+fn step_at(
+    common: &Common,
+    at: UnixSeconds,
+    step: impl FnOnce(&Night<'_>) -> Result<Progress, NightError>,
+) -> anyhow::Result<Outcome> {
     let desk = Desk::open(common)?;
-    let night = desk.night(now());
+    let night = desk.night(at);
     let progress = step(&night)?;
     let folder = |epoch| Some(epoch_folder(&common.settlement_path(), epoch));
     NightView::of(common, &night, &progress, folder)?.print(common)?;
     Ok(Outcome::Done)
 }
 
-pub(super) fn plan(common: &Common, arguments: &PlanArguments) -> anyhow::Result<Outcome> {
-    let options = RunOptions { confirm_restore: arguments.confirm_restore, stop_after: None };
-    step(common, |night| night.plan(&options))
+impl RestoreArgument {
+    fn options(&self) -> RunOptions {
+        RunOptions { confirm_restore: self.confirm_restore, stop_after: None }
+    }
 }
 
-pub(super) fn run(common: &Common, arguments: &PlanArguments) -> anyhow::Result<Outcome> {
-    let options = RunOptions { confirm_restore: arguments.confirm_restore, stop_after: None };
-    step(common, |night| night.run(&options))
+pub(super) fn plan(common: &Common, arguments: &PlanArguments) -> anyhow::Result<Outcome> {
+    let now = now();
+    let at = arguments.as_of.map_or(now, UnixSeconds);
+    let oldest = now.0.saturating_sub(AS_OF_SECONDS_MAX);
+    ensure!((oldest..=now.0).contains(&at.0), "{} is not within the last 24 hours", utc(at.0));
+    let options = arguments.restore.options();
+    if !arguments.dry_run {
+        return step_at(common, at, |night| night.plan(&options));
+    }
+    let desk = Desk::open(common)?;
+    let copy = desk.copy_book(common)?;
+    let night = desk.night_in(copy.book(), at);
+    let progress = night.plan(&options)?;
+    NightView::of(common, &night, &progress, |_| arguments.out.clone())?.of_a_dry_run().print(common)?;
+    Ok(Outcome::Done)
+}
+
+pub(super) fn run(common: &Common, arguments: &RestoreArgument) -> anyhow::Result<Outcome> {
+    step(common, |night| night.run(&arguments.options()))
 }
 
 pub(super) fn approve(common: &Common, arguments: &ApproveArguments) -> anyhow::Result<Outcome> {

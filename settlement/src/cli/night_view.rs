@@ -103,6 +103,15 @@ impl NightView {
         }
     }
 
+    /// The same, told apart.
+    pub(super) fn of_a_dry_run(mut self) -> Self {
+        self.dry_run = true;
+        if let Some(at) = self.planned_at {
+            self.text.push_str(&format!("\na dry run: nothing was kept; `plan --as-of {at}` proposes the same"));
+        }
+        self
+    }
+
     pub(super) fn print(&self, common: &Common) -> anyhow::Result<()> {
         print(common, self, &self.text)
     }

@@ -26,12 +26,15 @@ pub(crate) enum Failure {
     Failed,
     /// The epoch does not stand where this can be done. Nothing was changed.
     NotYet,
+    /// The run would move more than one run may. Nothing was changed.
+    OverLimit,
 }
 
 impl Failure {
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         match error.downcast_ref::<NightError>() {
             Some(NightError::NotYet { .. } | NightError::AlreadySubmitted(_)) => Self::NotYet,
+            Some(NightError::OverLimit(_)) => Self::OverLimit,
             _ => Self::Failed,
         }
     }
@@ -40,6 +43,7 @@ impl Failure {
         match self {
             Self::Failed => 2,
             Self::NotYet => 3,
+            Self::OverLimit => 4,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | transfers from debtors to creditors | [`legs`], [`exact`] | each participant's balance, at most n-1 transfers, or the fewest |
 //! | debts along a cycle cancel | [`cycles`] | each participant's balance, and whom it owes |
 //! | caps, collateral, who is left out | [`terms`] | all of a participant's positions are in the batch, or none |
+//! | what one run may move | [`limits`] | all of a run, or none |
 //!
 //! Pure functions over integers. The order of the input never shows in the output, so two people who start
 //! from the same positions arrive at the same proposal.
@@ -19,6 +20,7 @@ pub mod bilateral;
 pub mod cycles;
 pub mod exact;
 pub mod legs;
+pub mod limits;
 pub mod multilateral;
 pub mod terms;
 
@@ -28,6 +30,7 @@ mod tests;
 pub use cycles::{Clearing, clear_cycles};
 pub use exact::{EXACT_PARTICIPANTS_MAX, Exact, fewest_legs};
 pub use legs::{Greedy, LegPlanner};
+pub use limits::{OverLimit, RunLimits};
 pub use multilateral::{Net, Nets, net_all};
 pub use terms::{Attempt, Exclusion, NettedAttempt, NettingTerms, Obligation, ParticipantTerms, Planner, net_under};
 

@@ -9,6 +9,7 @@ use farthing_channel::id::Address;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use super::limits::RunLimits;
 use super::multilateral::net_all;
 use super::{Exact, Greedy, Leg, Net, Nets, Netting, NettingError, Position, bilateral, net};
 
@@ -76,6 +77,9 @@ pub struct NettingTerms {
     /// Which transfers are proposed.
     #[serde(default)]
     pub planner: Planner,
+    /// Most that one run may move.
+    #[serde(default, skip_serializing_if = "RunLimits::are_none")]
+    pub limits: RunLimits,
     /// Lanes under dispute, as text: parked, and carried to the next epoch.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub disputed_lanes: BTreeSet<String>,

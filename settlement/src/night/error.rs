@@ -7,7 +7,7 @@ use crate::approval::ApprovalError;
 use crate::book::BookError;
 use crate::ingest::IngestError;
 use crate::journal_reader::JournalError;
-use crate::netting::NettingError;
+use crate::netting::{NettingError, OverLimit};
 use crate::proposal::ProposalError;
 use crate::stage::positions::PositionError;
 use crate::submit::SubmitError;
@@ -36,6 +36,9 @@ pub enum NightError {
     /// An approval.
     #[error(transparent)]
     Approval(#[from] ApprovalError),
+    /// The run would move more than one run may.
+    #[error(transparent)]
+    OverLimit(#[from] OverLimit),
     /// A submission.
     #[error(transparent)]
     Submit(#[from] SubmitError),
@@ -79,7 +82,7 @@ impl NightError {
 
     /// Whether it comes from what was planned rather than from disk or ledger, so that the same inputs give it again.
     pub(super) const fn is_of_the_plan(&self) -> bool {
-        matches!(self, Self::Positions(_) | Self::Netting(_) | Self::Proposal(_))
+        matches!(self, Self::Positions(_) | Self::Netting(_) | Self::Proposal(_) | Self::OverLimit(_))
     }
 }
 

@@ -189,6 +189,7 @@ impl Night<'_> {
             netting: self.hash(epoch, Stage::Netting)?,
         };
         let proposal = propose(cut_off, positions, netting, inputs)?;
+        cut_off.terms.limits.check(&proposal)?;
         let writer = self.book.write()?;
         writer.put_stage(epoch, Stage::Proposal, &encode_to_vec(&proposal))?;
         writer.commit()?;

@@ -78,7 +78,7 @@ impl Night<'_> {
     /// Where the ledger decides batches later, the same call after that time goes on.
     ///
     /// # Errors
-    /// [`NightError::NotYet`] while approvals are missing, [`NightError::Submit`], the book's and the ledger's.
+    /// [`NightError::NotYet`] while approvals are missing, [`NightError::OverLimit`], [`NightError::Submit`], the book's and the ledger's.
     pub fn submit(&self) -> Result<Progress, NightError> {
         let standing = self.standing()?;
         match standing {
@@ -131,6 +131,10 @@ impl Night<'_> {
             return Err(NightError::not_yet("submit", self.standing_of(proposal)?));
         };
         let submission = self.submission(proposal, positions)?;
+        if self.book.stage_hash(epoch, Stage::Opening)?.is_none() {
+            // Limits that were lowered since count too, as long as nothing has moved.
+            self.terms.limits.check(proposal)?;
+        }
         self.opening(epoch, proposal)?;
         if stop_after == Some(Stage::Opening) {
             return self.standing_of(proposal);

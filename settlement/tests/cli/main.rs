@@ -1,6 +1,8 @@
 //! The command line over a site on disk, as an operator and a finance team use it.
 #![allow(clippy::unwrap_used)]
 
+mod steps;
+#[path = "../world/mod.rs"]
 mod world;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -123,64 +125,6 @@ fn site_after_a_day() -> (World, PathBuf, [PathBuf; 2], u64) {
     let keys = [key_file(&site, "keys/alice.key", 2), key_file(&site, "keys/bob.key", 3)];
     let comes_to = devices.iter().map(|device| 1_000 * u64::from(*device)).sum::<u64>().min(5_000_000);
     (world, site, keys, comes_to)
-}
-
-/// Where an epoch stands by the answer to a word that came too early.
-fn too_early(site: &Path, word: &str) -> String {
-    let output = settle(site, &["--json", word]);
-    assert_eq!(output.status.code(), Some(3), "{word}");
-    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(answer["code"], "not_yet");
-    answer["standing"]["state"].as_str().unwrap().to_owned()
-}
-
-#[test]
-fn each_word_does_its_step_once_and_waits_for_the_one_before() {
-    let (_world, site, [first, second], comes_to) = site_after_a_day();
-    let state = |arguments: &[&str]| json(&site, arguments)["state"].as_str().unwrap().to_owned();
-    for word in ["submit", "reconcile", "close", "discard"] {
-        assert_eq!(too_early(&site, word), "nothing_to_settle");
-    }
-    assert_eq!(json(&site, &["show"])["standing"]["state"], "nothing_to_settle");
-    let planned = json(&site, &["plan"]);
-    assert_eq!((planned["state"].as_str(), planned["approvals"].as_u64()), (Some("needs_approvals"), Some(0)));
-    assert_eq!(json(&site, &["plan"]), planned, "a plan that there is stays as it is");
-    for word in ["submit", "reconcile", "close"] {
-        assert_eq!(too_early(&site, word), "needs_approvals");
-    }
-    assert_eq!(state(&["approve", "--key", text(&first)]), "needs_approvals");
-    assert_eq!(state(&["approve", "--key", text(&second)]), "approved");
-    assert_eq!([too_early(&site, "reconcile"), too_early(&site, "close")], ["approved", "approved"]);
-    assert_eq!(json(&site, &["ledger", "audit"])["settled"], 0, "nothing has moved yet");
-    assert_eq!([state(&["submit"]), state(&["submit"])], ["submitted", "submitted"]);
-    assert_eq!(json(&site, &["ledger", "audit"])["settled"], comes_to);
-    assert_eq!(settle(&site, &["discard"]).status.code(), Some(3), "what is on the ledger is not taken back");
-    assert_eq!(too_early(&site, "close"), "submitted");
-    assert_eq!([state(&["reconcile"]), state(&["reconcile"])], ["reconciled", "reconciled"]);
-    assert_eq!(state(&["submit"]), "reconciled");
-    assert_eq!([state(&["close"]), state(&["close"]), state(&["submit"])], ["closed", "closed", "closed"]);
-    let shown = json(&site, &["show"]);
-    assert_eq!((shown["standing"]["state"].as_str(), shown["netting"]["legs"].as_u64()), (Some("closed"), Some(3)));
-    assert_eq!(state(&["plan"]), "nothing_to_settle");
-    assert_eq!(json(&site, &["ledger", "audit"])["settled"], comes_to);
-}
-
-#[test]
-fn a_plan_is_taken_back_and_made_anew() {
-    let (world, site, [first, _], _) = site_after_a_day();
-    let planned = json(&site, &["plan"]);
-    json(&site, &["approve", "--key", text(&first)]);
-    assert_eq!(json(&site, &["discard"])["discarded"], planned["epoch"]);
-    assert_eq!(too_early(&site, "submit"), "nothing_to_settle");
-    // A plan that its terms do not allow leaves nothing behind, so mended terms count at once.
-    let terms = site.join("settlement/netting.toml");
-    let capped = format!("[[participant]]\naccount = \"{}\"\nnet_debit_cap = 1\n", world.hub.address());
-    std::fs::write(&terms, capped).unwrap();
-    assert_eq!(settle(&site, &["plan"]).status.code(), Some(2));
-    std::fs::remove_file(&terms).unwrap();
-    let again = json(&site, &["plan"]);
-    assert_eq!((&again["settled_base_units"], &again["legs"]), (&planned["settled_base_units"], &planned["legs"]));
-    assert_eq!((again["approvals"].as_u64(), again["epoch"].as_u64()), (Some(0), Some(1)));
 }
 
 #[test]
