@@ -11,6 +11,7 @@
 //! | [`book`] | settlement's own book |
 //! | [`statement`], [`accounting`], [`export`], [`proofs`] | the folder of an epoch |
 //! | [`bank`] | what transfers come to at a bank, and the file that orders them |
+//! | [`schedule`] | when a night is run by itself |
 //! | [`explain`], [`verify`] | from a transfer down to its signatures, and all of it offline |
 //! | [`inclusion`], [`record_root`] | that one payment was in a day's journal |
 //!
@@ -36,6 +37,7 @@ pub mod night;
 pub mod proofs;
 pub mod proposal;
 pub mod record_root;
+pub mod schedule;
 pub mod stage;
 pub mod statement;
 pub mod submit;

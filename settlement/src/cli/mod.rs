@@ -15,8 +15,10 @@ mod night_view;
 pub(crate) mod output;
 mod participant;
 mod report;
+mod scheduled;
 mod show;
 mod site;
+mod stop;
 
 /// Settles a Farthing hub: base ledger, escrows, mandates, the nightly run and its statements.
 #[derive(Debug, Parser)]
@@ -87,7 +89,7 @@ enum Command {
     #[command(subcommand)]
     Mandate(mandate::MandateCommand),
     /// Do all of the night that can be done now: to the proposal, or, once it is approved, to the closed epoch.
-    Run(night::RestoreArgument),
+    Run(scheduled::RunArguments),
     /// Cut off, verify every proof again, net, and propose what to collect and pay. Moves nothing.
     Plan(night::PlanArguments),
     /// Where an epoch stands, and what its netting came to: balances, transfers, how few there could be, who was left out.
@@ -114,6 +116,16 @@ enum Command {
     Prove(report::ProveArguments),
 }
 
+impl Arguments {
+    /// What is logged where nobody says otherwise: what went wrong, and what a process that stays has done.
+    pub(crate) const fn log_filter(&self) -> &'static str {
+        match &self.command {
+            Command::Run(arguments) if arguments.is_scheduled() => "warn,farthing_settle=info",
+            _ => "warn",
+        }
+    }
+}
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -131,7 +143,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Participant(command) => participant::run(common, &command),
         Command::Escrow(command) => escrow::run(common, &command),
         Command::Mandate(command) => mandate::run(common, &command),
-        Command::Run(arguments) => night::run(common, &arguments),
+        Command::Run(arguments) => scheduled::run(common, &arguments),
         Command::Plan(arguments) => night::plan(common, &arguments),
         Command::Show(arguments) => show::run(common, &arguments),
         Command::Approve(arguments) => night::approve(common, &arguments),

@@ -25,7 +25,7 @@ const AS_OF_SECONDS_MAX: u64 = 24 * 3600;
 pub(super) struct RestoreArgument {
     /// The journal was restored from a backup (or these books were lost), and that has been looked into.
     #[arg(long)]
-    pub(super) confirm_restore: bool,
+    confirm_restore: bool,
 }
 
 #[derive(Debug, Args)]
@@ -75,7 +75,7 @@ fn step_at(
 }
 
 impl RestoreArgument {
-    fn options(&self) -> RunOptions {
+    pub(super) fn options(&self) -> RunOptions {
         RunOptions { confirm_restore: self.confirm_restore, stop_after: None }
     }
 }
@@ -95,10 +95,6 @@ pub(super) fn plan(common: &Common, arguments: &PlanArguments) -> anyhow::Result
     let progress = night.plan(&options)?;
     NightView::of(common, &night, &progress, |_| arguments.out.clone())?.of_a_dry_run().print(common)?;
     Ok(Outcome::Done)
-}
-
-pub(super) fn run(common: &Common, arguments: &RestoreArgument) -> anyhow::Result<Outcome> {
-    step(common, |night| night.run(&arguments.options()))
 }
 
 pub(super) fn approve(common: &Common, arguments: &ApproveArguments) -> anyhow::Result<Outcome> {

@@ -9,7 +9,7 @@ use farthing_settlement::statement::Statement;
 use serde::Serialize;
 
 use super::Common;
-use super::output::print;
+use super::output::{print, print_line};
 
 /// Where a night stands, with the figures.
 #[derive(Debug, Default, Serialize)]
@@ -110,6 +110,11 @@ impl NightView {
             self.text.push_str(&format!("\na dry run: nothing was kept; `plan --as-of {at}` proposes the same"));
         }
         self
+    }
+
+    /// As one of many.
+    pub(super) fn print_line(&self, common: &Common) -> anyhow::Result<()> {
+        print_line(common, self, &self.text)
     }
 
     pub(super) fn print(&self, common: &Common) -> anyhow::Result<()> {

@@ -17,6 +17,16 @@ pub(super) fn print(common: &Common, value: &impl Serialize, text: impl Display)
     Ok(())
 }
 
+/// The same for one of many results: JSON is on a line of its own.
+pub(super) fn print_line(common: &Common, value: &impl Serialize, text: impl Display) -> anyhow::Result<()> {
+    if common.json {
+        println!("{}", serde_json::to_string(value)?);
+    } else {
+        println!("{text}");
+    }
+    Ok(())
+}
+
 /// Why a command failed, for a program that runs it. The numbers are exit codes and stay as they are; 1 is for what was
 /// looked at and does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,18 +1,25 @@
 //! Where a site's files are.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use farthing_channel::id::Address;
 use farthing_channel::sign::{LibSecpKey, Signer as _};
 use farthing_ledger::{AccountKind, BaseLedger, EmbeddedLedger, LedgerReader, LedgerView};
-use farthing_settlement::book::Book;
+use farthing_settlement::book::{Book, BookError};
 use farthing_settlement::netting::NettingTerms;
 use farthing_settlement::night::book_path;
 use farthing_settlement::text::TokenFormat;
 
 use super::Common;
 use super::key_file::load;
+
+/// Pause between two attempts to open a book that another command has.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Attempts before giving up: with the pause, ten seconds, which every command but a large plan keeps below.
+const BUSY_ATTEMPTS: u32 = 200;
 
 impl Common {
     pub(super) fn ledger_path(&self) -> PathBuf {
@@ -59,8 +66,16 @@ impl Common {
         }
     }
 
+    /// The book; another command that has it is waited for a while.
     pub(super) fn open_book(&self) -> anyhow::Result<Book> {
-        Ok(Book::open(&book_path(&self.settlement_path()))?)
+        let path = book_path(&self.settlement_path());
+        for _ in 0..BUSY_ATTEMPTS {
+            match Book::open(&path) {
+                Err(BookError::Busy(_)) => std::thread::sleep(BUSY_PAUSE),
+                opened => return Ok(opened?),
+            }
+        }
+        Ok(Book::open(&path)?)
     }
 
     /// The hub's key, where there is one.
