@@ -117,6 +117,13 @@ impl LaneProof {
         self.proven().and_then(|evidence| evidence.claimed().ok()).unwrap_or(Total::ZERO)
     }
 
+    /// The greatest amount that is proven, or claimed by a voucher kept for [`Self::check_vouchers`], base units.
+    #[must_use]
+    pub fn claimed_amount(&self) -> u64 {
+        let claimed = self.candidates.first().map_or(0, |voucher| voucher.amount);
+        self.total().amount().max(claimed)
+    }
+
     /// Refunds since opening, base units, as the payee signed them.
     #[must_use]
     pub fn credited(&self) -> u64 {

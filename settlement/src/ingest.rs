@@ -23,10 +23,16 @@ use crate::book::{Book, BookError, BookWriter, ProviderRow, bundle_hash};
 use crate::dispute::{Dispute, DisputeKind};
 use crate::journal_reader::JournalError;
 use crate::record_root::RecordRoot;
-use shard::{LaneRecord, Order, Place, Shard};
+use hours::Hours;
+use orders::{LaneRecord, Order, Place};
+use shard::Shard;
 
 mod finish;
+mod hours;
+mod orders;
 mod shard;
+
+pub use hours::{Growth, HourGrowth};
 
 /// Ranges of lane ids. Each is written to the book while the next ones are proven, and its memory is free again then.
 const RANGES: usize = 64;
@@ -75,6 +81,8 @@ pub struct Ingested {
     pub journal_root: Hash32,
     /// Lane records.
     pub records: u64,
+    /// When lanes grew.
+    pub growth: Growth,
 }
 
 /// A journal on its way into the book. What concerns one lane is sent to the shard that its id belongs to, and proven there,
@@ -132,13 +140,15 @@ pub fn take_in<T>(
         });
         // A shard that still has something to hand over sees that nobody wants it.
         drop(ranges);
-        let mut of_shards = Vec::new();
+        let (mut of_shards, mut hours) = (Vec::new(), Hours::default());
         for thread in threads {
-            of_shards.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            let end = thread.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            of_shards.extend(end.disputes);
+            hours.add(end.hours);
         }
         let (read, collected) = read?;
         let collected = collected.ok_or(IngestError::ShardEnded)?;
-        Ok((read, collected.with(of_shards)))
+        Ok((read, collected.with(of_shards, hours.growth())))
     })
 }
 
@@ -161,7 +171,7 @@ impl<'a> Ingest<'a> {
             providers: BTreeMap::new(),
             disputes: Vec::new(),
             root: RecordRoot::default(),
-            place: Place { ordinal: 0, block: (0, 0) },
+            place: Place { ordinal: 0, block: (0, 0), unix_ms: 0 },
             waiting: shards.iter().map(|_| Vec::with_capacity(RECORDS_PER_ORDER)).collect(),
             shards,
         }
@@ -173,6 +183,7 @@ impl<'a> Ingest<'a> {
     /// Any [`IngestError`]. A proof that does not hold is no error but a dispute.
     pub fn block(&mut self, block: &Block<'_>) -> Result<(), IngestError> {
         self.place.block = (block.header.thread, block.header.sequence);
+        self.place.unix_ms = block.header.unix_ms;
         let mut rest = block.body;
         let mut place = 0_usize;
         while !rest.is_empty() {

@@ -2,8 +2,8 @@
 
 use std::sync::mpsc::Receiver;
 
-use super::shard::RangeRows;
-use super::{Ingest, IngestError, Ingested, RANGES};
+use super::orders::RangeRows;
+use super::{Growth, Ingest, IngestError, Ingested, RANGES};
 use crate::book::BookWriter;
 use crate::dispute::Dispute;
 
@@ -47,10 +47,10 @@ pub(super) struct Collected {
 
 impl Collected {
     /// Disputes in the order of their records, those over vouchers last, by lane: however many shards there were.
-    pub(super) fn with(mut self, of_shards: Vec<(u64, Dispute)>) -> Ingested {
+    pub(super) fn with(mut self, of_shards: Vec<(u64, Dispute)>, growth: Growth) -> Ingested {
         self.disputes.extend(of_shards);
         self.disputes.sort_by_key(|(ordinal, _)| *ordinal);
         let disputes = self.disputes.into_iter().map(|(_, dispute)| dispute).chain(self.at_the_end).collect();
-        Ingested { disputes, journal_root: self.root.root(), records: self.root.leaves() }
+        Ingested { disputes, journal_root: self.root.root(), records: self.root.leaves(), growth }
     }
 }

@@ -1,7 +1,7 @@
 //! The lanes of some ranges of ids, on a thread of their own: folds their records, and checks every proof.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, btree_map};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use farthing_channel::chain::{Walk, walk_all};
@@ -15,57 +15,17 @@ use farthing_channel::sign::LibSecp;
 use farthing_channel::wire::SignedReport;
 use farthing_ledger::LedgerView;
 
+use super::hours::Hours;
+use super::orders::{LaneRecord, Order, Place, RangeRows, ShardEnd};
 use super::{IngestError, RANGES, range_of};
 use crate::book::{Book, BookError, LaneRow};
 use crate::dispute::{Dispute, DisputeKind};
 use crate::evidence::{LaneKeys, LaneProof};
 
+mod catch_up;
+
 /// Ticks that wait to be walked together.
 const PARKED_MAX: usize = 64;
-
-/// Where a record stands.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    /// How many records were read before it.
-    pub(super) ordinal: u64,
-    /// The journal thread and block.
-    pub(super) block: (u16, u64),
-}
-
-/// A record of a lane.
-#[derive(Debug)]
-pub(super) enum LaneRecord {
-    Image(LaneImage),
-    Change { lane: LaneId, change: Change, tariff_known: bool },
-    Report(SignedReport),
-}
-
-impl LaneRecord {
-    pub(super) fn lane(&self) -> LaneId {
-        match self {
-            Self::Image(image) => image.lane,
-            Self::Change { lane, .. } => *lane,
-            Self::Report(report) => report.lane,
-        }
-    }
-}
-
-/// What a shard is told.
-#[derive(Debug)]
-pub(super) enum Order {
-    Records(Vec<(Place, LaneRecord)>),
-    /// There are no more records. Whether books that were lost or restored catch up with the ledger.
-    Finish {
-        catch_up: bool,
-    },
-}
-
-/// The lanes of one range, proven and encoded, by id; and the vouchers that did not hold.
-#[derive(Debug)]
-pub(super) struct RangeRows {
-    pub(super) rows: Vec<(LaneId, Vec<u8>)>,
-    pub(super) disputes: Vec<Dispute>,
-}
 
 /// A lane while the journal is read.
 #[derive(Debug)]
@@ -99,6 +59,7 @@ pub(super) struct Shard<'a> {
     parked: Vec<ParkedTick>,
     walks: Vec<Walk>,
     disputes: Vec<(u64, Dispute)>,
+    hours: Hours,
 }
 
 impl<'a> Shard<'a> {
@@ -114,16 +75,17 @@ impl<'a> Shard<'a> {
             parked: Vec::new(),
             walks: Vec::new(),
             disputes: Vec::new(),
+            hours: Hours::default(),
         }
     }
 
-    /// Works until told to finish, then hands over its ranges in ascending order. Returns the disputes over records, with
-    /// their ordinals. Where the other side is gone, so is the reason to go on.
+    /// Works until told to finish, then hands over its ranges in ascending order. Where the other side is gone, so is the
+    /// reason to go on.
     pub(super) fn run(
         mut self,
         orders: &Receiver<Order>,
         ranges: &SyncSender<RangeRows>,
-    ) -> Result<Vec<(u64, Dispute)>, IngestError> {
+    ) -> Result<ShardEnd, IngestError> {
         let catch_up = loop {
             match orders.recv() {
                 Ok(Order::Records(records)) => {
@@ -132,7 +94,7 @@ impl<'a> Shard<'a> {
                     }
                 }
                 Ok(Order::Finish { catch_up }) => break catch_up,
-                Err(_) => return Ok(self.disputes),
+                Err(_) => return Ok(ShardEnd::default()),
             }
         };
         self.walk_parked();
@@ -145,7 +107,7 @@ impl<'a> Shard<'a> {
                 break;
             }
         }
-        Ok(self.disputes)
+        Ok(ShardEnd { disputes: self.disputes, hours: self.hours })
     }
 
     fn record(&mut self, place: Place, record: LaneRecord) -> Result<(), IngestError> {
@@ -217,7 +179,10 @@ impl<'a> Shard<'a> {
         };
         let outcome = match change {
             Change::Voucher(voucher) => {
+                let before = work.proof.claimed_amount();
                 work.proof.offer_voucher(*voucher);
+                let after = work.proof.claimed_amount();
+                self.hours.grew(place.unix_ms, before, after);
                 Ok(())
             }
             Change::Tick { anchor, index, link } => match work.proof.tick_walk(*anchor, *index, link) {
@@ -240,7 +205,11 @@ impl<'a> Shard<'a> {
                 match (payer, self.load(&lane)?) {
                     (Some(payer), Some(work)) => {
                         let keys = LaneKeys { domain: &domain, payer };
-                        work.proof.accept_anchor(&keys, &LibSecp, anchor, |_| tariff_known)
+                        let before = work.proof.claimed_amount();
+                        let accepted = work.proof.accept_anchor(&keys, &LibSecp, anchor, |_| tariff_known);
+                        let after = work.proof.claimed_amount();
+                        self.hours.grew(place.unix_ms, before, after);
+                        accepted
                     }
                     _ => Err(Refusal::UnknownEscrow),
                 }
@@ -268,7 +237,10 @@ impl<'a> Shard<'a> {
             let lane = self.lanes.get_mut(&range_of(&tick.lane)).and_then(|lanes| lanes.get_mut(&tick.lane));
             let Some(work) = lane else { continue };
             work.parked = false;
-            if let Err(refusal) = work.proof.accept_walked(tick.anchor, tick.index, &tick.link, &walk.link) {
+            let before = work.proof.claimed_amount();
+            let accepted = work.proof.accept_walked(tick.anchor, tick.index, &tick.link, &walk.link);
+            self.hours.grew(tick.place.unix_ms, before, work.proof.claimed_amount());
+            if let Err(refusal) = accepted {
                 self.dispute_change(tick.place, &tick.lane, DisputeKind::Tick, refusal);
             }
         }
@@ -287,40 +259,6 @@ impl<'a> Shard<'a> {
         Ok(())
     }
 
-    /// Raises what was collected to what the ledger settled: books that were lost or restored catch up with it.
-    fn catch_up_with_ledger(&mut self) -> Result<(), IngestError> {
-        let mut known = Vec::new();
-        self.book.each_lane(|row| {
-            if range_of(&row.image.lane) % self.shards == self.number {
-                known.push(row.image.lane);
-            }
-            Ok(())
-        })?;
-        for lane in &known {
-            self.load(lane)?;
-        }
-        let mut serials: BTreeMap<EscrowId, BTreeMap<Address, u64>> = BTreeMap::new();
-        for lanes in self.lanes.values_mut() {
-            let ids: Vec<LaneId> = lanes.keys().copied().collect();
-            let settled = self.ledger.lanes_settled(&ids)?;
-            for (lane, settled) in ids.iter().zip(settled) {
-                let Some(work) = lanes.get_mut(lane) else { continue };
-                work.collected = work.collected.max(settled);
-                let image = &work.proof.image;
-                let of_escrow = match serials.entry(image.escrow) {
-                    btree_map::Entry::Occupied(known) => known.into_mut(),
-                    btree_map::Entry::Vacant(place) => {
-                        let channels = self.ledger.channels_settled(&image.escrow)?;
-                        place.insert(channels.into_iter().map(|channel| (channel.device, channel.serial)).collect())
-                    }
-                };
-                let serial = of_escrow.get(&image.device).copied();
-                work.settled_serial = serial.or(work.settled_serial);
-            }
-        }
-        Ok(())
-    }
-
     /// Checks the vouchers that were kept for the end, and lets the range go.
     fn finish_range(&mut self, range: usize) -> Result<RangeRows, IngestError> {
         let mut lanes: Vec<_> = self.lanes.remove(&range).unwrap_or_default().into_iter().collect();
@@ -331,11 +269,13 @@ impl<'a> Shard<'a> {
             let payer = if work.proof.is_lone() { self.signer(&image.escrow)? } else { Some(image.device) };
             // Without a known escrow nothing can be checked; the zero address has no key, so every voucher fails.
             let keys = LaneKeys { domain: &self.domain, payer: payer.unwrap_or(Address::ZERO) };
+            let claimed = work.proof.claimed_amount();
             for (voucher, refusal) in work.proof.check_vouchers(&keys, &LibSecp) {
                 let dispute = Dispute::new(DisputeKind::Voucher, refusal, (0, 0)).on_lane(&lane);
                 let dispute = dispute.on_escrow(&image.escrow).by(&image.device).claiming(voucher.amount);
                 finished.disputes.push(dispute);
             }
+            self.hours.withdraw(claimed.saturating_sub(work.proof.claimed_amount()));
             let row = LaneRow::of_proof(&work.proof, work.collected, work.settled_serial);
             finished.rows.push((lane, encode_to_vec(&row)));
         }

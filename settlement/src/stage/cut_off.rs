@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::book::{Book, BookWriter, CursorRow};
 use crate::dispute::Dispute;
 use crate::facts::LedgerFacts;
-use crate::ingest::{IngestError, take_in};
+use crate::ingest::{Growth, IngestError, take_in};
 use crate::journal_reader::{ChainEnd, JournalError, oldest_cursors, read_journal};
 use crate::netting::NettingTerms;
 
@@ -83,6 +83,9 @@ pub struct CutOff {
     /// What the epoch is netted under.
     #[serde(default)]
     pub terms: NettingTerms,
+    /// When lanes grew. What a proposal that was taken back had read before is not counted again.
+    #[serde(default, skip_serializing_if = "Growth::is_empty")]
+    pub growth: Growth,
 }
 
 impl CutOff {
@@ -158,6 +161,7 @@ pub fn cut(
         providers: BTreeMap::new(),
         disputes: ingested.disputes,
         terms: input.terms.clone(),
+        growth: ingested.growth,
     })
 }
 
