@@ -14,7 +14,7 @@ use crate::inclusion::Inclusion;
 use crate::night::EpochOutputs;
 use crate::proofs::{PROOFS_VERSION, ProofBundle};
 use crate::proposal::Proposal;
-use crate::statement::{CsvError, Statement, lanes_csv, legs_csv, positions_csv, render};
+use crate::statement::{CsvError, Statement, lanes_csv, legs_csv, positions_csv, reconciliation_csv, render};
 use crate::text::TokenFormat;
 use crate::verify::VerifyError;
 
@@ -41,6 +41,10 @@ impl FileNames {
     pub const CREDIT_TRANSFER: &'static str = "pain.001.xml";
     /// The proposal.
     pub const PROPOSAL: &'static str = "proposal.json";
+    /// Lanes, journal and ledger beside each other, every row.
+    pub const RECONCILIATION: &'static str = "reconciliation.csv";
+    /// The same in sums, with every row that does not match.
+    pub const RECONCILIATION_JSON: &'static str = "reconciliation.json";
     /// The proofs.
     pub const PROOFS: &'static str = "proofs.cbor";
 }
@@ -103,6 +107,10 @@ pub fn write_folder(
     if let Some(books) = DoubleEntry::of(outputs)? {
         files.push((FileNames::HLEDGER, hledger(&books, token).into_bytes()));
         files.push((FileNames::BEANCOUNT, beancount(&books, token).into_bytes()));
+    }
+    if let Some(sides) = outputs.three_way() {
+        files.push((FileNames::RECONCILIATION, reconciliation_csv(outputs, sides)?));
+        files.push((FileNames::RECONCILIATION_JSON, serde_json::to_vec_pretty(sides)?));
     }
     for (name, bytes) in files {
         write_whole(&folder.join(name), &bytes)?;

@@ -179,6 +179,12 @@ impl LedgerFacts {
         self.escrows.get(place)
     }
 
+    /// Whether the hub may still collect from an escrow.
+    #[must_use]
+    pub fn is_collectable(&self, id: &EscrowId) -> bool {
+        self.escrow(id).is_some_and(|facts| facts.standing == EscrowStanding::Collectable)
+    }
+
     /// Whether legs may name `account`.
     #[must_use]
     pub fn is_participant(&self, account: &Address) -> bool {

@@ -18,6 +18,7 @@ use crate::stage::Stage;
 use crate::stage::cut_off::CutOff;
 use crate::stage::positions::Positions;
 use crate::stage::reconcile::Reconciliation;
+use crate::stage::three_way::ThreeWay;
 use crate::submit::OnLedger;
 use steps::Planned;
 
@@ -79,6 +80,14 @@ pub struct EpochOutputs {
     pub closed: Option<EpochRecord>,
 }
 
+impl EpochOutputs {
+    /// Lanes, journal and ledger beside each other, once the ledger has carried the epoch out.
+    #[must_use]
+    pub fn three_way(&self) -> Option<&ThreeWay> {
+        self.reconciliation.as_ref()?.three_way.as_ref()
+    }
+}
+
 impl Night<'_> {
     /// The epoch that is open, or the next one: one more than the newest closed.
     ///
@@ -107,7 +116,7 @@ impl Night<'_> {
         }
         let submitted = self.submit_planned(&planned, options.stop_after)?;
         let Progress::Submitted { epoch, proposal } = submitted else { return Ok(submitted) };
-        self.reconcile_proposal(&planned.proposal)?;
+        self.reconcile_planned(&planned)?;
         if stop(Stage::Reconciliation) {
             return Ok(Progress::Reconciled { epoch, proposal });
         }

@@ -6,142 +6,20 @@ use serde::Serialize;
 
 use crate::dispute::Dispute;
 use crate::night::EpochOutputs;
-use crate::stage::positions::CarryReason;
 use crate::stage::reconcile::BalanceLine;
 
 mod charts;
 mod csv;
 mod html;
 mod lines;
+mod parts;
 
-pub use csv::{CsvError, lanes_csv, legs_csv, positions_csv};
+pub use csv::{CsvError, lanes_csv, legs_csv, positions_csv, reconciliation_csv, reconciliation_rows};
 pub use html::render;
-
-/// What one payer pays. Amounts are base units.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct PayerLine {
-    /// The payer.
-    pub payer: String,
-    /// What people call it.
-    pub name: String,
-    /// Its escrows that are collected from.
-    pub escrows: u64,
-    /// Collected in this epoch.
-    pub collected: u128,
-    /// Left in these escrows afterwards.
-    pub remaining: u128,
-}
-
-/// What one provider receives.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct ProviderLine {
-    /// The provider.
-    pub provider: String,
-    /// What people call it.
-    pub name: String,
-    /// Lanes that pay it now.
-    pub lanes: u64,
-    /// What these lanes collect.
-    pub earned: u128,
-    /// What it receives after netting.
-    pub received: u128,
-    /// What waits.
-    pub carried: u128,
-    /// Refunds it has given since the lanes opened.
-    pub credited: u128,
-}
-
-/// One provider's service.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct GroupLine {
-    /// The provider's name.
-    pub provider: String,
-    /// The rating group.
-    pub rating_group: u32,
-    /// Lanes that pay for it now.
-    pub lanes: u64,
-    /// What they collect.
-    pub collected: u128,
-}
-
-/// One transfer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LegLine {
-    /// Its number, from 0.
-    pub leg: usize,
-    /// Who pays.
-    pub from: String,
-    /// Its name.
-    pub from_name: String,
-    /// Who is paid.
-    pub to: String,
-    /// Its name.
-    pub to_name: String,
-    /// How much.
-    pub amount: u128,
-}
-
-/// Who approved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ApprovalLine {
-    /// The approver.
-    pub approver: String,
-    /// When, Unix seconds.
-    pub at: u64,
-}
-
-/// What waits, by reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CarriedLine {
-    /// The reason.
-    pub reason: CarryReason,
-    /// Lanes.
-    pub lanes: u64,
-    /// How much.
-    pub amount: u128,
-}
-
-/// How far a journal thread was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CursorLine {
-    /// The thread.
-    pub thread: u16,
-    /// The term under which the hub wrote the last block.
-    pub term: u64,
-    /// The last block.
-    pub sequence: u64,
-    /// Its hash.
-    pub block_hash: String,
-}
-
-/// The epoch in sums. Amounts are base units.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Totals {
-    /// Collected from escrows.
-    pub collected: u128,
-    /// Received by participants: by legs, and what the hub keeps as a payee itself.
-    pub paid: u128,
-    /// Kept on the hub's account because the hub is a payee itself.
-    pub kept_by_hub: u128,
-    /// What waits.
-    pub carried: u128,
-    /// Collected before a refund made it too much; later payments use it up.
-    pub overpaid: u128,
-    /// Authorised on all lanes since they opened.
-    pub authorised: u128,
-    /// Settled on all lanes since they opened, this epoch included.
-    pub settled: u128,
-    /// Lanes with anything proven.
-    pub lanes: u64,
-    /// Positions before netting.
-    pub positions: u64,
-    /// Their sum.
-    pub gross: u128,
-    /// Transfers after netting.
-    pub legs: u64,
-    /// Their sum.
-    pub net: u128,
-}
+pub use parts::{
+    ApprovalLine, CarriedLine, CursorLine, GroupLine, HourLine, LaneState, LaneStateLine, LegLine, PayerLine,
+    ProviderLine, ReconciliationSummary, Totals,
+};
 
 /// Everything a statement says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -178,8 +56,16 @@ pub struct Statement {
     pub groups: Vec<GroupLine>,
     /// Transfers.
     pub legs: Vec<LegLine>,
+    /// What was proven hour by hour, without gaps; empty for an epoch in which nothing was.
+    pub hours: Vec<HourLine>,
+    /// What of these hours was claimed by vouchers that did not hold.
+    pub withdrawn: u128,
+    /// Lanes by state; every state, also where no lane is in it.
+    pub lane_states: Vec<LaneStateLine>,
     /// Approvals.
     pub approvals: Vec<ApprovalLine>,
+    /// Lanes, journal and ledger beside each other, once the ledger has carried the epoch out.
+    pub reconciliation: Option<ReconciliationSummary>,
     /// Balances before and after.
     pub balances: Vec<BalanceLine>,
     /// What waits.
@@ -220,8 +106,10 @@ impl Statement {
         let names = Names(names(outputs));
         let cut_off = &outputs.cut_off;
         let hub = cut_off.hub.to_string();
-        let approval =
-            |row: &crate::book::ApprovalRow| ApprovalLine { approver: row.approver.to_string(), at: row.at.0 };
+        let approval = |row: &crate::book::ApprovalRow| {
+            let approver = row.approver.to_string();
+            ApprovalLine { name: names.of(&approver), approver, at: row.at.0 }
+        };
         let cursor = |cut: &crate::stage::cut_off::ThreadCut| CursorLine {
             thread: cut.thread,
             term: cut.term,
@@ -247,7 +135,11 @@ impl Statement {
             providers: lines::providers(outputs, &names),
             groups: lines::groups(outputs, &names),
             legs: lines::legs(outputs, &names),
+            hours: lines::hours(outputs),
+            withdrawn: cut_off.growth.withdrawn,
+            lane_states: lines::lane_states(outputs),
             approvals: outputs.approvals.iter().map(approval).collect(),
+            reconciliation: outputs.three_way().map(lines::reconciliation),
             balances,
             carried: lines::carried(outputs),
             disputes: cut_off.disputes.clone(),

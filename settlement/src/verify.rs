@@ -21,7 +21,7 @@ use crate::stage::cut_off::CutOff;
 use crate::stage::positions::Positions;
 use crate::stage::reconcile::Reconciliation;
 use crate::stage::{Stage, content_hash};
-use crate::statement::{lanes_csv, legs_csv, positions_csv};
+use crate::statement::{lanes_csv, legs_csv, positions_csv, reconciliation_csv};
 
 pub(crate) mod cover;
 
@@ -217,15 +217,26 @@ fn approvals(bundle: &ProofBundle, outputs: &EpochOutputs, checks: &mut Checks) 
 fn reconciliation(outputs: &EpochOutputs, checks: &mut Checks) {
     let holds = outputs.reconciliation.as_ref().is_some_and(Reconciliation::adds_up);
     checks.require("the ledger did exactly this", holds, "there is no reconciliation that adds up");
+    if let Some(sides) = outputs.three_way() {
+        let outcome = if sides.holds() {
+            Ok(format!("{} rows", sides.totals.iter().map(|kind| kind.rows).sum::<u64>()))
+        } else {
+            Err(format!("{} rows differ", sides.exceptions().count()))
+        };
+        checks.add("lanes, journal and ledger agree", outcome);
+    }
 }
 
 /// The tables beside the proofs say the same.
 fn tables(folder: &Path, outputs: &EpochOutputs, checks: &mut Checks) -> Result<(), VerifyError> {
-    let tables = [
+    let mut tables = vec![
         (FileNames::POSITIONS, positions_csv(outputs)),
         (FileNames::LEGS, legs_csv(outputs)),
         (FileNames::LANES, lanes_csv(outputs)),
     ];
+    if let Some(sides) = outputs.three_way() {
+        tables.push((FileNames::RECONCILIATION, reconciliation_csv(outputs, sides)));
+    }
     for (name, expected) in tables {
         let path = folder.join(name);
         let found = std::fs::read(&path).map_err(|error| VerifyError::Io { path, error })?;

@@ -98,7 +98,7 @@ enum Command {
     Approve(night::ApproveArguments),
     /// Bring the approved proposal to the ledger; after a challenge window, go on with it.
     Submit,
-    /// Compare the ledger with the proposal.
+    /// Compare the ledger with the proposal, and lanes, journal and ledger with each other, row by row.
     Reconcile,
     /// Close the books of a reconciled epoch.
     Close,

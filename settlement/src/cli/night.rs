@@ -70,8 +70,9 @@ fn step_at(
     let night = desk.night(at);
     let progress = step(&night)?;
     let folder = |epoch| Some(epoch_folder(&common.settlement_path(), epoch));
-    NightView::of(common, &night, &progress, folder)?.print(common)?;
-    Ok(Outcome::Done)
+    let view = NightView::of(common, &night, &progress, folder)?;
+    view.print(common)?;
+    Ok(if view.differs { Outcome::DoesNotHold } else { Outcome::Done })
 }
 
 impl RestoreArgument {

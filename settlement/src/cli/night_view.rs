@@ -34,6 +34,9 @@ pub(super) struct NightView {
     providers: usize,
     disputes: usize,
     reconciled: bool,
+    /// Whether the ledger has carried it out, and lanes, journal and ledger do not agree.
+    #[serde(skip)]
+    pub(super) differs: bool,
     #[serde(skip)]
     text: String,
 }
@@ -64,13 +67,14 @@ impl NightView {
         let page = folder.map(|folder| folder.join(FileNames::STATEMENT).display().to_string());
         let token = common.token();
         let text = format!(
-            "{progress}\nproposal {}\ncollected {}, paid {} in {} legs, carried {}, disputes {}{}{}",
+            "{progress}\nproposal {}\ncollected {}, paid {} in {} legs, carried {}, disputes {}{}{}{}",
             statement.proposal,
             token.amount(statement.totals.collected),
             token.amount(statement.totals.paid),
             statement.totals.legs,
             token.amount(statement.totals.carried),
             statement.disputes.len(),
+            statement.reconciliation.as_ref().map(|sides| format!("\n{sides}")).unwrap_or_default(),
             if page.is_some() { "\n" } else { "" },
             page.as_deref().unwrap_or_default()
         );
@@ -98,7 +102,8 @@ impl NightView {
             legs: statement.totals.legs,
             providers: statement.providers.len(),
             disputes: statement.disputes.len(),
-            reconciled: outputs.reconciliation.as_ref().is_some_and(|reconciliation| reconciliation.adds_up()),
+            reconciled: outputs.reconciliation.as_ref().is_some_and(|reconciliation| reconciliation.matches()),
+            differs: outputs.reconciliation.as_ref().is_some_and(|reconciliation| !reconciliation.matches()),
             text,
         }
     }

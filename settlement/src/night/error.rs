@@ -10,6 +10,7 @@ use crate::journal_reader::JournalError;
 use crate::netting::{NettingError, OverLimit};
 use crate::proposal::ProposalError;
 use crate::stage::positions::PositionError;
+use crate::stage::three_way::ReconcileError;
 use crate::submit::SubmitError;
 
 /// Why the night stopped. Whatever was done stays, and the next run goes on from there.
@@ -83,6 +84,15 @@ impl NightError {
     /// Whether it comes from what was planned rather than from disk or ledger, so that the same inputs give it again.
     pub(super) const fn is_of_the_plan(&self) -> bool {
         matches!(self, Self::Positions(_) | Self::Netting(_) | Self::Proposal(_) | Self::OverLimit(_))
+    }
+}
+
+impl From<ReconcileError> for NightError {
+    fn from(error: ReconcileError) -> Self {
+        match error {
+            ReconcileError::Book(error) => error.into(),
+            ReconcileError::Ledger(error) => error.into(),
+        }
     }
 }
 

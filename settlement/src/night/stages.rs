@@ -17,7 +17,7 @@ use crate::stage::Stage;
 use crate::stage::cut_off::{CutOff, CutOffInput, ReadFrom, ThreadStart, books_reach, cut, require_reaches};
 use crate::stage::exclusion::plan_under;
 use crate::stage::positions::Positions;
-use crate::stage::reconcile::{Opening, Reconciliation, open, reconcile};
+use crate::stage::reconcile::{Opening, Reconciliation, Settled, open, reconcile};
 use crate::submit::Submission;
 
 /// About what a lane's line takes in positions. A vector that grows by doubling would take twice as much for a while.
@@ -212,11 +212,11 @@ impl Night<'_> {
     pub(super) fn reconciliation(
         &self,
         epoch: u64,
-        proposal: &Proposal,
+        settled: Settled<'_>,
         opening: &Opening,
     ) -> Result<Reconciliation, NightError> {
         self.kept_or(epoch, Stage::Reconciliation, || {
-            let reconciliation = reconcile(self.ledger, proposal, opening)?;
+            let reconciliation = reconcile(self.book, self.ledger, settled, opening)?;
             // Only what adds up is kept: anything else is looked at again by the next run.
             if reconciliation.adds_up() {
                 Ok(reconciliation)

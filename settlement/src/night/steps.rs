@@ -8,6 +8,7 @@ use crate::approval::{self, Approvers};
 use crate::proposal::Proposal;
 use crate::stage::Stage;
 use crate::stage::positions::Positions;
+use crate::stage::reconcile::Settled;
 use crate::submit::{OnLedger, Submitted};
 
 /// A proposal and what it rests on.
@@ -98,7 +99,7 @@ impl Night<'_> {
         let standing = self.standing()?;
         match standing {
             Progress::Submitted { epoch, proposal } => {
-                self.reconcile_proposal(&self.required_proposal(epoch)?)?;
+                self.reconcile_planned(&self.kept_plan(epoch)?)?;
                 Ok(Progress::Reconciled { epoch, proposal })
             }
             Progress::Reconciled { .. } | Progress::Closed { .. } => Ok(standing),
@@ -156,9 +157,14 @@ impl Night<'_> {
         Ok(Progress::Submitted { epoch, proposal: id })
     }
 
-    pub(super) fn reconcile_proposal(&self, proposal: &Proposal) -> Result<(), NightError> {
-        let opening = self.kept(proposal.epoch, Stage::Opening)?.ok_or(NightError::Output(Stage::Opening.name()))?;
-        self.reconciliation(proposal.epoch, proposal, &opening).map(drop)
+    pub(super) fn reconcile_planned(&self, planned: &Planned) -> Result<(), NightError> {
+        let Planned { positions, proposal } = planned;
+        let epoch = proposal.epoch;
+        let opening = self.kept(epoch, Stage::Opening)?.ok_or(NightError::Output(Stage::Opening.name()))?;
+        let cut_off = self.kept(epoch, Stage::CutOff)?.ok_or(NightError::Output(Stage::CutOff.name()))?;
+        let netting = self.kept(epoch, Stage::Netting)?.ok_or(NightError::Output(Stage::Netting.name()))?;
+        let settled = Settled { cut_off: &cut_off, positions, netting: &netting, proposal };
+        self.reconciliation(epoch, settled, &opening).map(drop)
     }
 
     pub(super) fn close_planned(&self, planned: &Planned) -> Result<(), NightError> {

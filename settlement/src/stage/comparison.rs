@@ -27,7 +27,23 @@ pub(super) struct Comparison<'a> {
     legs_seen: Vec<bool>,
     closed_at: Option<u64>,
     movements: BTreeMap<String, Movement>,
+    transferred: BTreeMap<Address, i128>,
     differences: Vec<String>,
+}
+
+/// What the events come to.
+#[derive(Debug)]
+pub(super) struct Compared {
+    /// Batches, transfers and closings of the proposal that were found.
+    pub(super) matched: u64,
+    /// What differs, for people.
+    pub(super) differences: Vec<String>,
+    /// By holder.
+    pub(super) movements: BTreeMap<String, Movement>,
+    /// What the proposal's transfers brought each participant, base units; negative where it paid.
+    pub(super) transferred: BTreeMap<Address, i128>,
+    /// When the epoch was closed, Unix seconds.
+    pub(super) closed_at: u64,
 }
 
 impl<'a> Comparison<'a> {
@@ -41,6 +57,7 @@ impl<'a> Comparison<'a> {
             legs_seen: vec![false; proposal.legs.len()],
             closed_at: None,
             movements: BTreeMap::new(),
+            transferred: BTreeMap::new(),
             differences: Vec::new(),
         }
     }
@@ -67,6 +84,10 @@ impl<'a> Comparison<'a> {
                 let ours = *proposal == self.id;
                 if ours {
                     self.leg(*leg, from, to, credited, *amount);
+                    let paid = self.transferred.entry(*from).or_default();
+                    *paid = paid.saturating_sub((*amount).into());
+                    let received = self.transferred.entry(*to).or_default();
+                    *received = received.saturating_add((*amount).into());
                 }
                 self.add(from, |m| if ours { &mut m.proposal_out } else { &mut m.other_out }, *amount);
                 self.add(credited, |m| if ours { &mut m.proposal_in } else { &mut m.other_in }, *amount);
@@ -116,7 +137,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    pub(super) fn finish(mut self) -> (u64, Vec<String>, BTreeMap<String, Movement>, u64) {
+    pub(super) fn finish(mut self) -> Compared {
         for (batch, seen) in self.proposal.batches.iter().zip(&self.batches_seen) {
             if !seen {
                 self.differences.push(format!("the batch of escrow {} is not in the ledger's log", batch.escrow));
@@ -132,8 +153,9 @@ impl<'a> Comparison<'a> {
         }
         let seen = self.batches_seen.iter().chain(&self.legs_seen).filter(|seen| **seen).count();
         let matched = seen.saturating_add(usize::from(self.closed_at.is_some()));
-        let matched = u64::try_from(matched).unwrap_or(u64::MAX);
-        (matched, self.differences, self.movements, self.closed_at.unwrap_or(0))
+        let Self { differences, movements, transferred, closed_at, .. } = self;
+        let closed_at = closed_at.unwrap_or(0);
+        Compared { matched: u64::try_from(matched).unwrap_or(u64::MAX), differences, movements, transferred, closed_at }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod exclusion;
 mod lane_line;
 pub mod positions;
 pub mod reconcile;
+pub mod three_way;
 
 /// A stage. The numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

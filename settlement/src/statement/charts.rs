@@ -1,8 +1,15 @@
-//! Charts as inline SVG. Lengths are integers, scaled from base units without a float.
+//! Charts as inline SVG. Lengths are integers, scaled from base units without a float. What a chart shows is written beside its
+//! marks too, so it can be read without telling colours apart.
 
 use maud::{Markup, html};
 
 use crate::text::TokenFormat;
+
+mod columns;
+mod waterfall;
+
+pub(super) use columns::columns;
+pub(super) use waterfall::{Step, StepKind, waterfall};
 
 /// Width of the drawing area of a bar, in SVG units.
 const BAR_WIDTH: u128 = 210;
@@ -23,12 +30,34 @@ pub(super) struct Bar {
     pub(super) note: String,
 }
 
+impl Bar {
+    /// An amount.
+    pub(super) fn new(label: &str, amount: u128) -> Self {
+        Self { label: label.to_owned(), amount, note: String::new() }
+    }
+
+    /// An amount with something else beside it.
+    pub(super) fn noted(label: &str, amount: u128, note: &str) -> Self {
+        Self { label: label.to_owned(), amount, note: note.to_owned() }
+    }
+
+    /// A number of things.
+    pub(super) fn counted(label: &str, number: u64) -> Self {
+        Self::noted(label, number.into(), &number.to_string())
+    }
+}
+
 /// `amount` of `greatest` as a length of at most [`BAR_WIDTH`], and at least 2 where it is not zero.
 fn length(amount: u128, greatest: u128) -> u128 {
+    scaled(amount, greatest, BAR_WIDTH)
+}
+
+/// `amount` of `greatest` as a length of at most `room`, and at least 2 where it is not zero.
+fn scaled(amount: u128, greatest: u128, room: u128) -> u128 {
     // Amounts are sums of 64-bit numbers, so a product with the width fits; beyond that precision is given up first.
     let (amount, greatest) =
-        if greatest > u128::MAX / BAR_WIDTH { (amount >> 16, greatest >> 16) } else { (amount, greatest) };
-    let scaled = amount.saturating_mul(BAR_WIDTH).checked_div(greatest).unwrap_or(0);
+        if greatest > u128::MAX / room { (amount >> 16, greatest >> 16) } else { (amount, greatest) };
+    let scaled = amount.saturating_mul(room).checked_div(greatest).unwrap_or(0);
     if amount > 0 { scaled.max(2) } else { 0 }
 }
 
@@ -74,9 +103,9 @@ fn bar_row(row: usize, bar: &Bar, class: &str, greatest: u128, token: &TokenForm
         text.label x=(LABEL_WIDTH - 10) y=(baseline) text-anchor="end" { (clipped(&bar.label)) }
         rect.track x=(LABEL_WIDTH) y=(top + 6) width=(BAR_WIDTH) height="20" rx="4" {}
         rect class=(class) x=(LABEL_WIDTH) y=(top + 6) width=(length) height="20" rx="4" {
-            title { (bar.label) ": " (token.amount(bar.amount)) }
+            title { (bar.label) ": " (note) }
         }
-        text.value x=(LABEL_WIDTH + BAR_WIDTH + 10) y=(baseline) { (note) }
+        text.value x=(LABEL_WIDTH + BAR_WIDTH + 10) y=(baseline) data-value=(bar.amount) { (note) }
     }
 }
 
@@ -106,7 +135,7 @@ mod tests {
 
     #[test]
     fn many_bars_are_gathered_without_losing_anything() {
-        let many: Vec<_> = (1..=40).map(|n| Bar { label: n.to_string(), amount: n, note: String::new() }).collect();
+        let many: Vec<_> = (1..=40).map(|n| Bar::new(&n.to_string(), n)).collect();
         let gathered = gathered(&many);
         assert_eq!(gathered.len(), BARS_MAX + 1);
         assert_eq!(gathered.iter().map(|bar| bar.amount).sum::<u128>(), 820);

@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use farthing_channel::id::Address;
 
-use super::{CarriedLine, GroupLine, LegLine, Names, PayerLine, ProviderLine, Totals};
+use super::{
+    CarriedLine, GroupLine, HourLine, LaneState, LaneStateLine, LegLine, Names, PayerLine, ProviderLine,
+    ReconciliationSummary, Totals,
+};
 use crate::night::EpochOutputs;
 use crate::stage::positions::CarryReason;
+use crate::stage::three_way::ThreeWay;
 
 fn count(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
@@ -53,15 +57,20 @@ pub(super) fn payers(outputs: &EpochOutputs, names: &Names) -> Vec<PayerLine> {
 }
 
 pub(super) fn providers(outputs: &EpochOutputs, names: &Names) -> Vec<ProviderLine> {
+    let mut paying: BTreeMap<Address, u64> = BTreeMap::new();
+    for line in outputs.positions.lanes.iter().filter(|line| line.collect > 0) {
+        let lanes = paying.entry(line.payee).or_default();
+        *lanes = lanes.saturating_add(1);
+    }
     let mut lines = Vec::new();
     for (provider, sums) in outputs.positions.by_payee() {
         let to_it = outputs.netting.legs.iter().filter(|leg| leg.to == provider);
-        let paying = outputs.positions.lanes.iter().filter(|line| line.payee == provider && line.collect > 0);
+        let lanes = paying.get(&provider).copied().unwrap_or(0);
         let provider = provider.to_string();
         lines.push(ProviderLine {
             name: names.of(&provider),
             provider,
-            lanes: count(paying.count()),
+            lanes,
             earned: sums.collect,
             received: to_it.map(|leg| leg.amount).sum(),
             carried: sums.carried,
@@ -106,4 +115,50 @@ pub(super) fn carried(outputs: &EpochOutputs) -> Vec<CarriedLine> {
         }
     }
     sums.into_iter().map(|(reason, (lanes, amount))| CarriedLine { reason, lanes, amount }).collect()
+}
+
+/// Hours that a statement goes through one by one; where an epoch is longer, hours without growth are left out.
+const HOURS_MAX: u64 = 24 * 31;
+
+/// Growth by hour, with the hours between in which nothing grew.
+pub(super) fn hours(outputs: &EpochOutputs) -> Vec<HourLine> {
+    const HOUR: u64 = 3_600;
+    let grown: BTreeMap<u64, u128> =
+        outputs.cut_off.growth.hours.iter().map(|hour| (hour.begins_at, hour.amount)).collect();
+    let (Some((first, _)), Some((last, _))) = (grown.first_key_value(), grown.last_key_value()) else {
+        return Vec::new();
+    };
+    let length = last.saturating_sub(*first) / HOUR;
+    if length >= HOURS_MAX {
+        return grown.into_iter().map(|(begins_at, amount)| HourLine { begins_at, amount }).collect();
+    }
+    let hour = |number: u64| {
+        let begins_at = first.saturating_add(number.saturating_mul(HOUR));
+        HourLine { begins_at, amount: grown.get(&begins_at).copied().unwrap_or(0) }
+    };
+    (0..=length).map(hour).collect()
+}
+
+pub(super) fn lane_states(outputs: &EpochOutputs) -> Vec<LaneStateLine> {
+    let none = |state| LaneStateLine { state, lanes: 0, collected: 0, carried: 0 };
+    let mut lines = LaneState::ALL.map(none);
+    for line in &outputs.positions.lanes {
+        let state = LaneState::of(line);
+        if let Some(sum) = lines.iter_mut().find(|sum| sum.state == state) {
+            sum.lanes = sum.lanes.saturating_add(1);
+            sum.collected = sum.collected.saturating_add(line.collect.into());
+            sum.carried = sum.carried.saturating_add(line.carried.into());
+        }
+    }
+    lines.to_vec()
+}
+
+pub(super) fn reconciliation(sides: &ThreeWay) -> ReconciliationSummary {
+    ReconciliationSummary {
+        holds: sides.holds(),
+        totals: sides.totals.clone(),
+        conservation: sides.conservation.clone(),
+        exceptions: sides.exceptions().cloned().collect(),
+        lanes_beyond: sides.lanes_beyond,
+    }
 }

@@ -39,6 +39,8 @@ pub struct Journal {
     pub cursor: ChainCursor,
     /// The term of the blocks that are written next.
     pub term: u64,
+    /// Their time, Unix milliseconds.
+    pub unix_ms: u64,
     segment: PathBuf,
     offset: usize,
 }
@@ -55,8 +57,15 @@ impl Journal {
     pub fn new(directory: &Path, hub: Address) -> Self {
         std::fs::create_dir_all(directory).unwrap();
         let cursor = ChainCursor::genesis(&hub.0, 0);
-        let mut journal =
-            Self { directory: directory.to_owned(), hub, cursor, segment: PathBuf::new(), offset: 0, term: 1 };
+        let mut journal = Self {
+            directory: directory.to_owned(),
+            hub,
+            cursor,
+            segment: PathBuf::new(),
+            offset: 0,
+            term: 1,
+            unix_ms: NOW.0 * 1000,
+        };
         journal.roll();
         journal
     }
@@ -84,7 +93,7 @@ impl Journal {
             thread: 0,
             term: self.term,
             sequence: self.cursor.sequence + 1,
-            unix_ms: NOW.0 * 1000,
+            unix_ms: self.unix_ms,
             record_count: u32::try_from(records.len()).unwrap(),
             previous_hash: self.cursor.hash,
         };
