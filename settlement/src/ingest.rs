@@ -22,6 +22,7 @@ use farthing_ledger::{LedgerError, LedgerView};
 use crate::book::{Book, BookError, BookWriter, ProviderRow, bundle_hash};
 use crate::dispute::{Dispute, DisputeKind};
 use crate::journal_reader::JournalError;
+use crate::meter::Meter;
 use crate::record_root::RecordRoot;
 use hours::Hours;
 use orders::{LaneRecord, Order, Place};
@@ -111,7 +112,8 @@ impl std::fmt::Debug for Ingest<'_> {
 }
 
 /// Takes in what `read` hands over block by block, and writes it with `writer`. With `catch_up`, what was collected is
-/// raised to what the ledger settled: books that were lost or restored catch up with it.
+/// raised to what the ledger settled: books that were lost or restored catch up with it. `meter` is told how far the proofs
+/// are that are checked in the end.
 ///
 /// # Errors
 /// What `read` returns, or any [`IngestError`]. A proof that does not hold is no error but a dispute.
@@ -120,6 +122,7 @@ pub fn take_in<T>(
     ledger: &dyn LedgerView,
     writer: &BookWriter,
     catch_up: bool,
+    meter: &dyn Meter,
     read: impl FnOnce(&mut Ingest<'_>) -> Result<T, IngestError>,
 ) -> Result<(T, Ingested), IngestError> {
     let count = thread::available_parallelism().map_or(1, NonZero::get).min(RANGES);
@@ -136,7 +139,7 @@ pub fn take_in<T>(
         let mut ingest = Ingest::new(book, ledger, orders);
         let read = read(&mut ingest).and_then(|read| {
             ingest.finish_shards(catch_up);
-            Ok((read, ingest.collect(writer, &ranges)?))
+            Ok((read, ingest.collect(writer, &ranges, meter)?))
         });
         // A shard that still has something to hand over sees that nobody wants it.
         drop(ranges);

@@ -14,6 +14,10 @@ use farthing_channel::record::segment::{
     BLOCKS_OFFSET, Damage, SegmentError, SegmentHeader, SegmentName, Stop, judge_stop,
 };
 
+mod extent;
+
+pub use extent::bytes_after;
+
 /// How often a segment is read again before damage in it is believed: a reader beside a running writer may see
 /// old and new bytes of one write, and a write takes far less than the readings of a whole segment.
 const READINGS_MAX: u32 = 4;

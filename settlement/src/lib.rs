@@ -11,6 +11,7 @@
 //! | [`book`] | settlement's own book |
 //! | [`statement`], [`accounting`], [`export`], [`proofs`] | the folder of an epoch |
 //! | [`bank`] | what transfers come to at a bank, and the file that orders them |
+//! | [`meter`] | how far a long stage has come |
 //! | [`schedule`] | when a night is run by itself |
 //! | [`explain`], [`verify`] | from a transfer down to its signatures, and all of it offline |
 //! | [`inclusion`], [`record_root`] | that one payment was in a day's journal |
@@ -32,6 +33,7 @@ pub mod facts;
 pub mod inclusion;
 pub mod ingest;
 pub mod journal_reader;
+pub mod meter;
 pub mod netting;
 pub mod night;
 pub mod proofs;

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::approval::{self, ApprovalError, Approvers};
 use crate::book::{ApprovalRow, Book};
+use crate::meter::Meter;
 use crate::netting::{Netting, NettingTerms};
 use crate::proposal::Proposal;
 use crate::stage::Stage;
@@ -50,6 +51,8 @@ pub struct Night<'a> {
     pub now: UnixSeconds,
     /// What the night is netted under.
     pub terms: NettingTerms,
+    /// Told how far long stages are.
+    pub meter: &'a dyn Meter,
 }
 
 /// After which stage a run shall stop; for tests of resumption and for operators who want to look first.

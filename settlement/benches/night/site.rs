@@ -22,6 +22,7 @@ use farthing_ledger::{
     SignedOperation,
 };
 use farthing_settlement::book::Book;
+use farthing_settlement::meter::Unmetered;
 use farthing_settlement::netting::NettingTerms;
 use farthing_settlement::night::{Night, Progress, RunOptions, book_path};
 
@@ -174,6 +175,7 @@ impl Site {
             hub_key: None,
             now: NOW,
             terms: NettingTerms::default(),
+            meter: &Unmetered,
         };
         Ok(night.run(&RunOptions::default())?)
     }

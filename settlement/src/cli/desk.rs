@@ -9,6 +9,7 @@ use farthing_settlement::netting::NettingTerms;
 use farthing_settlement::night::{Night, book_path};
 
 use super::Common;
+use super::stage_meter::StageMeter;
 
 /// The book and the ledger of a site, and whose night it is.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub(super) struct Desk {
     hub_key: Option<LibSecpKey>,
     journal: std::path::PathBuf,
     terms: NettingTerms,
+    meter: StageMeter,
 }
 
 impl Desk {
@@ -27,7 +29,8 @@ impl Desk {
         let book = common.open_book()?;
         let hub_key = common.load_hub_key()?;
         let hub = common.hub_account(ledger.reader())?;
-        Ok(Self { book, ledger, hub, hub_key, journal: common.journal_path(), terms: common.netting_terms()? })
+        let (journal, terms) = (common.journal_path(), common.netting_terms()?);
+        Ok(Self { book, ledger, hub, hub_key, journal, terms, meter: StageMeter::new(common) })
     }
 
     /// A copy of the book, for a night of which nothing shall stay.
@@ -51,6 +54,7 @@ impl Desk {
             hub_key: self.hub_key.as_ref(),
             now,
             terms: self.terms.clone(),
+            meter: &self.meter,
         }
     }
 }

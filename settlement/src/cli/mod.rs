@@ -18,6 +18,7 @@ mod report;
 mod scheduled;
 mod show;
 mod site;
+mod stage_meter;
 mod stop;
 
 /// Settles a Farthing hub: base ledger, escrows, mandates, the nightly run and its statements.
@@ -121,6 +122,8 @@ impl Arguments {
     pub(crate) const fn log_filter(&self) -> &'static str {
         match &self.command {
             Command::Run(arguments) if arguments.is_scheduled() => "warn,farthing_settle=info",
+            // Where no bar can be shown, a line now and then says how far a long stage is.
+            Command::Run(_) | Command::Plan(_) if !self.common.json => "warn,farthing_settle::cli::stage_meter=info",
             _ => "warn",
         }
     }

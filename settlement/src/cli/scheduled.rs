@@ -91,7 +91,11 @@ fn attempt(common: &Common, task: Task, stop: &Stop, told: &mut Option<Progress>
         }
     } else if open || told.is_some() || task == Task::Night {
         let folder = |epoch| Some(epoch_folder(&common.settlement_path(), epoch));
-        NightView::of(common, &night, &progress, folder)?.print_line(common)?;
+        let view = NightView::of(common, &night, &progress, folder)?;
+        view.print_line(common)?;
+        if view.differs {
+            tracing::error!(%progress, "lanes, journal and ledger do not agree; the epoch's reconciliation says where");
+        }
     }
     *told = Some(progress.clone());
     Ok(progress)

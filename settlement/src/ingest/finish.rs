@@ -6,6 +6,7 @@ use super::orders::RangeRows;
 use super::{Growth, Ingest, IngestError, Ingested, RANGES};
 use crate::book::BookWriter;
 use crate::dispute::Dispute;
+use crate::meter::{Meter, Metered, Work};
 
 impl Ingest<'_> {
     /// Writes everything to the book. `None` where a shard gave up, which its own result explains.
@@ -13,6 +14,7 @@ impl Ingest<'_> {
         self,
         writer: &BookWriter,
         ranges: &[Receiver<RangeRows>],
+        meter: &dyn Meter,
     ) -> Result<Option<Collected>, IngestError> {
         for bundle in self.bundles.values() {
             writer.put_mandates(bundle)?;
@@ -24,11 +26,13 @@ impl Ingest<'_> {
             writer.put_provider(provider)?;
         }
         let mut at_the_end: Vec<Dispute> = Vec::new();
+        let proofs = Metered::begin(meter, Work::Proofs, u64::try_from(RANGES).unwrap_or(0));
         // Ranges ascend, so the rows of the book's tree are written from its first to its last.
         for (_, shard) in (0..RANGES).zip((0..ranges.len()).cycle()) {
             let Some(Ok(range)) = ranges.get(shard).map(Receiver::recv) else { return Ok(None) };
             writer.put_encoded_lanes(&range.rows)?;
             at_the_end.extend(range.disputes);
+            proofs.advance(1);
         }
         for dispute in &mut at_the_end {
             (dispute.thread, dispute.sequence) = self.place.block;

@@ -5,12 +5,13 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use crate::book::{Book, BookError, LaneRow, MandateRow};
+use crate::meter::{Meter, Metered, Work};
 use crate::stage::positions::{Cover, LaneFacts, MandateFacts};
 
 /// Reads every lane on which anything was proven or collected, and finds the mandates it stands under: the newest, and the
 /// one under which its channel was last settled. Lanes are read on all processors, mandates once from first to last.
-pub(super) fn lane_facts(book: &Book) -> Result<Vec<LaneFacts>, BookError> {
-    let (mut lanes, serials) = read_lanes(book)?;
+pub(super) fn lane_facts(book: &Book, meter: &dyn Meter) -> Result<Vec<LaneFacts>, BookError> {
+    let (mut lanes, serials) = read_lanes(book, meter)?;
     let mut order: Vec<usize> = (0..lanes.len()).collect();
     let key = |lane: &LaneFacts| (lane.escrow, lane.device);
     order.sort_unstable_by_key(|place| lanes.get(*place).map(key));
@@ -52,19 +53,21 @@ fn see(lane: &mut LaneFacts, settled_serial: Option<u64>, mandate: &MandateRow) 
 /// Lanes by id, each with the serial under which it was last settled.
 type Lanes = (Vec<LaneFacts>, Vec<Option<u64>>);
 
-fn read_lanes(book: &Book) -> Result<Lanes, BookError> {
+fn read_lanes(book: &Book, meter: &dyn Meter) -> Result<Lanes, BookError> {
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     let firsts: Vec<u8> = (0..=u8::MAX).collect();
+    let reading = &Metered::begin(meter, Work::Positions, 256);
     let read = |bytes: &[u8]| -> Result<Lanes, BookError> {
         let (mut lanes, mut serials) = Lanes::default();
-        if let (Some(first), Some(last)) = (bytes.first(), bytes.last()) {
-            book.each_lane_between(*first, *last, |row| {
+        for byte in bytes {
+            book.each_lane_between(*byte, *byte, |row| {
                 if let Some(facts) = facts_of(&row) {
                     lanes.push(facts);
                     serials.push(row.settled_serial);
                 }
                 Ok(())
             })?;
+            reading.advance(1);
         }
         Ok((lanes, serials))
     };

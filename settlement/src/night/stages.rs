@@ -11,6 +11,7 @@ use super::lane_facts::lane_facts;
 use super::{Night, NightError, RunOptions, record, to_json};
 use crate::book::CursorRow;
 use crate::journal_reader::JournalError;
+use crate::meter::{Metered, Work};
 use crate::netting::{Netting, NettingTerms};
 use crate::proposal::{Inputs, Proposal, propose};
 use crate::stage::Stage;
@@ -69,7 +70,15 @@ impl Night<'_> {
             return Err(JournalError::BooksLost { epoch: closed.epoch }.into());
         }
         let terms = self.open_terms()?;
-        let input = CutOffInput { epoch, hub: self.hub, journal: &self.journal, from, now: self.now, terms: &terms };
+        let input = CutOffInput {
+            epoch,
+            hub: self.hub,
+            journal: &self.journal,
+            from,
+            now: self.now,
+            terms: &terms,
+            meter: self.meter,
+        };
         let writer = self.book.write()?;
         let mut cut_off = cut(&input, self.book, &writer, self.ledger)?;
         if let Some(closed) = &closed {
@@ -132,7 +141,8 @@ impl Night<'_> {
             return Ok(kept);
         }
         let positions = {
-            let lanes = lane_facts(self.book)?;
+            let lanes = lane_facts(self.book, self.meter)?;
+            let _computing = Metered::begin(self.meter, Work::Proposal, 0);
             plan_under(epoch, &cut_off.hub, &cut_off.ledger, UnixSeconds(cut_off.at), &lanes, &cut_off.terms)?
         };
         let writer = self.book.write()?;
@@ -188,6 +198,7 @@ impl Night<'_> {
             positions: self.hash(epoch, Stage::Positions)?,
             netting: self.hash(epoch, Stage::Netting)?,
         };
+        let _making = Metered::begin(self.meter, Work::Proposal, 0);
         let proposal = propose(cut_off, positions, netting, inputs)?;
         cut_off.terms.limits.check(&proposal)?;
         let writer = self.book.write()?;

@@ -13,7 +13,8 @@ use crate::book::{Book, BookWriter, CursorRow};
 use crate::dispute::Dispute;
 use crate::facts::LedgerFacts;
 use crate::ingest::{Growth, IngestError, take_in};
-use crate::journal_reader::{ChainEnd, JournalError, oldest_cursors, read_journal};
+use crate::journal_reader::{ChainEnd, JournalError, bytes_after, oldest_cursors, read_journal};
+use crate::meter::{Meter, Metered, Work};
 use crate::netting::NettingTerms;
 
 /// How far one journal thread was read.
@@ -120,6 +121,8 @@ pub struct CutOffInput<'a> {
     pub now: UnixSeconds,
     /// What the epoch is netted under.
     pub terms: &'a NettingTerms,
+    /// Told how far it is.
+    pub meter: &'a dyn Meter,
 }
 
 /// Reads the journal into the book and takes down the ledger. Everything, the output included, is in `writer`: it shows
@@ -140,8 +143,13 @@ pub fn cut(
         ReadFrom::Oldest => oldest_cursors(input.journal)?,
     };
     let catch_up = input.from == ReadFrom::Oldest;
-    let (ends, ingested) = take_in(book, ledger, writer, catch_up, |ingest| {
-        read_journal::<IngestError>(input.journal, &input.hub, &cursors, &mut |block| ingest.block(block))
+    let (ends, ingested) = take_in(book, ledger, writer, catch_up, input.meter, |ingest| {
+        let bytes = bytes_after(input.journal, &cursors)?;
+        let reading = Metered::begin(input.meter, Work::Journal, bytes);
+        read_journal::<IngestError>(input.journal, &input.hub, &cursors, &mut |block| {
+            reading.advance(u64::try_from(block.body.len()).unwrap_or(u64::MAX));
+            ingest.block(block)
+        })
     })?;
     let threads = cuts(&ends);
     for (thread, end) in &ends {

@@ -3,6 +3,7 @@
 
 mod scheduled;
 mod steps;
+mod terminal;
 #[path = "../world/mod.rs"]
 mod world;
 

@@ -21,6 +21,7 @@ use farthing_ledger::{
 };
 use farthing_settlement::approval::Approvers;
 use farthing_settlement::book::Book;
+use farthing_settlement::meter::Unmetered;
 use farthing_settlement::netting::NettingTerms;
 use farthing_settlement::night::{EpochOutputs, Night, Progress, RunOptions, book_path};
 
@@ -193,6 +194,7 @@ impl World {
             hub_key: Some(&self.hub),
             now: NOW,
             terms: NettingTerms::default(),
+            meter: &Unmetered,
         }
     }
 
