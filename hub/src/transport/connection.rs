@@ -81,8 +81,6 @@ pub(super) struct Connection {
     pub(super) address_key: AddressKey,
     /// When the handshake must be complete.
     handshake_deadline: Instant,
-    /// The earliest entry for this connection in the thread's timers.
-    pub(super) armed: Option<Instant>,
     /// Whether the connection is in the queue of those to be served.
     pub(super) queued: bool,
     /// Packets taken in since the application was last told.
@@ -112,7 +110,6 @@ impl Connection {
             streams: Streams::default(),
             address_key,
             handshake_deadline,
-            armed: None,
             queued: false,
             packets_untold: 0,
             untold: true,

@@ -31,6 +31,9 @@ mod attempts;
 #[derive(Debug, Default)]
 struct Slot {
     generation: u32,
+    /// The earliest entry for the connection in the thread's timers. It stands here, and not in the connection, because most
+    /// entries that come due are stale, and a connection not looked at costs no cache miss.
+    armed: Option<Instant>,
     connection: Option<Box<Connection>>,
 }
 
@@ -227,16 +230,19 @@ impl Endpoint {
             if !is_armed(&self.slots, &due) {
                 continue;
             }
+            self.disarm(due.slot);
             let Some(connection) = self.connection_at(due.slot) else {
                 continue;
             };
-            connection.armed = None;
             if connection.deadline().is_some_and(|at| at <= now) {
                 let overdue = connection.expire(now);
                 self.counters().handshake_timeouts.add(u64::from(overdue));
+                // Flushing arms the timer again.
+                self.enqueue(due.slot);
+            } else {
+                // The deadline had moved to later, as it does with almost every packet: there is nothing to send.
+                self.arm(due.slot);
             }
-            // Flushing arms the timer again.
-            self.enqueue(due.slot);
         }
     }
 
@@ -299,20 +305,22 @@ impl Endpoint {
         let Some(place) = self.slots.get_mut(usize::try_from(slot).unwrap_or(usize::MAX)) else {
             return;
         };
-        let generation = place.generation;
-        let Some(connection) = place.connection.as_deref_mut() else {
+        let Some(at) = place.connection.as_deref_mut().and_then(Connection::deadline) else {
             return;
         };
-        let Some(at) = connection.deadline() else {
-            return;
-        };
-        if connection.armed.is_none_or(|armed| at < armed) {
-            connection.armed = Some(at);
-            self.timers.push(Deadline { at, slot, generation });
+        if place.armed.is_none_or(|armed| at < armed) {
+            place.armed = Some(at);
+            self.timers.push(Deadline { at, slot, generation: place.generation });
             if self.timers.wants_cleaning(self.live) {
                 let slots = &self.slots;
                 self.timers.clean(|deadline| is_armed(slots, deadline));
             }
+        }
+    }
+
+    fn disarm(&mut self, slot: u32) {
+        if let Some(place) = self.slots.get_mut(usize::try_from(slot).unwrap_or(usize::MAX)) {
+            place.armed = None;
         }
     }
 
@@ -322,6 +330,7 @@ impl Endpoint {
         };
         if let Some(connection) = place.connection.take() {
             place.generation = place.generation.wrapping_add(1);
+            place.armed = None;
             self.live -= 1;
             self.fabric.admission().release(self.now, connection.address_key, connection.counted_in_handshake);
             self.counters().connections_closed.add(1);
@@ -334,9 +343,7 @@ fn is_armed(slots: &[Slot], deadline: &Deadline) -> bool {
     usize::try_from(deadline.slot)
         .ok()
         .and_then(|slot| slots.get(slot))
-        .filter(|slot| slot.generation == deadline.generation)
-        .and_then(|slot| slot.connection.as_deref())
-        .is_some_and(|connection| connection.armed == Some(deadline.at))
+        .is_some_and(|slot| slot.generation == deadline.generation && slot.armed == Some(deadline.at))
 }
 
 impl Drop for Endpoint {

@@ -11,7 +11,7 @@ use super::connection::{Connection, ConnectionId, StreamId};
 use super::endpoint::Endpoint;
 
 /// How long QUIC's own acknowledgements wait for an announced answer: well within the 25 ms that peers allow for.
-const ANSWER_WAIT_MAX: Duration = Duration::from_millis(10);
+const ANSWER_WAIT_MAX: Duration = Duration::from_millis(20);
 
 /// Why something was not sent. Nothing was queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
