@@ -230,6 +230,7 @@ fn describe(shared: &Shared, started: u64, restored: bool) {
     let metrics = &shared.metrics;
     metrics.start_time_seconds.set(i64::try_from(started).unwrap_or(i64::MAX));
     metrics.restored.set(i64::from(restored));
+    metrics.show_fleets(&[]);
     metrics.term.set(i64::try_from(shared.table.term()).unwrap_or(i64::MAX));
 }
 
@@ -274,6 +275,7 @@ async fn reload_weights(shared: Arc<Shared>) -> anyhow::Result<()> {
 async fn watch(running: &Running) -> anyhow::Result<()> {
     loop {
         running.refresh_gauges();
+        crate::observe::fleets::tell(&running.shared);
         if running.data_plane.iter().any(JoinHandle::is_finished) {
             bail!("a data-plane thread has ended by itself");
         }
@@ -294,6 +296,7 @@ impl Running {
         metrics.journal_failed.set(i64::from(journal.fault().is_some()));
         metrics.journal_short_of_space.set(i64::from(journal.is_short_of_space()));
         metrics.serving.set(i64::from(self.shared.serving.is_on()));
+        metrics.show_levels(self.shared.table.levels());
     }
 
     /// Drains: no new payments, what was taken is made durable and acknowledged, connections are closed, a last

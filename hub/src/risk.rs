@@ -8,13 +8,17 @@
 //! | --- | --- |
 //! | [`engine`] | the model in force, for the whole hub |
 //! | [`plane`] | one thread's part: events in, assessments out |
+//! | [`fleets`] | what threads see of fleets, added up; what is found in that |
 //! | [`lane`] | what is remembered of a lane |
+//! | [`levels`] | how many lanes stand at which level |
 //! | [`replay`] | a recorded journal under other weights |
 //! | [`clock`] | time as the signals have it |
 
 pub mod clock;
 pub mod engine;
+pub mod fleets;
 pub mod lane;
+pub mod levels;
 pub mod plane;
 pub mod replay;
 
@@ -22,6 +26,7 @@ use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::{Grant, Reason};
 use serde::{Deserialize, Serialize};
 
+use self::lane::Reasons;
 use crate::table::Lane;
 
 /// The operator's limits.
@@ -53,7 +58,7 @@ impl Default for RiskLimits {
 }
 
 /// What a model decides about a lane.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// What may be served beyond what is authorised, base units.
     pub credit_window: u64,
@@ -61,8 +66,39 @@ pub struct Decision {
     pub validity_seconds: u32,
     /// Least milliseconds between two payments; 0 for none.
     pub pace_ms: u32,
-    /// Why, ascending.
-    pub reasons: Vec<Reason>,
+    /// Why.
+    pub reasons: Reasons,
+}
+
+/// What is granted on a lane, before it becomes a message: asked for with each acknowledgement, told only where it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Granted {
+    /// As in a [`Grant`].
+    pub units: u64,
+    /// As in a [`Grant`].
+    pub validity_seconds: u32,
+    /// As in a [`Grant`].
+    pub pace_ms: u32,
+    /// As in a [`Grant`].
+    pub final_unit: bool,
+    /// Why.
+    pub reasons: Reasons,
+}
+
+impl Granted {
+    /// The same as a message's part, the codes of its reasons in the given memory.
+    pub fn told_in(self, mut reasons: Vec<u16>) -> Grant {
+        let Self { units, validity_seconds, pace_ms, final_unit, reasons: why } = self;
+        reasons.clear();
+        reasons.extend(why.iter().map(|reason| reason as u16));
+        Grant { units, validity_seconds, pace_ms, final_unit, reasons }
+    }
+}
+
+impl From<Granted> for Grant {
+    fn from(granted: Granted) -> Self {
+        granted.told_in(Vec::new())
+    }
 }
 
 fn nearly_spent(limit: u64, spent: u64, permille: u32) -> bool {
@@ -74,18 +110,18 @@ fn nearly_spent(limit: u64, spent: u64, permille: u32) -> bool {
 fn hard_decision(limits: &RiskLimits, lane: &Lane, now: UnixSeconds) -> Decision {
     let channel = lane.channel();
     let escrow = channel.escrow();
-    let mut reasons = Vec::new();
+    let mut reasons = Reasons::default();
     if nearly_spent(channel.limit(), channel.authorised(), limits.nearly_spent_permille) {
-        reasons.push(Reason::MandateNearlySpent);
+        reasons = reasons.and(Reason::MandateNearlySpent);
     }
     if nearly_spent(escrow.deposit(), escrow.authorised(), limits.nearly_spent_permille) {
-        reasons.push(Reason::EscrowNearlySpent);
+        reasons = reasons.and(Reason::EscrowNearlySpent);
     }
     let left_seconds = channel.expiry().0.saturating_sub(now.0);
     let mut validity_seconds = limits.validity_seconds;
     if left_seconds < u64::from(validity_seconds) {
         validity_seconds = u32::try_from(left_seconds).unwrap_or(validity_seconds);
-        reasons.push(Reason::MandateExpiresSoon);
+        reasons = reasons.and(Reason::MandateExpiresSoon);
     }
     if let Some(change) = lane.tariff().entry.as_ref().and_then(|entry| entry.next_change(now)) {
         let until = u32::try_from(change.0.saturating_sub(now.0)).unwrap_or(u32::MAX);
@@ -95,17 +131,17 @@ fn hard_decision(limits: &RiskLimits, lane: &Lane, now: UnixSeconds) -> Decision
 }
 
 /// The grant that follows from a decision at an authorised and durable amount.
-pub fn grant(lane: &Lane, decision: &Decision, authorised: u64) -> Grant {
+pub fn grant(lane: &Lane, decision: &Decision, authorised: u64) -> Granted {
     let collectible = authorised.saturating_add(decision.credit_window);
     let channel = lane.channel();
     let escrow = channel.escrow();
     // Where nothing more can be authorised, what is granted now is the last of it.
     let final_unit = channel.authorised() >= channel.limit() || escrow.authorised() >= escrow.deposit();
-    Grant {
+    Granted {
         units: lane.units_for(collectible),
         validity_seconds: decision.validity_seconds,
         pace_ms: decision.pace_ms,
         final_unit,
-        reasons: decision.reasons.iter().map(|reason| *reason as u16).collect(),
+        reasons: decision.reasons,
     }
 }

@@ -22,6 +22,7 @@
 //! | [`reason`] | codes and sentences |
 //! | [`sketch`] | counts of sources in fixed memory |
 //! | [`pulse`] | lanes of a fleet that move together |
+//! | [`fleet`] | what that is: an update, or somebody who drives them |
 //! | [`anomaly`] | half-space trees, for the side path |
 //! | [`fixed`] | logarithms and decay in whole numbers |
 //! | `fit` | the learner, with the feature of that name |
@@ -35,6 +36,7 @@ pub mod file;
 #[cfg(feature = "fit")]
 pub mod fit;
 pub mod fixed;
+pub mod fleet;
 pub mod ladder;
 pub mod model;
 pub mod policy;

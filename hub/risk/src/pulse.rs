@@ -2,15 +2,23 @@
 //!
 //! A firmware update makes a hundred devices use a thousand times as much in the same minutes, and means no harm; so what a
 //! fleet does together is taken off each lane's usage. A botnet moves together too, but in how often and in what sizes
-//! its lanes have events, and those are not excused. Both are reported.
+//! its lanes have events, and those are not excused. [`Watch`](crate::fleet::Watch) tells the two apart and reports them.
+//!
+//! Lanes are counted, not events: a lane that was last counted `s` steps ago still stands in the count with `2^(-s/16)`, and
+//! adds what is missing to one. So one busy lane is never a crowd, and pulses of several threads, between which lanes wander, can
+//! be added up.
 
 use crate::fixed::{OCTAVE, Octaves, clamp16, decay};
 use crate::signals::Sixteenths;
 
-/// Fewer lanes than these are no crowd, sixteenths.
-const LANES_MIN: u32 = 16 * 16;
+/// One lane in the counts.
+const LANE: u32 = 256;
+/// Fewer lanes than these are no crowd.
+pub const LANES_MIN: u32 = 16;
 /// Steps of 64 seconds, as the middle window of the signals has.
-const STEP_SHIFT: u32 = 10;
+pub(crate) const STEP_SHIFT: u32 = 10;
+/// One observation of a rise in the sums that their mean is taken from.
+const OBSERVATION: u32 = 4;
 
 /// What many lanes of a fleet do at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,37 +27,92 @@ pub struct Cluster {
     pub kind: Kind,
     /// Lanes that move, of those below.
     pub moving: u32,
-    /// Lanes with events in the same minutes.
+    /// Lanes with events in the last quarter of an hour or so.
     pub active: u32,
-    /// By how much on average, 1/256 octave.
+    /// By how much on average, 1/256 octave; nought where they are suspected.
     pub rise: Octaves,
 }
 
 /// In what lanes can move together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
 pub enum Kind {
     /// They use more.
-    Units,
+    Units = 0,
     /// They have events more often.
-    Events,
+    Events = 1,
     /// Their events have sizes that the fleet does not have.
-    Sizes,
+    Sizes = 2,
+    /// Their scores lead to levels above trusted.
+    Levels = 3,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+/// How many kinds there are.
+pub const KINDS: usize = 4;
+
+impl Kind {
+    /// All of them, in order.
+    pub const ALL: [Self; KINDS] = [Self::Units, Self::Events, Self::Sizes, Self::Levels];
+
+    /// Its name for people and programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Units => "units",
+            Self::Events => "events",
+            Self::Sizes => "sizes",
+            Self::Levels => "levels",
+        }
+    }
+}
+
+/// A set of kinds: in what a lane moved when it was last counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Kinds(u8);
+
+impl Kinds {
+    /// The set with this number.
+    pub fn from_bits(bits: u8) -> Self {
+        Self(bits & 0xf)
+    }
+
+    /// Its number, of four bits.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether a kind is in it.
+    pub fn has(self, kind: Kind) -> bool {
+        self.0 >> (kind as u8) & 1 == 1
+    }
+
+    /// The same set with, or without, a kind.
+    #[must_use]
+    pub fn with(self, kind: Kind, is_in: bool) -> Self {
+        let bit = 1 << (kind as u8);
+        Self(if is_in { self.0 | bit } else { self.0 & !bit })
+    }
+
+    /// Its members, in order.
+    pub fn iter(self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(move |kind| self.has(*kind))
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Movement {
-    /// Lanes, sixteenths.
+    /// Lanes, 1/256.
     lanes: u32,
-    /// Sum of their rises.
+    /// Observations, and the sum of their rises.
+    observed: u32,
     rises: u32,
 }
 
-/// Follows one fleet. Counts halve in 1,024 seconds.
-#[derive(Debug, Clone, Copy, Default)]
+/// Follows one fleet. What is not counted anew halves in 1,024 seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pulse {
     last: u32,
     active: u32,
-    movements: [Movement; 3],
+    movements: [Movement; KINDS],
 }
 
 /// How a lane stands above its own level, as the features have it.
@@ -63,39 +126,105 @@ pub struct Rises {
     pub sizes: u16,
 }
 
+/// Words of a [`Pulse`].
+pub const PULSE_WORDS: usize = 7;
+
 impl Pulse {
-    /// Takes in a lane. To be called once for each lane in each step of 64 seconds in which it has events
-    /// ([`Signals::steps_to`](crate::signals::Signals::steps_to) says when).
-    pub fn observe(&mut self, rises: Rises, now: Sixteenths) {
+    /// Takes in a lane that stands so above its own level and was last counted `idle_steps` steps of 64 seconds ago, moving in
+    /// `before`. To be called once for each lane in each step in which it has events
+    /// ([`Signals::steps_to`](crate::signals::Signals::steps_to) says when). Returns in what it moves now; whether it is
+    /// suspected stays as it was.
+    pub fn observe(&mut self, rises: Rises, before: Kinds, idle_steps: u32, now: Sixteenths) -> Kinds {
         self.advance(now);
-        self.active = self.active.saturating_add(16);
-        for (movement, rise) in self.movements.iter_mut().zip([rises.units, rises.events, rises.sizes]) {
+        let kept = decay(LANE, idle_steps);
+        let fresh = LANE.saturating_sub(kept);
+        self.active = self.active.saturating_add(fresh);
+        let mut moves = before;
+        for (kind, rise) in Kind::ALL.into_iter().zip([rises.units, rises.events, rises.sizes]) {
+            moves = moves.with(kind, rise >= OCTAVE);
             if rise >= OCTAVE {
-                movement.lanes = movement.lanes.saturating_add(16);
-                movement.rises = movement.rises.saturating_add(u32::from(rise) * 16);
+                let movement = &mut self.movements[kind as usize];
+                movement.observed = movement.observed.saturating_add(OBSERVATION);
+                movement.rises = movement.rises.saturating_add(u32::from(rise) * OBSERVATION);
             }
         }
+        for kind in Kind::ALL {
+            let lanes = &mut self.movements[kind as usize].lanes;
+            *lanes = match (before.has(kind), moves.has(kind)) {
+                (true, true) => lanes.saturating_add(fresh),
+                (false, true) => lanes.saturating_add(LANE),
+                (true, false) => lanes.saturating_sub(kept),
+                (false, false) => *lanes,
+            };
+        }
+        moves
     }
 
-    fn advance(&mut self, now: Sixteenths) {
+    /// A lane's score leads above trusted from now on, or no longer does.
+    pub fn suspect(&mut self, is_suspected: bool, now: Sixteenths) {
+        self.advance(now);
+        let lanes = &mut self.movements[Kind::Levels as usize].lanes;
+        *lanes = if is_suspected { lanes.saturating_add(LANE) } else { lanes.saturating_sub(LANE) };
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, now: Sixteenths) {
         let steps = (now.0 >> STEP_SHIFT).saturating_sub(self.last >> STEP_SHIFT);
         self.last = self.last.max(now.0);
         if steps > 0 {
             self.active = decay(self.active, steps);
             for movement in &mut self.movements {
                 movement.lanes = decay(movement.lanes, steps);
+                movement.observed = decay(movement.observed, steps);
                 movement.rises = decay(movement.rises, steps);
             }
         }
     }
 
+    /// Adds what another thread saw of the fleet, as of `now`.
+    pub fn merge(&mut self, mut other: Self, now: Sixteenths) {
+        self.advance(now);
+        other.advance(now);
+        self.active = self.active.saturating_add(other.active);
+        for (own, more) in self.movements.iter_mut().zip(other.movements) {
+            own.lanes = own.lanes.saturating_add(more.lanes);
+            own.observed = own.observed.saturating_add(more.observed);
+            own.rises = own.rises.saturating_add(more.rises);
+        }
+    }
+
+    /// Lanes with events in the last quarter of an hour or so.
+    pub fn active(&self) -> u32 {
+        self.active / LANE
+    }
+
+    /// Lanes of them that move in `kind`; never more than there are.
+    pub fn moving(&self, kind: Kind) -> u32 {
+        self.movements[kind as usize].lanes.min(self.active) / LANE
+    }
+
+    /// By how much those rise on average.
+    pub fn rise(&self, kind: Kind) -> Octaves {
+        let movement = &self.movements[kind as usize];
+        clamp16(u64::from(movement.rises / movement.observed.max(1)))
+    }
+
+    /// The part of the active lanes that moves in `kind`, thousandths.
+    pub fn share(&self, kind: Kind) -> u16 {
+        let moving = u64::from(self.movements[kind as usize].lanes.min(self.active));
+        clamp16(moving * 1000 / u64::from(self.active.max(1)))
+    }
+
+    /// Whether there are lanes enough to speak of a crowd.
+    pub fn is_crowd(&self) -> bool {
+        self.active >= LANES_MIN * LANE
+    }
+
     /// What a quarter or more of the active lanes do together.
     pub fn clusters(&self) -> impl Iterator<Item = Cluster> + '_ {
-        let kinds = [Kind::Units, Kind::Events, Kind::Sizes];
-        kinds.into_iter().zip(&self.movements).filter_map(|(kind, movement)| {
-            let crowd = self.active >= LANES_MIN && movement.lanes >= self.active / 4;
-            let rise = clamp16(u64::from(movement.rises / movement.lanes.max(1)));
-            crowd.then_some(Cluster { kind, moving: movement.lanes / 16, active: self.active / 16, rise })
+        Kind::ALL.into_iter().filter_map(|kind| {
+            let crowd = self.is_crowd() && self.movements[kind as usize].lanes >= self.active / 4;
+            crowd.then(|| Cluster { kind, moving: self.moving(kind), active: self.active(), rise: self.rise(kind) })
         })
     }
 
@@ -104,46 +233,37 @@ impl Pulse {
         let of = |wanted| self.clusters().find(|cluster| cluster.kind == wanted).map(|cluster| cluster.rise);
         if of(Kind::Sizes).is_some() && of(Kind::Events).is_some() { 0 } else { of(Kind::Units).unwrap_or(0) }
     }
+
+    /// All of it as words, for another thread.
+    pub fn to_words(&self) -> [u64; PULSE_WORDS] {
+        let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        let [units, events, sizes, levels] = self.movements;
+        [
+            pair(self.last, self.active),
+            pair(units.lanes, events.lanes),
+            pair(sizes.lanes, levels.lanes),
+            pair(units.observed, units.rises),
+            pair(events.observed, events.rises),
+            pair(sizes.observed, sizes.rises),
+            pair(levels.observed, levels.rises),
+        ]
+    }
+
+    /// What [`to_words`](Self::to_words) made.
+    pub fn from_words(words: [u64; PULSE_WORDS]) -> Self {
+        let parts = words.map(|word| {
+            let low = u32::try_from(word & 0xffff_ffff).unwrap_or_default();
+            (low, u32::try_from(word >> 32).unwrap_or_default())
+        });
+        let [(last, active), (units, events), (sizes, levels), sums @ ..] = parts;
+        let mut movements = [Movement::default(); KINDS];
+        for ((movement, lanes), (observed, rises)) in movements.iter_mut().zip([units, events, sizes, levels]).zip(sums)
+        {
+            *movement = Movement { lanes, observed, rises };
+        }
+        Self { last, active, movements }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pulse(lanes: u32, moving: u32, rises: Rises) -> Pulse {
-        let mut pulse = Pulse::default();
-        for lane in 0..lanes {
-            pulse.observe(if lane < moving { rises } else { Rises::default() }, Sixteenths(100));
-        }
-        pulse
-    }
-
-    #[test]
-    fn an_update_of_the_whole_fleet_is_excused_and_reported() {
-        let pulse = pulse(100, 80, Rises { units: 8 * OCTAVE, ..Rises::default() });
-        assert_eq!(pulse.excused_rise(), 8 * OCTAVE);
-        let found: Vec<Cluster> = pulse.clusters().collect();
-        assert_eq!(found, [Cluster { kind: Kind::Units, moving: 80, active: 100, rise: 8 * OCTAVE }]);
-    }
-
-    #[test]
-    fn a_few_lanes_excuse_nobody() {
-        let rises = Rises { units: 8 * OCTAVE, ..Rises::default() };
-        assert_eq!(pulse(100, 10, rises).excused_rise(), 0);
-        assert_eq!(pulse(8, 8, rises).excused_rise(), 0, "eight are no crowd");
-    }
-
-    #[test]
-    fn a_botnet_is_reported_and_not_excused() {
-        let pulse = pulse(100, 60, Rises { units: 4 * OCTAVE, events: 3 * OCTAVE, sizes: 2048 });
-        assert_eq!(pulse.excused_rise(), 0);
-        assert_eq!(pulse.clusters().count(), 3);
-    }
-
-    #[test]
-    fn a_crowd_is_forgotten() {
-        let mut pulse = pulse(100, 80, Rises { units: 8 * OCTAVE, ..Rises::default() });
-        pulse.advance(Sixteenths(16 * 1024 * 6));
-        assert_eq!((pulse.excused_rise(), pulse.clusters().count()), (0, 0));
-    }
-}
+mod tests;

@@ -199,6 +199,25 @@ impl Signals {
         (now.0 >> STEP_SHIFT).saturating_sub(self.last >> STEP_SHIFT)
     }
 
+    /// Whether the clock has passed a multiple of four seconds since the lane's last event: the finest step in which anything
+    /// decays.
+    pub fn is_new_step(&self, now: Sixteenths) -> bool {
+        now.0 >> FAST_STEP_SHIFT > self.last >> FAST_STEP_SHIFT
+    }
+
+    /// Whether what is rare on an honest lane has become more since `before`: an odd or great size, a failed proof, an old
+    /// state, churn, a second place, a greater gap, more exposure.
+    pub fn is_worse_than(&self, before: &Self) -> bool {
+        self.surprise > before.surprise
+            || self.jump > before.jump
+            || self.failures > before.failures
+            || self.stale > before.stale
+            || self.churn > before.churn
+            || self.places > before.places
+            || self.gap > before.gap
+            || self.exposure > before.exposure
+    }
+
     fn step(&mut self, steps: u32) {
         let (events, units) = self.levels();
         // A level follows by 1/128 a step, faster after a pause, and sees at most twice itself: nobody teaches it in an hour.

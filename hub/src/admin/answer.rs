@@ -16,7 +16,7 @@ use super::protocol::{
     AdminError, AnchorSummary, ChannelDetail, ChannelSummary, EscrowSummary, Imported, LaneDetail, LaneSummary,
     PROVIDER_NAME_BYTES_MAX, Page, ProviderSummary, Request, Status, TariffDetail, TariffSummary,
 };
-use super::risk_form::{self, RiskExplained};
+use super::risk_form::{self, FleetsSeen, RiskExplained};
 use super::tariff_form::TariffForm;
 use crate::control::ControlError;
 use crate::risk::engine::ModelMode;
@@ -45,6 +45,7 @@ pub enum Answer {
     Tariffs(Vec<TariffSummary>),
     TariffDetail(TariffDetail),
     Risk(RiskExplained),
+    Fleets(FleetsSeen),
 }
 
 impl From<ControlError> for AdminError {
@@ -96,6 +97,7 @@ pub fn answer(hub: &dyn AdministeredHub, request: Request) -> Result<Answer, Adm
             hub.override_risk(channel.0, level, seconds)?;
             explain_risk(hub, channel.0)?
         }
+        Request::RiskFleets {} => Answer::Fleets(risk_form::fleets(hub.risk(), table)),
         Request::LaneShow { lane } => {
             let lane = table.lane(&lane.0)?.ok_or_else(|| AdminError::not_found("lane"))?;
             Answer::Lane(lane_detail(&lane))

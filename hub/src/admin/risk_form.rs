@@ -3,12 +3,14 @@
 use farthing_channel::id::{ChannelId, LaneId};
 use farthing_channel::wire::Reason;
 use farthing_risk::ladder::Level;
+use farthing_risk::pulse::Kind;
 use farthing_risk::reason;
 use serde::{Deserialize, Serialize};
 
 use super::encoded::Text;
 use crate::clock;
-use crate::risk::engine::RiskEngine;
+use crate::risk::engine::{RiskEngine, unit_name};
+use crate::risk::fleets::FleetSeen;
 use crate::table::{Channel, Table};
 
 /// Why a lane stands where it stands.
@@ -119,4 +121,74 @@ pub(super) fn explain(engine: &RiskEngine, table: &Table, channel: &Channel) -> 
         override_until: decision.map(|decision| decision.until.0),
         lanes: lanes.collect(),
     }
+}
+
+/// In what lanes of a fleet stand above their own level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovementForm {
+    /// `units`, `events`, `sizes` or `levels`: they use more, have events more often, have events of odd sizes, or are suspected.
+    pub kind: String,
+    /// Lanes that do.
+    pub lanes: u32,
+    /// By how much on average, 1/256 octave; nought for `levels`.
+    pub rise: u16,
+    /// Whether it is more than usual in the fleet, so that it is part of what is found.
+    pub unusual: bool,
+}
+
+/// A fleet's lanes of one unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetForm {
+    /// Its name; empty for escrows that have none of their own.
+    pub fleet: String,
+    /// `octets`, `seconds` or `events`.
+    pub unit: String,
+    /// Lanes with events in the last quarter of an hour or so.
+    pub lanes: u32,
+    /// `surge`, `cluster`; absent where nothing is found.
+    pub finding: Option<String>,
+    /// Since when, Unix seconds.
+    pub since: Option<u64>,
+    /// Lanes that move together; nought where nothing is found.
+    pub moving: u32,
+    /// In what.
+    pub movements: Vec<MovementForm>,
+    /// Some channels that were suspected or, where none was, moved lately.
+    pub channels: Vec<Text<ChannelId>>,
+}
+
+/// Fleets as wholes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FleetsSeen {
+    /// `off`, `shadow` or `enforce`.
+    pub mode: String,
+    /// Those with lanes that had events lately, or of which something is found.
+    pub fleets: Vec<FleetForm>,
+}
+
+/// What is seen of fleets now.
+pub(super) fn fleets(engine: &RiskEngine, table: &Table) -> FleetsSeen {
+    let clock = table.risk_clock();
+    let now = clock.at_unix_ms(clock::unix_milliseconds());
+    let form = |seen: FleetSeen| {
+        let kinds = seen.kinds();
+        let movement = |kind: Kind| MovementForm {
+            kind: kind.name().to_owned(),
+            lanes: seen.pulse.moving(kind),
+            rise: seen.pulse.rise(kind),
+            unusual: kinds.has(kind),
+        };
+        FleetForm {
+            fleet: engine.fleet_name(seen.fleet).to_owned(),
+            unit: unit_name(seen.unit).to_owned(),
+            lanes: seen.pulse.active(),
+            finding: seen.raised.map(|raised| raised.finding.name().to_owned()),
+            since: seen.raised.map(|raised| clock.unix(raised.since).0),
+            moving: kinds.iter().map(|kind| seen.pulse.moving(kind)).max().unwrap_or_default(),
+            movements: Kind::ALL.into_iter().map(movement).filter(|movement| movement.lanes > 0).collect(),
+            channels: seen.channels.iter().copied().map(Text).collect(),
+        }
+    };
+    let fleets = engine.watched().all(now).into_iter().map(form).collect();
+    FleetsSeen { mode: engine.mode().name().to_owned(), fleets }
 }

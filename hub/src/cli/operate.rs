@@ -20,7 +20,7 @@ use crate::admin::protocol::{
     ChannelDetail, ChannelSummary, EscrowSummary, LaneDetail, PAGE_MAX, Page, ProviderSummary, Request, Status,
     TariffDetail, TariffSummary,
 };
-use crate::admin::risk_form::RiskExplained;
+use crate::admin::risk_form::{FleetsSeen, RiskExplained};
 use crate::admin::tariff_form::{PriceText, TariffForm, UnitName};
 use crate::config::Config;
 
@@ -56,6 +56,10 @@ pub fn operate(cli: &Cli, command: &Command, printer: Printer) -> Result<(), Fai
 fn risk(client: &mut AdminClient, command: &RiskCommand, config: &Config, printer: Printer) -> Result<(), Failure> {
     let request = match command {
         RiskCommand::Fit(_) | RiskCommand::Replay(_) => return Ok(()),
+        RiskCommand::Fleets => {
+            let seen: FleetsSeen = client.ask(&Request::RiskFleets {})?;
+            return printer.print(&seen, show::fleets);
+        }
         RiskCommand::Explain { channel } => Request::RiskExplain { channel: Text(*channel) },
         RiskCommand::Override(OverrideArgs { channel, level, seconds, clear: _ }) => {
             let seconds = seconds.unwrap_or(0);

@@ -18,6 +18,8 @@ pub enum RiskCommand {
         /// The channel.
         channel: ChannelId,
     },
+    /// Tell of fleets whose lanes move together: an update of them all, or a part that somebody drives.
+    Fleets,
     /// Decide what is done about a channel's lanes, for a time, whatever the model says; or let the model decide again.
     Override(OverrideArgs),
 }

@@ -5,6 +5,7 @@ use crate::admin::protocol::{
     ChannelDetail, ChannelSummary, EscrowSummary, LaneDetail, LaneSummary, Page, ProviderSummary, Status, TariffDetail,
     TariffSummary,
 };
+use crate::admin::risk_form::{FleetForm, FleetsSeen};
 
 fn yes_no(value: bool) -> String {
     if value { "yes" } else { "no" }.to_owned()
@@ -78,6 +79,32 @@ pub(super) fn status(status: &Status) -> String {
         ("ledger events", whole(status.ledger_cursor)),
         ("epoch closed", epoch),
     ])
+}
+
+/// Fleets as wholes.
+pub(super) fn fleets(seen: &FleetsSeen) -> String {
+    let row = |fleet: &FleetForm| {
+        let name = if fleet.fleet.is_empty() { "(no name)" } else { &fleet.fleet };
+        let unusual: Vec<&str> =
+            fleet.movements.iter().filter(|movement| movement.unusual).map(|movement| movement.kind.as_str()).collect();
+        [
+            name.to_owned(),
+            fleet.unit.clone(),
+            fleet.lanes.to_string(),
+            fleet.finding.clone().unwrap_or_else(|| "nothing".to_owned()),
+            fleet.since.map_or_else(|| "-".to_owned(), |since| since.to_string()),
+            fleet.moving.to_string(),
+            if unusual.is_empty() { "-".to_owned() } else { unusual.join(" ") },
+        ]
+    };
+    let rows: Vec<_> = seen.fleets.iter().map(row).collect();
+    let mut text = columns(["fleet", "unit", "lanes", "finding", "since", "moving", "in"], &rows);
+    for fleet in seen.fleets.iter().filter(|fleet| fleet.finding.is_some()) {
+        for channel in &fleet.channels {
+            text.push_str(&format!("{} {}: channel {channel}\n", fleet.fleet, fleet.unit));
+        }
+    }
+    text
 }
 
 /// A page of channels.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use farthing_channel::refusal::Refusal;
+use farthing_risk::fleet::{Finding, Raised};
 use farthing_risk::ladder::Level;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::transport::TransportMetrics;
+use crate::risk::levels::LevelCounts;
 use crate::transport::Fabric;
 
 /// What every name begins with.
@@ -24,6 +26,8 @@ macro_rules! metrics {
             $(#[doc = $gauge_help] pub $gauge: IntGauge,)*
             refusals: IntCounterVec,
             risk_changes: IntCounterVec,
+            risk_lanes: IntGaugeVec,
+            risk_fleets: IntGaugeVec,
             transport: TransportMetrics,
             registry: Registry,
         }
@@ -44,11 +48,17 @@ macro_rules! metrics {
                 let changes = "Changes of what is done about a lane, by the level that it came to";
                 let risk_changes = IntCounterVec::new(Opts::new("risk_level_changes_total", changes), &["level"])?;
                 registry.register(Box::new(risk_changes.clone()))?;
+                let lanes = "Lanes in memory about which something is done, by level";
+                let risk_lanes = IntGaugeVec::new(Opts::new("risk_lanes", lanes), &["level"])?;
+                registry.register(Box::new(risk_lanes.clone()))?;
+                let fleets = "Fleets whose lanes move together, by what is found in that; one for each unit they are billed in";
+                let risk_fleets = IntGaugeVec::new(Opts::new("risk_fleets", fleets), &["finding"])?;
+                registry.register(Box::new(risk_fleets.clone()))?;
                 let build = IntGaugeVec::new(Opts::new("build_info", "Version of this hub"), &["version"])?;
                 build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
                 registry.register(Box::new(build))?;
                 let transport = TransportMetrics::new(&registry, fabric)?;
-                Ok(Self { $($counter,)* $($gauge,)* refusals, risk_changes, transport, registry })
+                Ok(Self { $($counter,)* $($gauge,)* refusals, risk_changes, risk_lanes, risk_fleets, transport, registry })
             }
         }
     };
@@ -81,6 +91,7 @@ metrics! {
         checkpoint_sequence: "Last journal block in the checkpoint",
         serving: "Whether payments are accepted",
         term: "Fencing number of the hub's ownership",
+        risk_overridden_lanes: "Lanes in memory about which an operator decided",
         restored: "Whether the hub found itself behind the ledger at its start",
     }
 }
@@ -95,6 +106,22 @@ impl Metrics {
     pub fn risk_level_changed(&self, level: u8) {
         let level = Level::from_code(level).unwrap_or_default();
         self.risk_changes.with_label_values(&[level.name()]).inc();
+    }
+
+    /// Shows how many lanes stand at which level.
+    pub fn show_levels(&self, counts: &LevelCounts) {
+        for level in Level::ALL.into_iter().filter(|level| *level > Level::Trusted) {
+            self.risk_lanes.with_label_values(&[level.name()]).set(counts.at(level));
+        }
+        self.risk_overridden_lanes.set(counts.overridden());
+    }
+
+    /// Shows what is found of fleets.
+    pub fn show_fleets(&self, raised: &[Raised]) {
+        for finding in Finding::ALL {
+            let found = raised.iter().filter(|raised| raised.finding == finding).count();
+            self.risk_fleets.with_label_values(&[finding.name()]).set(i64::try_from(found).unwrap_or(i64::MAX));
+        }
     }
 
     /// Connections open now.

@@ -23,9 +23,14 @@ impl RiskClock {
         unix_ms.saturating_sub(self.origin_ms)
     }
 
+    /// A Unix time in milliseconds on it, in sixteenths of a second.
+    pub fn at_unix_ms(&self, unix_ms: u64) -> Sixteenths {
+        sixteenths(self.milliseconds(unix_ms))
+    }
+
     /// A Unix time on it.
     pub fn sixteenths(&self, unix: UnixSeconds) -> Sixteenths {
-        sixteenths(self.milliseconds(unix.0.saturating_mul(1000)))
+        self.at_unix_ms(unix.0.saturating_mul(1000))
     }
 
     /// One of its times as Unix time.

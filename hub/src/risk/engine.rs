@@ -17,6 +17,7 @@ use farthing_risk::profile::Profile;
 use serde::Deserialize;
 
 use super::clock::{RiskClock, sixteenths};
+use super::fleets::WatchedFleets;
 use super::lane::LaneRisk;
 use super::{Decision, RiskLimits, hard_decision};
 use crate::table::Lane;
@@ -114,6 +115,7 @@ pub struct RiskEngine {
     names: Vec<String>,
     escrows: BTreeMap<EscrowId, u16>,
     loaded: ArcSwap<Loaded>,
+    watched: WatchedFleets,
 }
 
 impl RiskEngine {
@@ -134,7 +136,8 @@ impl RiskEngine {
         }
         let weights = settings.weights.clone();
         let loaded = ArcSwap::from_pointee(load(weights.as_deref(), settings.mode, &names)?);
-        Ok(Self { limits, mode: settings.mode, weights, names, escrows, loaded })
+        let watched = WatchedFleets::new(names.len());
+        Ok(Self { limits, mode: settings.mode, weights, names, escrows, loaded, watched })
     }
 
     /// Reads the weights file again. What is in force stays where the file is not in order.
@@ -194,6 +197,11 @@ impl RiskEngine {
         self.names.get(usize::from(number)).map_or("", String::as_str)
     }
 
+    /// What the threads see of fleets as wholes.
+    pub fn watched(&self) -> &WatchedFleets {
+        &self.watched
+    }
+
     pub(crate) fn loaded(&self) -> arc_swap::Guard<Arc<Loaded>> {
         self.loaded.load()
     }
@@ -201,10 +209,6 @@ impl RiskEngine {
     /// The number of an escrow's fleet.
     pub(crate) fn fleet_of(&self, escrow: &EscrowId) -> u16 {
         self.escrows.get(escrow).copied().unwrap_or(0)
-    }
-
-    pub(crate) fn fleets(&self) -> usize {
-        self.names.len()
     }
 
     /// What a lane with nothing against it is given, and what is left of it at a level.
@@ -223,8 +227,7 @@ impl RiskEngine {
             decision.credit_window = decision.credit_window.min(terms.credit_window);
             decision.validity_seconds = decision.validity_seconds.min(terms.validity_seconds);
             decision.pace_ms = decision.pace_ms.max(terms.pace_ms);
-            // The operator's own reasons have lower codes than all of the model's.
-            decision.reasons.extend(reasons.iter());
+            decision.reasons = decision.reasons.union(reasons);
         }
         decision
     }
@@ -250,6 +253,11 @@ fn load(path: Option<&Path>, mode: ModelMode, names: &[String]) -> Result<Loaded
         file.model()
     });
     Ok(Loaded::new(model.map_err(|error| WeightsError::Invalid(name, error))?, names))
+}
+
+/// The name of the unit with this number.
+pub(crate) fn unit_name(number: u8) -> &'static str {
+    ["octets", "seconds", "events"][usize::from(number).min(2)]
 }
 
 /// The number of a unit among a fleet's profiles; a lane without a tariff is billed in base units, taken as octets.

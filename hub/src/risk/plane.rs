@@ -1,56 +1,41 @@
-//! One data-plane thread's part of the model: events in, assessments out.
+//! One data-plane thread's part of the model: events in. What comes of them is in `assess`.
 //!
 //! Whoever calls holds the channel of the lane that is spoken of. Nothing here allocates or waits, but where a lane's level
 //! changes, which is rare.
 
+mod assess;
+
 use std::sync::Arc;
 
+pub use assess::Hindrance;
+use assess::SAMPLE_EVERY;
 use farthing_channel::record::RiskChange;
-use farthing_channel::time::UnixSeconds;
-use farthing_channel::wire::Reason;
 use farthing_risk::anomaly::HalfSpaceTrees;
 use farthing_risk::ladder::Level;
-use farthing_risk::model::{Assessment, LaneView};
-use farthing_risk::pulse::Pulse;
 use farthing_risk::signals::{Event, Sixteenths};
 use farthing_risk::sketch::{SourceCounts, Sources};
 
 use super::clock::{RiskClock, sixteenths};
-use super::engine::{Loaded, ModelMode, RiskEngine, facts, unit_number};
-use super::lane::{LaneRisk, Reasons};
-use crate::score_log::{Decided, ScoreLog};
+use super::engine::{Loaded, ModelMode, RiskEngine, unit_number};
+use super::fleets::{SeenFleets, UNITS};
+use super::lane::LaneRisk;
+use crate::score_log::ScoreLog;
 use crate::table::Lane;
 
-/// One assessment in so many is a sample for the half-space trees: a microsecond each.
-const SAMPLE_EVERY: u32 = 64;
 /// Samples in a window of the half-space trees.
 const SAMPLES_WINDOW: u16 = 512;
+/// Events of a trusted lane that may wait for an assessment.
+const EVENTS_UNASSESSED_MAX: u8 = 8;
 /// Sketches of sources: 2^12 counters a row, 96 KiB in all.
 const SOURCES_WIDTH_LOG2: u32 = 12;
 /// Time between two halvings of the sketches of sources, sixteenths of a second: a quarter of an hour.
 const SOURCES_WINDOW: u32 = 16 * 900;
 /// Failures of a source that are put down to a lane which it opens. Behind one address there may be many.
 const SOURCE_FAILURES_MAX: u16 = 4;
-/// A device that waits for the pace that it was told is not refused for the jitter of its link.
-const PACE_TOLERANCE_DIVISOR: u64 = 2;
-
-/// Units that lanes are billed in.
-const UNITS: usize = 3;
 
 /// The place of a lane's pulse: each fleet has one for each unit.
 fn pulse_of(risk: &LaneRisk) -> usize {
     usize::from(risk.fleet) * UNITS + usize::from(risk.unit)
-}
-
-/// Why a payment is refused by what is done about its lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hindrance {
-    /// Nothing is accepted.
-    Blocked,
-    /// Ticks are not taken.
-    VoucherRequired,
-    /// It came too soon after the one before.
-    TooSoon,
 }
 
 /// The model on one thread.
@@ -62,7 +47,7 @@ pub struct PlaneRisk {
     clock: RiskClock,
     now_ms: u64,
     now: Sixteenths,
-    pulses: Vec<Pulse>,
+    fleets: SeenFleets,
     sources: Sources,
     sources_halved: Sixteenths,
     forest: HalfSpaceTrees,
@@ -80,7 +65,7 @@ impl PlaneRisk {
             clock,
             now_ms: 0,
             now: Sixteenths(0),
-            pulses: vec![Pulse::default(); engine.fleets() * UNITS],
+            fleets: engine.watched().join(),
             sources: Sources::new(SOURCES_WIDTH_LOG2, key),
             sources_halved: Sixteenths(0),
             forest: HalfSpaceTrees::new(SAMPLES_WINDOW, key),
@@ -116,6 +101,7 @@ impl PlaneRisk {
             self.sources.turn();
             self.sources_halved = self.now;
         }
+        self.fleets.show(self.now);
     }
 
     /// The lane's memory. Where it has none it begins with what the lane had at `authorised` base units.
@@ -141,25 +127,39 @@ impl PlaneRisk {
     }
 
     /// Counts a lane once in each step of time in which it has events: its fleet's pulse.
-    fn feel_pulse(&mut self, risk: &LaneRisk) {
-        if risk.signals.steps_to(self.now) > 0
-            && let Some(pulse) = self.pulses.get_mut(pulse_of(risk))
+    fn feel_pulse(&mut self, lane: &Lane, risk: &mut LaneRisk) {
+        let idle_steps = risk.signals.steps_to(self.now);
+        if idle_steps > 0
+            && let Some(seen) = self.fleets.change(pulse_of(risk))
         {
-            pulse.observe(risk.signals.rises(), self.now);
+            let before = risk.moves;
+            risk.moves = seen.pulse.observe(risk.signals.rises(), before, idle_steps, self.now);
+            if risk.moves.bits() & !before.bits() != 0 {
+                seen.moves(lane.channel().id());
+            }
         }
     }
 
-    fn take_in(&mut self, risk: &mut LaneRisk, event: Event) {
-        self.feel_pulse(risk);
+    fn take_in(&mut self, lane: &Lane, risk: &mut LaneRisk, event: Event) {
+        self.feel_pulse(lane, risk);
         let profile = self.loaded.fleet(risk.fleet).profile(risk.unit);
+        let before = risk.signals;
         risk.signals.observe(event, self.now, profile);
+        risk.unassessed = risk.unassessed.saturating_add(1);
+        // As many as eight events and as much as a step of the windows may wait for an assessment, but nothing rare.
+        if risk.unassessed >= EVENTS_UNASSESSED_MAX
+            || before.is_new_step(self.now)
+            || risk.signals.is_worse_than(&before)
+        {
+            risk.rested = false;
+        }
     }
 
     /// Something happened on a lane.
     pub fn observe(&mut self, lane: &Lane, event: Event) {
         if self.is_on {
             let mut risk = self.recall(lane);
-            self.take_in(&mut risk, event);
+            self.take_in(lane, &mut risk, event);
             lane.risk().write(risk);
         }
     }
@@ -176,18 +176,19 @@ impl PlaneRisk {
             let units = lane.units_for(authorised);
             let served = units.saturating_sub(risk.units_seen);
             risk.units_seen = risk.units_seen.max(units);
-            self.take_in(&mut risk, Event::Served { units: served });
+            self.take_in(lane, &mut risk, Event::Served { units: served });
         }
         if steps > 1 {
-            self.take_in(&mut risk, Event::Gap { steps: u32::from(steps) });
+            self.take_in(lane, &mut risk, Event::Gap { steps: u32::from(steps) });
         }
         if risk.place != place {
             // Back on a connection that was left for one from elsewhere: both are in use.
             if risk.place_before == place && (risk.place ^ place) & 0xff != 0 {
-                self.take_in(&mut risk, Event::TwoPlaces);
+                self.take_in(lane, &mut risk, Event::TwoPlaces);
             }
             risk.place_before = risk.place;
             risk.place = place;
+            risk.rested = false;
         }
         risk.paid_ms = self.now_ms;
         lane.risk().write(risk);
@@ -206,11 +207,11 @@ impl PlaneRisk {
         let served = if risk.reported { used_units.saturating_sub(risk.units_seen) } else { 0 };
         risk.reported = true;
         risk.units_seen = used_units;
-        self.take_in(&mut risk, Event::Served { units: served });
+        self.take_in(lane, &mut risk, Event::Served { units: served });
         if on_credit > 0 {
             let used = u128::from(used_units.saturating_sub(granted)) * 1000 / u128::from(on_credit);
             let permille = u32::try_from(used).unwrap_or(u32::MAX);
-            self.take_in(&mut risk, Event::Exposure { permille });
+            self.take_in(lane, &mut risk, Event::Exposure { permille });
         }
         lane.risk().write(risk);
     }
@@ -220,6 +221,7 @@ impl PlaneRisk {
         if self.is_on {
             let mut risk = self.recall(lane);
             risk.see(change, self.now);
+            risk.rested = false;
             lane.risk().write(risk);
         }
     }
@@ -249,103 +251,6 @@ impl PlaneRisk {
         let SourceCounts { failures, .. } = self.sources.counts(source);
         for _ in 0..failures.min(SOURCE_FAILURES_MAX) {
             self.observe(lane, Event::ProofFailed);
-        }
-    }
-
-    /// Assesses a lane, and keeps what comes of it. Every assessment passes here. Returns what is to be written down,
-    /// where it changed.
-    pub fn assess(&mut self, lane: &Lane, clock: UnixSeconds) -> Option<RiskChange> {
-        if !self.is_on {
-            return None;
-        }
-        let mut risk = self.recall(lane);
-        risk.signals.advance(self.now);
-        let fleet = self.loaded.fleet(risk.fleet);
-        let pulse = self.pulses.get(pulse_of(&risk));
-        let facts = facts(lane, &risk, pulse.map_or(0, Pulse::excused_rise));
-        let decision = lane.channel().risk_override();
-        let view = LaneView {
-            signals: &risk.signals,
-            profile: fleet.profile(risk.unit),
-            facts: &facts,
-            standing: risk.standing,
-            tenant: fleet.tenant,
-            overriding: decision.as_ref(),
-        };
-        let assessment = self.loaded.model.assess(&view, self.now, clock);
-        if let Some(log) = &self.score_log {
-            log.note(Decided { lane: lane.id(), device: lane.channel().device(), at: clock, assessment });
-        }
-        self.sample(&assessment, &mut risk);
-        let before = (risk.standing.level(), risk.level, risk.overridden);
-        risk.standing = assessment.standing;
-        risk.level = assessment.level;
-        risk.overridden = assessment.overridden;
-        let changed = before != (risk.standing.level(), risk.level, risk.overridden);
-        let change = changed.then(|| {
-            let reasons = self.reasons(&assessment);
-            risk.reasons = Reasons::of(&reasons);
-            self.change(lane, &risk, &assessment, clock, &reasons)
-        });
-        lane.risk().write(risk);
-        change
-    }
-
-    fn sample(&mut self, assessment: &Assessment, risk: &mut LaneRisk) {
-        self.until_sample -= 1;
-        if self.until_sample == 0 {
-            self.until_sample = SAMPLE_EVERY;
-            risk.anomaly = self.forest.observe(&assessment.features);
-        }
-    }
-
-    /// Why the lane stands where it stands, also where nothing is done about it yet.
-    fn reasons(&self, assessment: &Assessment) -> Vec<Reason> {
-        let level = if assessment.overridden { assessment.level } else { assessment.standing.level() };
-        if assessment.overridden && level == Level::Trusted {
-            return vec![Reason::Operator];
-        }
-        self.loaded.model.reasons(&Assessment { level, ..*assessment })
-    }
-
-    fn change(
-        &self,
-        lane: &Lane,
-        risk: &LaneRisk,
-        assessment: &Assessment,
-        at: UnixSeconds,
-        reasons: &[Reason],
-    ) -> RiskChange {
-        RiskChange {
-            lane: lane.id(),
-            at,
-            standing: risk.standing.level() as u8,
-            since: self.clock.unix(risk.standing.since()),
-            level: risk.level as u8,
-            overridden: risk.overridden,
-            odds: assessment.odds.0,
-            revision: self.loaded.model.revision().to_owned(),
-            features: assessment.features.0.to_vec(),
-            reasons: reasons.iter().map(|reason| *reason as u16).collect(),
-            signals: risk.signals.to_words().to_vec(),
-        }
-    }
-
-    /// Whether what is done about a lane hinders a payment.
-    pub fn hindrance(&self, lane: &Lane, is_tick: bool) -> Option<Hindrance> {
-        let risk = lane.risk().read_own();
-        let terms = self.engine.terms(risk.level);
-        let since_ms = self.now_ms.saturating_sub(risk.paid_ms);
-        if risk.level == Level::Trusted {
-            None
-        } else if terms.blocked {
-            Some(Hindrance::Blocked)
-        } else if terms.vouchers_only && is_tick {
-            Some(Hindrance::VoucherRequired)
-        } else if since_ms < u64::from(terms.pace_ms) / PACE_TOLERANCE_DIVISOR {
-            Some(Hindrance::TooSoon)
-        } else {
-            None
         }
     }
 }

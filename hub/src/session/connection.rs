@@ -10,11 +10,12 @@ use farthing_channel::id::{Address, ChannelId, EscrowId, Hash32, LaneId};
 use farthing_channel::lane::TipChain;
 use farthing_channel::mandate::MandateBundle;
 use farthing_channel::sign::{LibSecpPublicKey, UncheckedSignature};
-use farthing_channel::wire::{Grant, LaneOffer, LaneRef, Role};
+use farthing_channel::wire::{LaneOffer, LaneRef, Role};
 
 use super::outbox::Place;
 use super::small_map::SmallMap;
 use crate::gate::{Gate, SourceLimits};
+use crate::risk::Granted;
 use crate::table::{Channel, Lane};
 use crate::transport::{ConnectionId, StreamId};
 
@@ -39,7 +40,7 @@ pub(super) struct OpenLane {
     /// Where payments from here come from, as a number that differs from one connection to the next.
     pub(super) place: u16,
     /// The last grant sent, so that an acknowledgement carries only what changed.
-    pub(super) granted: Option<Grant>,
+    pub(super) granted: Option<Granted>,
 }
 
 impl OpenLane {

@@ -62,6 +62,8 @@ pub struct DataPlane {
     /// Memory of a replaced evidence, for the next.
     pub(super) spare: SpareState,
     pub(super) answers: Answers,
+    /// Memory of the reasons in an acknowledgement, for the next.
+    reasons: Vec<u16>,
     /// Acknowledgements that became durable this turn, one for each lane and recipient.
     durable: Vec<Acknowledgement>,
     /// The number of the turn's list of them, from one.
@@ -111,6 +113,7 @@ impl DataPlane {
             vouchers: WaitingVouchers::default(),
             spare: SpareState::default(),
             answers: Answers::default(),
+            reasons: Vec::new(),
             durable: Vec::new(),
             turn: 1,
             tally: Tally::default(),
@@ -234,29 +237,34 @@ impl DataPlane {
         let Acknowledgement { to, named, lane, authorised, anchor, .. } = acknowledgement;
         let lane = lane.lane();
         self.assess(lane);
-        let grant = view::grant(&self.shared, lane, self.unix);
+        let granted = view::granted(&self.shared, lane, self.unix);
         let Some(state) = self.connections.get_mut(&to.connection) else {
             return;
         };
         // Where units are base units, their number says nothing that the total does not.
-        let says_something = lane.has_tariff() || grant.final_unit || !grant.reasons.is_empty() || grant.pace_ms > 0;
-        let grant = state.opened_mut(named).and_then(|open| {
-            let is_news = match &open.granted {
-                Some(told) => *told != grant,
+        let says_something =
+            lane.has_tariff() || granted.final_unit || !granted.reasons.is_empty() || granted.pace_ms > 0;
+        let granted = state.opened_mut(named).and_then(|open| {
+            let is_news = match open.granted {
+                Some(told) => told != granted,
                 None => says_something,
             };
             is_news.then(|| {
-                open.granted = says_something.then(|| grant.clone());
-                grant
+                open.granted = says_something.then_some(granted);
+                granted
             })
         });
         self.tally.acknowledged += 1;
-        let Some(grant) = grant else {
+        let Some(granted) = granted else {
             return self.answers.acknowledge(*to, named, *authorised, *anchor);
         };
         let (tag, index) = (anchor.map(|(tag, _)| tag), anchor.map(|(_, index)| index));
-        let (lane, authorised, grant) = (*named, *authorised, Some(grant));
-        self.answers.add(*to, &Answer::Acknowledged { lane, authorised, anchor: tag, index, grant });
+        let grant = Some(granted.told_in(std::mem::take(&mut self.reasons)));
+        let answer = Answer::Acknowledged { lane: *named, authorised: *authorised, anchor: tag, index, grant };
+        self.answers.add(*to, &answer);
+        if let Answer::Acknowledged { grant: Some(grant), .. } = answer {
+            self.reasons = grant.reasons;
+        }
     }
 
     /// Brings the shared counters up to date.

@@ -6,13 +6,18 @@ use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::{Grant, LaneView, SignedReceipt};
 
 use super::Shared;
-use crate::risk;
+use crate::risk::{self, Granted};
 use crate::table::Lane;
 
 /// The grant on a lane now, for what is durable.
-pub(super) fn grant(shared: &Shared, lane: &Lane, now: UnixSeconds) -> Grant {
+pub(super) fn granted(shared: &Shared, lane: &Lane, now: UnixSeconds) -> Granted {
     let decision = shared.risk.decide(lane, now);
     risk::grant(lane, &decision, lane.durable())
+}
+
+/// The same as a message's part.
+pub(super) fn grant(shared: &Shared, lane: &Lane, now: UnixSeconds) -> Grant {
+    granted(shared, lane, now).into()
 }
 
 /// Everything a device needs to go on from nothing but its key. The proofs are the device's own signatures; it

@@ -7,6 +7,8 @@ use farthing_cells::{Counter, Rounds};
 use farthing_channel::id::{Address, EscrowId, EscrowTerms};
 use farthing_channel::record::{EscrowImage, EscrowState};
 
+use crate::risk::levels::LevelCounts;
+
 /// How an escrow pays. The two ways exclude each other: a voucher on the escrow id states the total over all lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EscrowUse {
@@ -31,6 +33,8 @@ pub struct Escrow {
     authorised: Counter,
     /// The table's rounds, by which its channels are stamped.
     rounds: Arc<Rounds>,
+    /// The table's counts of levels, among which its lanes are.
+    levels: Arc<LevelCounts>,
 }
 
 const STATE_OPEN: u8 = 0;
@@ -46,7 +50,7 @@ fn state_code(state: EscrowState) -> u8 {
 }
 
 impl Escrow {
-    pub(super) fn new(image: &EscrowImage, rounds: Arc<Rounds>) -> Self {
+    pub(super) fn new(image: &EscrowImage, rounds: Arc<Rounds>, levels: Arc<LevelCounts>) -> Self {
         Self {
             id: image.id,
             terms: image.terms(),
@@ -56,7 +60,13 @@ impl Escrow {
             usage: AtomicU8::new(0),
             authorised: Counter::default(),
             rounds,
+            levels,
         }
+    }
+
+    /// The counts of levels among which its lanes are.
+    pub(super) fn levels(&self) -> &LevelCounts {
+        &self.levels
     }
 
     pub(super) fn update(&self, image: &EscrowImage) {

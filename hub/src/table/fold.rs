@@ -125,7 +125,7 @@ impl Table {
     }
 
     fn apply_escrow(&self, image: &EscrowImage) {
-        let make = || Arc::new(Escrow::new(image, Arc::clone(&self.rounds)));
+        let make = || Arc::new(Escrow::new(image, Arc::clone(&self.rounds), Arc::clone(&self.levels)));
         let escrow = self.escrows.entry(image.id).or_insert_with(make);
         escrow.update(image);
     }

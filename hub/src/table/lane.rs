@@ -142,15 +142,24 @@ impl Lane {
     /// Does what an operator decided. The caller holds the channel.
     pub(crate) fn override_risk(&self, level: Level) {
         let mut risk = self.risk.read_own();
+        let before = (risk.level, risk.overridden);
         risk.decide(level);
         self.risk.write(risk);
+        self.count_level(before, (risk.level, risk.overridden));
+    }
+
+    /// What is done about it changed: its level, and whether an operator set it.
+    pub(crate) fn count_level(&self, from: (Level, bool), to: (Level, bool)) {
+        self.channel.escrow().levels().change(from, to);
     }
 
     /// Takes up what the journal says of its risk.
     pub(super) fn restore_risk(&self, change: &RiskChange, clock: RiskClock) {
         let mut risk = self.risk.read_own();
+        let before = (risk.level, risk.overridden);
         risk.restore(change, clock);
         self.risk.write(risk);
+        self.count_level(before, (risk.level, risk.overridden));
     }
 
     /// The evidence as it stands, durable or not.
@@ -231,5 +240,12 @@ impl Lane {
             tariff_base_amount: tariff.base_amount,
             tariff_base_units: tariff.base_units,
         }
+    }
+}
+
+/// It leaves memory, and is no longer counted.
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.count_level(self.risk.decided(), (Level::Trusted, false));
     }
 }

@@ -51,6 +51,7 @@ use hot::HotUnits;
 use index::FingerprintIndex;
 
 use crate::risk::clock::RiskClock;
+use crate::risk::levels::LevelCounts;
 
 /// All state that payments depend on.
 #[derive(Debug)]
@@ -69,6 +70,7 @@ pub struct Table {
     channel_count: AtomicUsize,
     lane_count: AtomicUsize,
     rounds: Arc<Rounds>,
+    levels: Arc<LevelCounts>,
     /// Providers and tariffs.
     pub directory: Directory,
     /// Ledger events up to here are in the journal.
@@ -103,6 +105,7 @@ impl Table {
             channel_count: AtomicUsize::new(0),
             lane_count: AtomicUsize::new(0),
             rounds: Arc::new(Rounds::default()),
+            levels: Arc::default(),
             directory: Directory::default(),
             ledger_cursor: AtomicU64::new(0),
             epoch_closed: AtomicU64::new(0),
@@ -121,6 +124,11 @@ impl Table {
     /// Whence the hub's risk clock counts.
     pub fn risk_clock(&self) -> RiskClock {
         self.risk_clock
+    }
+
+    /// How many lanes in memory stand at which level.
+    pub fn levels(&self) -> &LevelCounts {
+        &self.levels
     }
 
     /// The escrow, if the ledger has shown it.

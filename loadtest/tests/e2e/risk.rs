@@ -19,7 +19,12 @@ use crate::refusals::rows::{ALLOWED, honest, tick};
 const FAILURES: u16 = 24;
 
 fn bench(mode: &str) -> Bench {
-    let hub_environment = vec![("FARTHING_HUB__RISK_MODEL__MODE".to_owned(), mode.to_owned())];
+    bench_with(&[("RISK_MODEL__MODE", mode)])
+}
+
+fn bench_with(settings: &[(&str, &str)]) -> Bench {
+    let set = |(name, value): &(&str, &str)| (format!("FARTHING_HUB__{name}"), (*value).to_owned());
+    let hub_environment = settings.iter().map(set).collect();
     Bench::with(SiteOptions { hub_environment, ..SiteOptions::default() })
 }
 
@@ -42,6 +47,26 @@ fn flood(bench: &mut Bench) -> (DeviceKey, LaneId, Vec<Refusal>) {
 
 fn explained(bench: &Bench, key: &DeviceKey) -> Value {
     bench.world.site.ask_hub(&["risk", "explain", &bench.channel(key).to_string()]).unwrap()
+}
+
+/// Waits until `told` says so: what is counted or found is shown once a second.
+fn awaited<T>(what: &str, told: impl Fn() -> Result<T, String>) -> T {
+    let mut last = String::new();
+    for _ in 0..100 {
+        match told() {
+            Ok(found) => return found,
+            Err(other) => last = other,
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("{what} does not come: {last}")
+}
+
+fn shows(bench: &Bench, line: &str) {
+    awaited(line, || {
+        let page = bench.world.site.hub_page("/metrics").unwrap();
+        if page.contains(line) { Ok(()) } else { Err(page) }
+    });
 }
 
 fn has_sentence(reasons: &Value, reason: Reason) -> bool {
@@ -82,8 +107,8 @@ fn a_flood_of_failed_proofs_is_slowed_explained_and_survives_a_crash() {
         let reason = farthing_risk::reason::from_code(*code).unwrap();
         assert!(has_sentence(&risk["reasons"], reason), "{reason:?} of the acknowledgement: {told}");
     }
-    let page = bench.world.site.hub_page("/metrics").unwrap();
-    assert!(page.contains("farthing_hub_risk_level_changes_total"), "{page}");
+    shows(&bench, "farthing_hub_risk_level_changes_total");
+    shows(&bench, &format!("farthing_hub_risk_lanes{{level={level}}} 1"));
 
     bench.world.site.kill_hub().unwrap();
     bench.world.site.start_hub().unwrap();
@@ -98,6 +123,7 @@ fn a_flood_of_failed_proofs_is_slowed_explained_and_survives_a_crash() {
     for amount in [12, 13, 14] {
         bench.acknowledged("at any pace", &honest(&key, &domain, lane, amount), amount);
     }
+    shows(&bench, "farthing_hub_risk_overridden_lanes 1");
     weights_are_tried(&bench, lane);
     bench.finish();
 }
@@ -158,5 +184,46 @@ fn an_operators_word_holds_at_once_and_ends_by_itself() {
     std::thread::sleep(Duration::from_millis(3100));
     assert_eq!(refused(&mut bench, &tick(lane, 1, link)), Refusal::NoAnchor, "it ended");
     assert_eq!(explained(&bench, &key)["lanes"][0]["level"], "trusted");
+    bench.finish();
+}
+
+/// What the hub says of its fleets, once the only one has this finding.
+fn fleet(bench: &Bench, lanes: u64, finding: Option<&str>) -> Value {
+    awaited("the finding", || {
+        let told = bench.world.site.ask_hub(&["risk", "fleets"]).unwrap();
+        let fleet = &told["fleets"][0];
+        let is_it = fleet["finding"].as_str() == finding && fleet["lanes"].as_u64() >= Some(lanes);
+        if is_it { Ok(fleet.clone()) } else { Err(told.to_string()) }
+    })
+}
+
+#[test]
+fn members_of_a_fleet_that_are_suspected_together_are_a_cluster() {
+    const MEMBERS: usize = 24;
+    const DRIVEN: usize = 10;
+    // All of them are on one connection, whose failures are not what is looked at here.
+    let mut bench = bench_with(&[("RISK_MODEL__MODE", "shadow"), ("SOURCE__SIGNATURES_BURST", "1000000")]);
+    let domain = bench.domain;
+    let members: Vec<_> = (0..MEMBERS).map(|index| bench.admit(&format!("member {index}"), ALLOWED)).collect();
+    for (key, lane) in &members {
+        bench.acknowledged("a voucher", &honest(key, &domain, *lane, 10), 10);
+    }
+    let before = fleet(&bench, 20, None);
+    assert_eq!((&before["moving"], &before["since"]), (&0.into(), &Value::Null), "{before}");
+
+    let stranger = bench.key("somebody else");
+    for (_, lane) in &members[..DRIVEN] {
+        for amount in 0..u64::from(FAILURES) {
+            pay(&mut bench, &honest(&stranger, &domain, *lane, 100 + amount));
+        }
+    }
+    let found = fleet(&bench, 20, Some("cluster"));
+    assert!(found["moving"].as_u64().unwrap() >= 8 && found["since"].is_u64(), "{found}");
+    let levels = found["movements"].as_array().unwrap().iter().find(|movement| movement["kind"] == "levels");
+    assert_eq!(levels.unwrap()["unusual"], true, "{found}");
+    let driven: Vec<Value> = members[..DRIVEN].iter().map(|(key, _)| bench.channel(key).to_string().into()).collect();
+    let sample = found["channels"].as_array().unwrap();
+    assert!(!sample.is_empty() && sample.iter().all(|channel| driven.contains(channel)), "{found}");
+    shows(&bench, "farthing_hub_risk_fleets{finding=\"cluster\"} 1");
     bench.finish();
 }

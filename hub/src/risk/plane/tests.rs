@@ -1,10 +1,13 @@
 mod races;
 
 use farthing_channel::record::Record;
+use farthing_channel::time::UnixSeconds;
+use farthing_channel::wire::Reason;
 use proptest::prelude::*;
 
 use super::*;
 use crate::risk::engine::ModelSettings;
+use crate::risk::lane::Reasons;
 use crate::risk::{RiskLimits, grant};
 use crate::table::Table;
 use crate::table::tests::{lane_of, opening};
@@ -48,9 +51,7 @@ fn a_flood_of_failed_proofs_is_slowed_and_let_go_again() {
     let lane = table.lane(&lane_of(0)).unwrap().unwrap();
     assert!(last.level >= Level::Pace as u8 && last.reasons.contains(&(Reason::ProofsFailed as u16)), "{last:?}");
     let decision = engine.decide(&lane, at(0).1);
-    assert!(
-        decision.credit_window < WINDOW && decision.pace_ms >= 1000 && decision.reasons.contains(&Reason::ProofsFailed)
-    );
+    assert!(decision.credit_window < WINDOW && decision.pace_ms >= 1000 && decision.reasons.has(Reason::ProofsFailed));
     plane.paid(&lane, 0, 1, 1, 7);
     assert!(plane.hindrance(&lane, true).is_some());
     let mut levels = Vec::new();
@@ -73,7 +74,7 @@ fn in_shadow_mode_it_is_written_down_and_nothing_is_done() {
     let lane = table.lane(&lane_of(0)).unwrap().unwrap();
     assert!(!lane.risk().is_limited());
     let decision = engine.decide(&lane, at(0).1);
-    assert_eq!((decision.credit_window, decision.pace_ms, decision.reasons), (WINDOW, 0, Vec::new()));
+    assert_eq!((decision.credit_window, decision.pace_ms, decision.reasons), (WINDOW, 0, Reasons::default()));
 }
 
 #[test]
@@ -162,4 +163,121 @@ proptest! {
             prop_assert!(granted >= lane.durable() && granted - lane.durable() <= WINDOW);
         }
     }
+}
+
+/// What happens on a lane of the test below: mostly payments, a few at once, seldom something rare.
+fn happening() -> impl Strategy<Value = (u8, u64, u64)> {
+    (0_u8..40, 0_u64..5000, prop_oneof![4 => Just(0_u64), 2 => 0_u64..900, 1 => 0_u64..90_000])
+}
+
+proptest! {
+    /// A hub that assesses a lane only when it is due, beside one that assesses it at every event: what the second raises, the
+    /// first has raised seven events later, or with the first event of the next step of four seconds.
+    #[test]
+    fn a_level_comes_at_most_seven_events_late(
+        events in proptest::collection::vec(happening(), 1..400), lavish: bool,
+    ) {
+        let engine = engine(ModelMode::Enforce);
+        let worlds = [table(), table()];
+        let mut planes = [0, 1].map(|at: usize| PlaneRisk::new(&engine, worlds[at].risk_clock(), 1));
+        let lanes = [0, 1].map(|at: usize| worlds[at].lane(&lane_of(0)).unwrap().unwrap());
+        let (mut ms, mut paid) = (0, 0_u64);
+        // Since which event the eager one has a higher level than the other.
+        let mut late: Option<usize> = None;
+        for (number, (kind, amount, pause)) in events.into_iter().enumerate() {
+            ms += pause;
+            let unix_ms = START_MS + ms;
+            let before = paid;
+            if kind >= 6 {
+                paid += if lavish { amount << (number % 12) } else { amount % 50 + 100 };
+            }
+            for (at, (plane, lane)) in planes.iter_mut().zip(&lanes).enumerate() {
+                plane.begin_turn(unix_ms);
+                match kind {
+                    0 => plane.observe(lane, Event::ProofFailed),
+                    1 => plane.observe(lane, Event::StaleState),
+                    2 => plane.observe(lane, Event::AddressChanged),
+                    3 => plane.observe(lane, Event::Exposure { permille: u32::try_from(amount % 1000).unwrap() }),
+                    _ => plane.paid(lane, before, paid, u16::from(kind == 4) * 200 + 1, u16::from(kind == 5)),
+                }
+                if at == 0 {
+                    let risk = LaneRisk { rested: false, ..lane.risk().read_own() };
+                    lane.risk().write(risk);
+                }
+                plane.assess(lane, UnixSeconds(unix_ms / 1000));
+            }
+            let [eager, lazy] = [0, 1].map(|at: usize| lanes[at].risk().read().standing.level());
+            late = if eager > lazy { late.or(Some(number)) } else { None };
+            if let Some(since) = late {
+                prop_assert!(number - since < 7, "{eager:?} since event {since}, {lazy:?} at {number}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_trusted_lane_is_assessed_when_it_is_due() {
+    let (table, engine) = (table(), engine(ModelMode::Enforce));
+    let mut plane = PlaneRisk::new(&engine, table.risk_clock(), 1);
+    let lane = table.lane(&lane_of(0)).unwrap().unwrap();
+    plane.begin_turn(START_MS);
+    let rested = |plane: &mut PlaneRisk, amount| {
+        plane.paid(&lane, amount - 1, amount, 1, 1);
+        let rested = lane.risk().is_rested();
+        plane.assess(&lane, at(0).1);
+        rested
+    };
+    let first: Vec<bool> = (1..20).map(|amount| rested(&mut plane, amount)).collect();
+    let due: Vec<usize> = first.iter().enumerate().filter(|(_, rested)| !**rested).map(|(index, _)| index).collect();
+    assert_eq!(due, [0, 8, 16]);
+    plane.begin_turn(START_MS + 4000);
+    assert!(!rested(&mut plane, 20), "the first event of a step");
+    assert!(rested(&mut plane, 21));
+    plane.observe(&lane, Event::ProofFailed);
+    assert!(!lane.risk().is_rested(), "a rare event");
+}
+
+#[test]
+fn lanes_are_counted_by_level_while_they_are_in_memory() {
+    let (table, engine) = (table(), engine(ModelMode::Enforce));
+    let mut plane = PlaneRisk::new(&engine, table.risk_clock(), 1);
+    let last = flood(&table, &mut plane, 30).pop().unwrap();
+    let of = |level: u8| table.levels().at(Level::from_code(level).unwrap());
+    assert_eq!((of(last.level), table.levels().overridden()), (1, 0));
+    let lane = table.lane(&lane_of(0)).unwrap().unwrap();
+    lane.override_risk(Level::Block);
+    assert_eq!((of(last.level), of(Level::Block as u8), table.levels().overridden()), (0, 1, 1));
+    plane.begin_turn(at(1).0);
+    plane.assess(&lane, at(1).1);
+    assert_eq!(
+        (of(last.level), of(Level::Block as u8), table.levels().overridden()),
+        (1, 0, 0),
+        "the model decides again"
+    );
+}
+
+/// A lane that is slowed costs no allocation for each of its payments either: not when it is told of them, not when it is
+/// assessed, not when its grant and the reasons are put into an acknowledgement.
+#[test]
+fn a_throttled_lane_allocates_nothing_per_payment() {
+    let (table, engine) = (table(), engine(ModelMode::Enforce));
+    let mut plane = PlaneRisk::new(&engine, table.risk_clock(), 1);
+    flood(&table, &mut plane, 30);
+    let lane = table.lane(&lane_of(0)).unwrap().unwrap();
+    let (mut codes, mut told) = (Vec::with_capacity(4), 0);
+    for amount in 1..200 {
+        let (ms, now) = at(amount);
+        plane.begin_turn(ms);
+        let mut is_changed = false;
+        let info = allocation_counter::measure(|| {
+            plane.paid(&lane, amount - 1, amount, 1, 1);
+            is_changed = plane.assess(&lane, now).is_some();
+            let granted = grant(&lane, &engine.decide(&lane, now), amount);
+            let grant = granted.told_in(std::mem::take(&mut codes));
+            told += usize::from(!grant.reasons.is_empty());
+            codes = grant.reasons;
+        });
+        assert!(info.count_total == 0 || is_changed, "{info:?} for payment {amount}");
+    }
+    assert_eq!(told, 199, "each of them had its reasons");
 }
