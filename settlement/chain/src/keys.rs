@@ -1,10 +1,10 @@
 //! Who signs transactions: a key from a file, an encrypted keystore or the environment, or somebody far away.
 
-use std::path::PathBuf;
-
 use farthing_channel::id::{Address, Digest};
 use farthing_channel::sign::{LibSecpKey, Signature, Signer};
 use zeroize::Zeroizing;
+
+pub mod keystore;
 
 /// Why there is no key, or no signature.
 #[derive(Debug, thiserror::Error)]
@@ -53,62 +53,24 @@ where
     }
 }
 
-/// Where a key in memory comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// An environment variable with 64 hexadecimal digits.
-    Environment(String),
-    /// An encrypted keystore file (Web3 Secret Storage, version 3), and the file or variable with its password.
-    Keystore {
-        /// The keystore.
-        path: PathBuf,
-        /// Where its password is.
-        password: PasswordSource,
-    },
+/// The key whose 64 hexadecimal digits an environment variable holds.
+///
+/// # Errors
+/// [`KeyError::Unreadable`].
+pub fn from_variable(name: &str) -> Result<LibSecpKey, KeyError> {
+    from_digits(name, &variable(name)?)
 }
 
-/// Where a keystore's password comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PasswordSource {
-    /// An environment variable.
-    Environment(String),
-    /// The first line of a file.
-    File(PathBuf),
-}
-
-impl PasswordSource {
-    fn read(&self) -> Result<Zeroizing<String>, KeyError> {
-        match self {
-            Self::Environment(name) => variable(name),
-            Self::File(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| unreadable(path.display(), error))?;
-                let text = Zeroizing::new(text);
-                Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
-            }
-        }
-    }
-}
-
-impl KeySource {
-    /// The key.
-    ///
-    /// # Errors
-    /// [`KeyError::Unreadable`].
-    pub fn load(&self) -> Result<LibSecpKey, KeyError> {
-        match self {
-            Self::Environment(name) => {
-                let text = variable(name)?;
-                let digits = text.trim();
-                let bytes = hex::decode(digits.strip_prefix("0x").unwrap_or(digits));
-                key(name, &Zeroizing::new(bytes.map_err(|error| unreadable(name, error))?))
-            }
-            Self::Keystore { path, password } => {
-                let password = password.read()?;
-                let secret = eth_keystore::decrypt_key(path, password.as_bytes());
-                let secret = secret.map_err(|error| unreadable(path.display(), error))?;
-                key(path.display(), &Zeroizing::new(secret))
-            }
-        }
+/// The key that 64 hexadecimal digits are; `what` tells where they are from.
+///
+/// # Errors
+/// [`KeyError::Unreadable`].
+pub fn from_digits(what: &str, digits: &str) -> Result<LibSecpKey, KeyError> {
+    let digits = digits.trim();
+    let bytes = hex::decode(digits.strip_prefix("0x").unwrap_or(digits)).map(Zeroizing::new);
+    match bytes {
+        Ok(bytes) if bytes.len() == 32 => key(what, &bytes),
+        _ => Err(unreadable(what, "expected 64 hexadecimal digits")),
     }
 }
 
@@ -129,30 +91,17 @@ fn unreadable(what: impl std::fmt::Display, why: impl std::fmt::Display) -> KeyE
 mod tests {
     use super::*;
 
-    /// The keystore of the Web3 Secret Storage definition's PBKDF2 test vector.
-    const KEYSTORE: &str = r#"{"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv":"6087dab2f9fdbbfaddc31a909735c1e6"},
-        "ciphertext":"5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46","kdf":"pbkdf2",
-        "kdfparams":{"c":262144,"dklen":32,"prf":"hmac-sha256",
-        "salt":"ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"},
-        "mac":"517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"},
-        "id":"3198bc9c-6672-5ab3-d995-4942343ae5b6","version":3}"#;
-    const SECRET: &str = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d";
-
     #[test]
-    fn a_keystore_opens_with_its_password_and_no_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, password) = (folder.path().join("key.json"), folder.path().join("password"));
-        std::fs::write(&path, KEYSTORE).unwrap();
-        std::fs::write(&password, "testpassword\n").unwrap();
-        let source = KeySource::Keystore { path, password: PasswordSource::File(password.clone()) };
-        assert_eq!(hex::encode(source.load().unwrap().secret_bytes()), SECRET);
-        std::fs::write(&password, "another").unwrap();
-        assert!(source.load().is_err());
+    fn a_missing_variable_says_its_name() {
+        let error = from_variable("FARTHING_NO_SUCH_KEY").unwrap_err();
+        assert!(error.to_string().contains("FARTHING_NO_SUCH_KEY"));
     }
 
     #[test]
-    fn a_missing_variable_says_its_name() {
-        let source = KeySource::Environment("FARTHING_NO_SUCH_KEY".into());
-        assert!(source.load().unwrap_err().to_string().contains("FARTHING_NO_SUCH_KEY"));
+    fn what_are_not_the_digits_of_a_key_is_refused() {
+        assert!(from_digits("a test", &"01".repeat(32)).is_ok());
+        for digits in ["", "01", &"00".repeat(32), &"ff".repeat(32), &"0g".repeat(32)] {
+            assert!(from_digits("a test", digits).is_err(), "{digits}");
+        }
     }
 }

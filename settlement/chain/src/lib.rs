@@ -37,5 +37,5 @@ mod translate;
 
 pub use config::{ChainConfig, Finality};
 pub use error::ChainError;
-pub use keys::{KeyError, KeySource, TransactionSigner};
+pub use keys::{KeyError, TransactionSigner};
 pub use ledger::ChainLedger;

@@ -7,19 +7,16 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use farthing_chain::deploy::Deployment;
-use farthing_chain::keys::{PasswordSource, TransactionSigner};
-use farthing_chain::{ChainConfig, ChainLedger, Finality, KeySource};
+use farthing_chain::keys::{TransactionSigner, from_variable};
+use farthing_chain::{ChainConfig, ChainLedger, Finality};
 use farthing_channel::id::Address;
 use farthing_channel::sign::{LibSecpKey, Signer as _};
 use farthing_ledger::LedgerView as _;
 
 use super::Common;
-use super::key_file::load;
 
 /// Holds the sender's secret where there is no file of it.
 const SENDER_VARIABLE: &str = "FARTHING_SENDER_KEY";
-/// Holds a keystore's password.
-const PASSWORD_VARIABLE: &str = "FARTHING_KEYSTORE_PASSWORD";
 
 /// Where a new ledger is to be, if on a chain.
 #[derive(Debug, Args)]
@@ -58,18 +55,14 @@ impl Common {
 
     /// Whoever sends to the chain.
     fn sender(&self) -> anyhow::Result<LibSecpKey> {
-        if let Some(path) = &self.sender_keystore {
-            let password = PasswordSource::Environment(PASSWORD_VARIABLE.to_owned());
-            return Ok(KeySource::Keystore { path: path.clone(), password }.load()?);
-        }
         if let Some(path) = &self.sender_key {
-            return load(path);
+            return self.load_key(path);
         }
         let usual = self.site.join("sender.key");
         if usual.is_file() {
-            return load(&usual);
+            return self.load_key(&usual);
         }
-        let key = KeySource::Environment(SENDER_VARIABLE.to_owned()).load();
+        let key = from_variable(SENDER_VARIABLE);
         key.with_context(|| {
             format!("name who sends to the chain: --sender-key, {} or {SENDER_VARIABLE}", usual.display())
         })

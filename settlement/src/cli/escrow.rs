@@ -15,7 +15,7 @@ use farthing_settlement::text::utc;
 use serde::Serialize;
 
 use super::clock::now;
-use super::key_file::load;
+use super::key_file::copy_of;
 use super::output::{print, table};
 use super::{Common, Outcome};
 
@@ -149,9 +149,10 @@ fn by_payer(
     id: &EscrowId,
     operation: impl FnOnce(EscrowId, u64, &Seal) -> SignedOperation,
 ) -> anyhow::Result<EscrowId> {
-    let ledger = common.open_ledger(vec![load(key)?])?;
+    let key = common.load_key(key)?;
+    let ledger = common.open_ledger(vec![copy_of(&key)?])?;
     let escrow = ledger.escrow(id)?.context("the ledger has no such escrow")?;
-    let seal = Seal { key: load(key)?, domain: ledger.identity().domain() };
+    let seal = Seal { key, domain: ledger.identity().domain() };
     ledger.submit(&operation(*id, escrow.payer_operations.saturating_add(1), &seal), now())?;
     Ok(*id)
 }
@@ -171,8 +172,8 @@ fn open(
             drawn
         }
     };
-    let ledger = common.open_ledger(vec![load(payer)?])?;
-    let payer = load(payer)?;
+    let payer = common.load_key(payer)?;
+    let ledger = common.open_ledger(vec![copy_of(&payer)?])?;
     let terms = EscrowTerms {
         payer: payer.address(),
         payee: common.hub_account(ledger.reader())?,

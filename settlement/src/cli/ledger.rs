@@ -16,7 +16,6 @@ use serde::Serialize;
 
 use super::chain::ChainArguments;
 use super::clock::now;
-use super::key_file::load;
 use super::output::{print, table};
 use super::{Common, Outcome};
 
@@ -200,6 +199,7 @@ fn init(
 
 /// An operation with the approvals of two keys.
 pub(super) fn approved<T: TypedData>(
+    common: &Common,
     ledger: &dyn BaseLedger,
     keys: &[PathBuf],
     operation: T,
@@ -210,7 +210,7 @@ pub(super) fn approved<T: TypedData>(
         let Ok(signature) = sign_typed(&key, &domain, &operation);
         signature
     };
-    let approvals = [sign(load(first)?), sign(load(second)?)];
+    let approvals = [sign(common.load_key(first)?), sign(common.load_key(second)?)];
     Ok(Approved { operation, approvals })
 }
 
@@ -233,7 +233,7 @@ fn register(common: &Common, account: &Address, kind: Kind, label: &str, keys: &
         Kind::Provider => AccountKind::Provider,
     };
     let operation = RegisterAccount { account: *account, kind, label: label.to_owned(), revision };
-    let operation = SignedOperation::RegisterAccount(approved(&*ledger, keys, operation)?);
+    let operation = SignedOperation::RegisterAccount(approved(common, &*ledger, keys, operation)?);
     submit(common, &*ledger, &operation, &format!("{account} is registered"))?;
     common.name_vault(account)
 }
@@ -255,7 +255,8 @@ fn issue(
             drawn
         }
     };
-    let operation = SignedOperation::Issue(approved(&*ledger, keys, Issue { reference, account: *account, amount })?);
+    let operation =
+        SignedOperation::Issue(approved(common, &*ledger, keys, Issue { reference, account: *account, amount })?);
     submit(common, &*ledger, &operation, &format!("{} for {account}", common.token().amount(amount.into())))
 }
 

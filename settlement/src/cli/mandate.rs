@@ -14,7 +14,7 @@ use farthing_ledger::{LedgerView as _, RevokeMandate, Signed, SignedOperation};
 use serde::Serialize;
 
 use super::clock::now;
-use super::key_file::load;
+use super::key_file::copy_of;
 use super::output::print;
 use super::{Common, Outcome};
 
@@ -88,8 +88,8 @@ pub(super) fn run(common: &Common, command: &MandateCommand) -> anyhow::Result<O
     match command {
         MandateCommand::Sign(arguments) => sign(common, arguments)?,
         MandateCommand::Revoke { escrow, device, serial, key } => {
-            let ledger = common.open_ledger(vec![load(key)?])?;
-            let key = load(key)?;
+            let key = common.load_key(key)?;
+            let ledger = common.open_ledger(vec![copy_of(&key)?])?;
             let operation = RevokeMandate { escrow: *escrow, device: *device, serial: *serial };
             let Ok(signed) = Signed::sign(&key, &ledger.identity().domain(), operation);
             ledger.submit(&SignedOperation::RevokeMandate(signed), now())?;
@@ -102,7 +102,7 @@ pub(super) fn run(common: &Common, command: &MandateCommand) -> anyhow::Result<O
 
 fn sign(common: &Common, arguments: &SignArguments) -> anyhow::Result<()> {
     let domain = common.open_reader()?.identity().domain();
-    let key = load(&arguments.key)?;
+    let key = common.load_key(&arguments.key)?;
     let payees: BTreeSet<Address> = arguments.payees.iter().copied().collect();
     let terms = |device| -> anyhow::Result<MandateTerms> {
         Ok(MandateTerms {

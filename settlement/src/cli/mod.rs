@@ -14,6 +14,7 @@ mod night;
 mod night_view;
 pub(crate) mod output;
 mod participant;
+mod password;
 mod report;
 mod scheduled;
 mod show;
@@ -55,9 +56,10 @@ pub(crate) struct Common {
     /// The secret key that sends to the chain, and pays for it; by default DIR/sender.key.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) sender_key: Option<std::path::PathBuf>,
-    /// The same as an encrypted keystore (Web3 Secret Storage); its password is in FARTHING_KEYSTORE_PASSWORD.
-    #[arg(long, global = true, value_name = "FILE", conflicts_with = "sender_key")]
-    pub(crate) sender_keystore: Option<std::path::PathBuf>,
+    /// Holds the password of the keys that are keystores (/dev/fd/N for a descriptor); else it is FARTHING_KEYSTORE_PASSWORD, or asked
+    /// for.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) password_file: Option<std::path::PathBuf>,
     /// The hub's account, where its key is not at hand.
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) hub: Option<farthing_channel::id::Address>,
@@ -74,7 +76,7 @@ pub(crate) struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Secret keys in files.
+    /// Secret keys in files, in the clear or encrypted (Web3 Secret Storage).
     #[command(subcommand)]
     Key(key_file::KeyCommand),
     /// The base ledger.

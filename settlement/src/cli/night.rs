@@ -13,7 +13,6 @@ use serde::Serialize;
 
 use super::clock::now;
 use super::desk::Desk;
-use super::key_file::load;
 use super::night_view::NightView;
 use super::output::print;
 use super::{Common, Outcome};
@@ -45,7 +44,7 @@ pub(super) struct PlanArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct ApproveArguments {
-    /// The approver's key.
+    /// The approver's key; an encrypted one's password is asked for, or named as with all keys.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// The proposal that was read; another one is then not approved by mistake.
@@ -99,7 +98,7 @@ pub(super) fn plan(common: &Common, arguments: &PlanArguments) -> anyhow::Result
 }
 
 pub(super) fn approve(common: &Common, arguments: &ApproveArguments) -> anyhow::Result<Outcome> {
-    let key = load(&arguments.key)?;
+    let key = common.load_key(&arguments.key)?;
     step(common, |night| night.approve(&key, arguments.proposal))
 }
 

@@ -10,7 +10,6 @@ use farthing_settlement::text::utc;
 use serde::Serialize;
 
 use super::clock::now;
-use super::key_file::load;
 use super::ledger::{approved, submit};
 use super::output::{print, table};
 use super::{Common, Outcome};
@@ -100,7 +99,7 @@ pub(super) fn run(common: &Common, command: &ParticipantCommand) -> anyhow::Resu
         }
         ParticipantCommand::PayoutAddress { payout, key } => {
             let ledger = common.open_ledger(Vec::new())?;
-            let key = load(key)?;
+            let key = common.load_key(key)?;
             let account = farthing_channel::sign::Signer::address(&key);
             let revision = ledger.account(&account)?.payout_changes.saturating_add(1);
             let operation = SetPayout { account, payout: *payout, revision };
@@ -149,7 +148,7 @@ fn set(
     let mut approvers = approvers.to_vec();
     approvers.sort_unstable();
     let operation = SetParticipant { account: *account, net_debit_cap, approvers, revision };
-    let operation = SignedOperation::SetParticipant(approved(&*ledger, keys, operation)?);
+    let operation = SignedOperation::SetParticipant(approved(common, &*ledger, keys, operation)?);
     submit(common, &*ledger, &operation, &format!("{account} is set"))
 }
 
@@ -157,7 +156,7 @@ fn pay_out(common: &Common, account: &Address, amount: &str, reference: &str, ke
     let ledger = common.open_ledger(Vec::new())?;
     let amount = common.amount64(amount)?;
     let payout = Payout { reference: Hash32(keccak256(&[reference.as_bytes()])), account: *account, amount };
-    let operation = SignedOperation::Payout(approved(&*ledger, keys, payout)?);
+    let operation = SignedOperation::Payout(approved(common, &*ledger, keys, payout)?);
     let done = format!("{} of {account} are paid out", common.token().amount(amount.into()));
     submit(common, &*ledger, &operation, &done)
 }

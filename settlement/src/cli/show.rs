@@ -94,10 +94,11 @@ fn show(common: &Common, night: &Night<'_>, asked: Option<u64>) -> anyhow::Resul
     let outputs = night.outputs(epoch)?;
     view.proposal = outputs.as_ref().map(|outputs| outputs.proposal.id().to_string());
     view.netting = outputs.as_ref().map(NettingView::of);
+    lines.extend(view.proposal.iter().map(|proposal| format!("proposal {proposal}")));
     let output = |view: &StageView| view.output.clone().unwrap_or_else(|| "–".to_owned());
     let mut rows: Vec<_> = view.stages.iter().map(|view| vec![view.stage.to_owned(), output(view)]).collect();
     rows.push(vec!["approved by".into(), view.approvers.join(" ")]);
-    lines.push(table(&["stage", "output"], &rows));
+    lines.push(table(&["stage", "its output's hash"], &rows));
     if let Some(outputs) = &outputs {
         narrate(outputs, &common.token(), &mut lines);
     }

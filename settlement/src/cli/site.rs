@@ -13,7 +13,6 @@ use farthing_settlement::night::book_path;
 use farthing_settlement::text::TokenFormat;
 
 use super::Common;
-use super::key_file::load;
 
 /// Pause between two attempts to open a book that another command has.
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
@@ -81,10 +80,10 @@ impl Common {
     /// The hub's key, where there is one.
     pub(super) fn load_hub_key(&self) -> anyhow::Result<Option<LibSecpKey>> {
         match &self.hub_key {
-            Some(path) => load(path).map(Some),
+            Some(path) => self.load_key(path).map(Some),
             None => {
                 let usual = self.site.join("hub").join("hub.key");
-                if usual.is_file() { load(&usual).map(Some) } else { Ok(None) }
+                if usual.is_file() { self.load_key(&usual).map(Some) } else { Ok(None) }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The command line over a site on disk, as an operator and a finance team use it.
 #![allow(clippy::unwrap_used)]
 
+mod keystores;
 mod scheduled;
 mod steps;
 mod terminal;

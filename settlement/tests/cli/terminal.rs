@@ -1,13 +1,15 @@
 //! What people see on a terminal.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use farthing_channel::sign::Signer as _;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::site_after_a_day;
+use crate::world::key;
+use crate::{json, site_after_a_day, text};
 
 /// The program on a terminal of its own; its standard output stays apart.
 struct OnTerminal {
@@ -46,6 +48,12 @@ impl OnTerminal {
         true
     }
 
+    fn type_line(&mut self, line: &str) {
+        // What has been shown so far is no answer to it.
+        self.shown.clear();
+        writeln!(self.terminal, "{line}").unwrap();
+    }
+
     /// Waits for the end: how it ended, what it printed, and all that the terminal showed.
     fn end(mut self) -> (ExitStatus, String, String) {
         while self.read() {}
@@ -66,4 +74,32 @@ fn long_stages_show_a_bar_on_a_terminal_and_never_beside_json() {
     let (status, printed, shown) = people.end();
     assert!(status.success() && printed.contains("needs approvals (0 of 2)"), "{shown}");
     assert!(!printed.contains("verifying"));
+}
+
+#[test]
+fn a_password_is_asked_for_and_not_shown() {
+    let (_world, site, [first, second], _) = site_after_a_day();
+    let file = text(&first);
+    let mut lock = OnTerminal::start(&site, &["key", "password", file]);
+    for prompt in ["new password of", "once more"] {
+        lock.wait_for(prompt);
+        lock.type_line("correct horse");
+    }
+    let (status, address, shown) = lock.end();
+    assert!(status.success() && !shown.contains("horse"), "{shown}");
+    assert_eq!(address.trim(), key(2).address().to_string());
+    json(&site, &["plan"]);
+    let mut wrong = OnTerminal::start(&site, &["approve", "--key", file]);
+    wrong.wait_for("password of");
+    wrong.type_line("wrong horse");
+    let (status, _, shown) = wrong.end();
+    assert!(status.code() == Some(2) && shown.contains("the password is wrong"), "{shown}");
+    let mut approve = OnTerminal::start(&site, &["approve", "--key", file]);
+    approve.wait_for("password of");
+    approve.type_line("correct horse");
+    let (status, printed, shown) = approve.end();
+    assert!(status.success() && !shown.contains("horse"), "{shown}");
+    assert!(printed.contains("needs approvals (1 of 2)"), "{printed}");
+    // The other approver's key lies in the clear.
+    assert_eq!(json(&site, &["approve", "--key", text(&second)])["state"], "approved");
 }
