@@ -1,7 +1,7 @@
 //! Settlement's own book: every lane it has proven, every mandate it has verified, and the outputs of every stage.
 //! One redb file in the site's settlement directory, every commit in two phases.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use farthing_channel::codec::{decode_exact, encode_to_vec};
 use farthing_channel::id::{Address, EscrowId, Hash32, LaneId, TariffHash};
@@ -10,13 +10,14 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use redb::{Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
 
-use crate::stage::{Stage, content_hash};
-
 mod copy;
+mod error;
 mod rows;
+mod stages;
 mod writer;
 
 pub use copy::BookCopy;
+pub use error::BookError;
 pub use rows::{AnchorRow, ApprovalRow, CursorRow, LaneRow, MandateRow, ProviderRow, bundle_hash};
 pub use writer::BookWriter;
 
@@ -55,42 +56,6 @@ const STAGE_PART_BYTES: usize = 1024 * 1024;
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 const LAYOUT: &[u8] = b"farthing/settlement/1";
-
-/// Why the book cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BookError {
-    /// The disk or the file.
-    #[error("settlement book: {0}")]
-    Storage(Box<dyn std::error::Error + Send + Sync>),
-    /// Another settlement run holds it.
-    #[error("{0} is in use by another settlement run")]
-    Busy(PathBuf),
-    /// A row cannot be read back.
-    #[error("settlement book is damaged: {0}")]
-    Damaged(&'static str),
-    /// The file was written by another version, or is something else.
-    #[error("{0} is not a settlement book of this version")]
-    Foreign(PathBuf),
-}
-
-macro_rules! storage_errors {
-    ($($kind:ty),*) => {
-        $(impl From<$kind> for BookError {
-            fn from(error: $kind) -> Self {
-                Self::Storage(Box::new(error))
-            }
-        })*
-    };
-}
-
-storage_errors!(
-    std::io::Error,
-    redb::StorageError,
-    redb::TransactionError,
-    redb::TableError,
-    redb::CommitError,
-    redb::SetDurabilityError
-);
 
 /// The book, opened by one process at a time.
 #[derive(Debug)]
@@ -272,74 +237,6 @@ impl Book {
             Ok(())
         })?;
         Ok(cursors)
-    }
-
-    /// A stage's output and its hash.
-    ///
-    /// # Errors
-    /// As [`Self::lane`].
-    pub fn stage(&self, epoch: u64, stage: Stage) -> Result<Option<(Hash32, Vec<u8>)>, BookError> {
-        let transaction = self.read()?;
-        let Some(table) = existing(transaction.open_table(STAGES))? else { return Ok(None) };
-        let Some(bytes) = table.get((epoch, stage.code()))? else { return Ok(None) };
-        let bytes = bytes.value();
-        let (hash, output) = bytes.split_first_chunk::<32>().ok_or(BookError::Damaged("stage without a hash"))?;
-        let mut output = output.to_vec();
-        if output.is_empty()
-            && let Some(parts) = existing(transaction.open_table(STAGE_PARTS))?
-        {
-            let code = stage.code();
-            for part in parts.range((epoch, code, 0)..=(epoch, code, u32::MAX))? {
-                output.extend_from_slice(part?.1.value());
-            }
-        }
-        if content_hash(stage, &output).0 != *hash {
-            return Err(BookError::Damaged("a stage's output is not what its hash says"));
-        }
-        Ok(Some((Hash32(*hash), output)))
-    }
-
-    /// The hash of a stage's output, without reading the output.
-    ///
-    /// # Errors
-    /// As [`Self::lane`].
-    pub fn stage_hash(&self, epoch: u64, stage: Stage) -> Result<Option<Hash32>, BookError> {
-        let transaction = self.read()?;
-        let Some(table) = existing(transaction.open_table(STAGES))? else { return Ok(None) };
-        let Some(bytes) = table.get((epoch, stage.code()))? else { return Ok(None) };
-        let hash = bytes.value().first_chunk::<32>().ok_or(BookError::Damaged("stage without a hash"))?;
-        Ok(Some(Hash32(*hash)))
-    }
-
-    /// The epoch that settled an obligation.
-    ///
-    /// # Errors
-    /// As [`Self::lane`].
-    pub fn obligation_settled(&self, id: &str) -> Result<Option<u64>, BookError> {
-        let transaction = self.read()?;
-        let Some(table) = existing(transaction.open_table(OBLIGATIONS))? else { return Ok(None) };
-        Ok(table.get(id)?.map(|epoch| epoch.value()))
-    }
-
-    /// The newest epoch of which any stage is kept.
-    ///
-    /// # Errors
-    /// As [`Self::lane`].
-    pub fn epoch_newest(&self) -> Result<Option<u64>, BookError> {
-        let transaction = self.read()?;
-        let Some(table) = existing(transaction.open_table(STAGES))? else { return Ok(None) };
-        Ok(table.last()?.map(|(key, _)| key.value().0))
-    }
-
-    /// The approvals given for an epoch, by approver.
-    ///
-    /// # Errors
-    /// As [`Self::lane`].
-    pub fn approvals(&self, epoch: u64) -> Result<Vec<ApprovalRow>, BookError> {
-        let transaction = self.read()?;
-        let Some(table) = existing(transaction.open_table(APPROVALS))? else { return Ok(Vec::new()) };
-        let range = (epoch, &[][..])..(epoch.saturating_add(1), &[][..]);
-        table.range(range)?.map(|row| decode(row?.1.value())).collect()
     }
 }
 

@@ -5,121 +5,22 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::Path;
 
 use farthing_channel::id::Address;
-use farthing_channel::record::block::{Block, BlockHash, ChainBreak, ChainCursor, decode_block};
-use farthing_channel::record::segment::{
-    BLOCKS_OFFSET, Damage, SegmentError, SegmentHeader, SegmentName, Stop, judge_stop,
-};
+use farthing_channel::record::block::{Block, ChainBreak, ChainCursor, decode_block};
+use farthing_channel::record::segment::{BLOCKS_OFFSET, SegmentHeader, SegmentName, Stop, judge_stop};
 
+mod error;
 mod extent;
 
+pub use error::JournalError;
 pub use extent::bytes_after;
 
 /// How often a segment is read again before damage in it is believed: a reader beside a running writer may see
 /// old and new bytes of one write, and a write takes far less than the readings of a whole segment.
 const READINGS_MAX: u32 = 4;
-
-/// Why the journal cannot be settled from.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// The disk said no.
-    #[error("cannot read {path}: {error}")]
-    Io {
-        /// What was read.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// A segment's header cannot be read.
-    #[error("{path}: {error}")]
-    Segment {
-        /// The segment.
-        path: PathBuf,
-        /// What is wrong with it.
-        error: SegmentError,
-    },
-    /// The segment belongs to another hub.
-    #[error("{path} is the journal of hub {found}, not of {expected}")]
-    OtherHub {
-        /// The segment.
-        path: PathBuf,
-        /// Whose journal this site's is.
-        expected: Address,
-        /// Whose it is.
-        found: Address,
-    },
-    /// What was durable cannot be read any more.
-    #[error("{path}, byte {offset}: {damage}")]
-    Corrupt {
-        /// The segment.
-        path: PathBuf,
-        /// Where in it.
-        offset: usize,
-        /// How it is damaged.
-        damage: Damage,
-    },
-    /// A whole block does not follow the one before it.
-    #[error("{path}, byte {offset}: {chain_break}")]
-    Broken {
-        /// The segment.
-        path: PathBuf,
-        /// Where in it.
-        offset: usize,
-        /// Why it does not follow.
-        chain_break: ChainBreak,
-    },
-    /// The journal does not hold the block that the last settlement ended with: it was restored from a backup, or is
-    /// another hub's.
-    #[error(
-        "the journal of thread {thread} does not contain block {sequence} ({hash}), with which the last settlement ended: \
-         it was restored from a backup, or belongs to another hub. Nothing is settled from it. When the hub has run on \
-         it and devices have shown their proofs again, go on with --confirm-restore"
-    )]
-    Restored {
-        /// The data-plane thread.
-        thread: u16,
-        /// The block that is missing.
-        sequence: u64,
-        /// Its hash.
-        hash: BlockHash,
-    },
-    /// The ledger has settled epochs of this hub that these books, new or restored, do not know of.
-    #[error(
-        "the ledger has closed epoch {epoch} of this hub, and these books do not know of it: what was collected has to \
-         be learned from the ledger. When that is what you want, go on with --confirm-restore"
-    )]
-    BooksLost {
-        /// The ledger's last epoch.
-        epoch: u64,
-    },
-    /// The journal ends before the block up to which the ledger has settled it, and the hub has not taken it over since.
-    #[error(
-        "the journal of thread {thread} ends before block {sequence} of term {term}, up to which the ledger has closed \
-         an epoch: it was restored from a backup. Start the hub on it, or start it again, so that it goes on under a \
-         higher term; then go on with --confirm-restore"
-    )]
-    Behind {
-        /// The data-plane thread.
-        thread: u16,
-        /// The block's term.
-        term: u64,
-        /// The block.
-        sequence: u64,
-    },
-    /// Segments that were not settled yet are gone.
-    #[error("the journal of thread {thread} begins with block {first}, and block {expected} was not settled yet")]
-    Missing {
-        /// The data-plane thread.
-        thread: u16,
-        /// The oldest block there is.
-        first: u64,
-        /// The block that comes next.
-        expected: u64,
-    },
-}
 
 /// Where reading a thread's chain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

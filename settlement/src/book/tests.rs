@@ -1,4 +1,5 @@
 use super::*;
+use crate::stage::{Stage, content_hash};
 
 #[test]
 fn a_stage_comes_back_with_its_hash_or_not_at_all() {

@@ -6,17 +6,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use farthing_channel::id::{Address, EscrowId, LaneId};
+use farthing_channel::id::{Address, LaneId};
 use farthing_channel::time::UnixSeconds;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::allocate::allocate;
 use crate::facts::{EscrowFacts, EscrowStanding, LedgerFacts, may_grow};
-use crate::netting::terms::ExclusionReason;
-use crate::netting::{Attempt, NettingError, Obligation, Position};
+use crate::netting::{Attempt, Obligation, Position};
+
+mod error;
+mod gross;
 
 pub use super::lane_line::{CarryReason, Cover, Draw, LaneFacts, LaneLine, MandateFacts};
+pub use error::PositionError;
+use gross::{gross_positions, require_conserved};
 
 /// The epoch's positions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
@@ -48,47 +52,6 @@ pub struct Held {
     pub disputed: BTreeSet<LaneId>,
     /// Participants that are left out: neither what they pay nor what they are paid is collected.
     pub excluded: BTreeSet<Address>,
-}
-
-/// Why there are no positions: the inputs contradict each other, which no retry cures.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PositionError {
-    /// What was collected from the lanes is not what the ledger settled.
-    #[error(
-        "the lanes of escrow {escrow} were settled at {ours} base units in these books and at {ledgers} on the ledger"
-    )]
-    BooksDiffer {
-        /// The escrow.
-        escrow: EscrowId,
-        /// Sum over our lanes.
-        ours: u128,
-        /// The ledger's sum.
-        ledgers: u64,
-    },
-    /// The hub itself cannot be part of the run: what it collects is more than one run may move, or it is in default.
-    #[error("the hub would pay {amount} base units net, and its terms for the netting do not allow it ({reason:?})")]
-    HubHeld {
-        /// What it would pay.
-        amount: u128,
-        /// Which term.
-        reason: ExclusionReason,
-    },
-    /// A lane is named as disputed by something that is no lane id.
-    #[error("{0:?} is named as a disputed lane and is no lane id")]
-    NoLane(String),
-    /// The netting of an attempt.
-    #[error(transparent)]
-    Netting(#[from] NettingError),
-    /// A bug: the lanes do not add up to the draws.
-    #[error("not conserved: lanes collect {lanes}, escrows are asked for {draws}, payees receive {payees}")]
-    NotConserved {
-        /// Sum over lanes.
-        lanes: u128,
-        /// Sum over escrows.
-        draws: u128,
-        /// Sum over payees.
-        payees: u128,
-    },
 }
 
 /// Computes the positions of `epoch`. `lanes` in any order; `hub` is the account that escrows pay into.
@@ -272,40 +235,6 @@ fn draw(escrow: &EscrowFacts, lines: &[LaneLine]) -> Option<Draw> {
     })
 }
 
-/// Payers owe their payees what the lanes collect; the hub owes the payers what it draws from their deposits. Netted,
-/// the hub's account pays out exactly what flows into it.
-fn gross_positions(hub: &Address, facts: &LedgerFacts, lines: &[LaneLine], draws: &[Draw]) -> Vec<Position> {
-    let mut owed: BTreeMap<(Address, Address), u128> = BTreeMap::new();
-    for line in lines.iter().filter(|line| line.collect > 0) {
-        let Some(escrow) = facts.escrow(&line.escrow) else { continue };
-        let sum = owed.entry((escrow.payer, line.payee)).or_default();
-        *sum = sum.saturating_add(u128::from(line.collect));
-    }
-    for draw in draws {
-        let sum = owed.entry((*hub, draw.payer)).or_default();
-        *sum = sum.saturating_add(u128::from(draw.amount()));
-    }
-    let between_two = owed.into_iter().filter(|((debtor, creditor), _)| debtor != creditor);
-    between_two.map(|((debtor, creditor), amount)| Position { debtor, creditor, amount }).collect()
-}
-
-/// The sums taken over lanes, over escrows and over positions are one number.
-fn require_conserved(planned: &Positions, hub: &Address) -> Result<(), PositionError> {
-    let lanes = planned.lanes.iter().map(|line| u128::from(line.collect)).sum();
-    let draws = planned.draws.iter().map(|draw| u128::from(draw.amount())).sum();
-    let by_payee = planned.by_payee();
-    let payees = by_payee.values().map(|line| line.collect).sum();
-    let drawn_by_hub: u128 = planned.positions.iter().filter(|p| p.debtor == *hub).map(|p| p.amount).sum();
-    let own: u128 = planned.draws.iter().filter(|draw| draw.payer == *hub).map(|draw| u128::from(draw.amount())).sum();
-    let hub_as_payer: u128 = planned.lanes_of_payer(hub);
-    let position_sum = drawn_by_hub.saturating_add(own).saturating_sub(hub_as_payer);
-    if lanes == draws && draws == payees && position_sum == draws {
-        Ok(())
-    } else {
-        Err(PositionError::NotConserved { lanes, draws, payees })
-    }
-}
-
 /// Sums over the lanes of one payee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PayeeSums {
@@ -342,13 +271,6 @@ impl Positions {
             sum.lanes = sum.lanes.saturating_add(1);
         }
         sums
-    }
-
-    /// What this epoch's lanes of `payer` to others collect, base units.
-    fn lanes_of_payer(&self, payer: &Address) -> u128 {
-        let escrows: Vec<EscrowId> = self.draws.iter().filter(|d| d.payer == *payer).map(|d| d.escrow).collect();
-        let of_payer = self.lanes.iter().filter(|line| line.payee != *payer && escrows.contains(&line.escrow));
-        of_payer.map(|line| u128::from(line.collect)).sum()
     }
 }
 

@@ -1,4 +1,4 @@
-use farthing_channel::id::LaneId;
+use farthing_channel::id::EscrowId;
 use proptest::prelude::*;
 
 use super::*;
