@@ -1,5 +1,6 @@
 //! The folder of an epoch: statement, tables, proposal and proofs, written so that a reader never sees half a file.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,10 @@ use crate::inclusion::Inclusion;
 use crate::night::EpochOutputs;
 use crate::proofs::{PROOFS_VERSION, ProofBundle};
 use crate::proposal::Proposal;
-use crate::statement::{CsvError, Statement, lanes_csv, legs_csv, positions_csv, reconciliation_csv, render};
+use crate::statement::{
+    CsvError, ParquetError, Statement, WorkbookError, lanes_csv, lanes_parquet, legs_csv, positions_csv,
+    positions_parquet, reconciliation_csv, render, workbook,
+};
 use crate::text::TokenFormat;
 use crate::verify::VerifyError;
 
@@ -31,6 +35,12 @@ impl FileNames {
     pub const LANES: &'static str = "lanes.csv";
     /// The statement.
     pub const STATEMENT: &'static str = "statement.html";
+    /// The statement and its tables as a workbook.
+    pub const WORKBOOK: &'static str = "statement.xlsx";
+    /// Every lane, for programs that take millions.
+    pub const LANES_PARQUET: &'static str = "lanes.parquet";
+    /// Who owes whom, likewise.
+    pub const POSITIONS_PARQUET: &'static str = "positions.parquet";
     /// The statement's data.
     pub const STATEMENT_JSON: &'static str = "statement.json";
     /// The books in double entry, for hledger.
@@ -69,6 +79,17 @@ pub enum ExportError {
     /// A table.
     #[error(transparent)]
     Csv(#[from] CsvError),
+    /// The workbook.
+    #[error(transparent)]
+    Workbook(#[from] WorkbookError),
+    /// A Parquet file.
+    #[error("{path}: {error}")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: ParquetError,
+    },
     /// JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
@@ -101,6 +122,7 @@ pub fn write_folder(
         (FileNames::LANES, lanes_csv(outputs)?),
         (FileNames::STATEMENT, render(&statement, token).into_bytes()),
         (FileNames::STATEMENT_JSON, serde_json::to_vec_pretty(&statement)?),
+        (FileNames::WORKBOOK, workbook(outputs, &statement, token)?),
         (FileNames::PROPOSAL, serde_json::to_vec_pretty(&ProposalView::of(&outputs.proposal))?),
         (FileNames::PROOFS, encode_to_vec(&bundle)),
     ];
@@ -115,7 +137,8 @@ pub fn write_folder(
     for (name, bytes) in files {
         write_whole(&folder.join(name), &bytes)?;
     }
-    Ok(())
+    write_parquet(&folder.join(FileNames::LANES_PARQUET), |file| lanes_parquet(outputs, file))?;
+    write_parquet(&folder.join(FileNames::POSITIONS_PARQUET), |file| positions_parquet(outputs, file))
 }
 
 /// Writes a file for a bank to `folder`, and says where.
@@ -137,13 +160,22 @@ pub fn write_inclusion(path: &Path, inclusion: &Inclusion) -> Result<(), ExportE
     write_whole(path, &encode_to_vec(inclusion))
 }
 
-/// Writes a file beside its place and moves it there once it is on disk.
+/// Writes a file group by group, so that it is never in memory as a whole.
+fn write_parquet(path: &Path, write: impl FnOnce(&mut File) -> Result<(), ParquetError>) -> Result<(), ExportError> {
+    write_beside(path, |file| write(file).map_err(|error| ExportError::Parquet { path: path.to_owned(), error }))
+}
+
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+    write_beside(path, |file| file.write_all(bytes).map_err(|error| ExportError::Io { path: path.to_owned(), error }))
+}
+
+/// Writes a file beside its place and moves it there once it is whole and on disk.
+fn write_beside(path: &Path, write: impl FnOnce(&mut File) -> Result<(), ExportError>) -> Result<(), ExportError> {
     let failed = |error| ExportError::Io { path: path.to_owned(), error };
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
-    let mut file = std::fs::File::create(&beside).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
+    let mut file = File::create(&beside).map_err(failed)?;
+    write(&mut file)?;
     file.sync_all().map_err(failed)?;
     std::fs::rename(&beside, path).map_err(failed)
 }

@@ -12,14 +12,18 @@ mod charts;
 mod csv;
 mod html;
 mod lines;
+mod parquet;
 mod parts;
+mod workbook;
 
 pub use csv::{CsvError, lanes_csv, legs_csv, positions_csv, reconciliation_csv, reconciliation_rows};
 pub use html::render;
+pub use parquet::{ParquetError, lanes_parquet, positions_parquet};
 pub use parts::{
     ApprovalLine, CarriedLine, CursorLine, GroupLine, HourLine, LaneState, LaneStateLine, LegLine, PayerLine,
     ProviderLine, ReconciliationSummary, Totals,
 };
+pub use workbook::{SHEET_ROWS_MAX, WorkbookError, workbook};
 
 /// Everything a statement says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
