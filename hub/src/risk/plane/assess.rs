@@ -43,6 +43,8 @@ impl PlaneRisk {
             return None;
         }
         let mut risk = self.recall(lane);
+        // Before its time passes: an assessment that comes ahead of the step's first payment must not hide the lane.
+        self.feel_pulse(lane, &mut risk);
         risk.signals.advance(self.now);
         let fleet = self.loaded.fleet(risk.fleet);
         let seen = self.fleets.get(pulse_of(&risk));

@@ -281,3 +281,17 @@ fn a_throttled_lane_allocates_nothing_per_payment() {
     }
     assert_eq!(told, 199, "each of them had its reasons");
 }
+
+#[test]
+fn a_lane_that_is_assessed_before_it_pays_is_counted_in_its_fleet() {
+    let (table, engine) = (table(), engine(ModelMode::Enforce));
+    let mut plane = PlaneRisk::new(&engine, table.risk_clock(), 1);
+    let lane = table.lane(&lane_of(0)).unwrap().unwrap();
+    plane.begin_turn(at(0).0);
+    plane.attached(&lane, 1);
+    plane.assess(&lane, at(0).1);
+    plane.paid(&lane, 0, 1, 1, 1);
+    plane.begin_turn(at(2).0);
+    let seen = engine.watched().all(table.risk_clock().at_unix_ms(at(2).0));
+    assert_eq!(seen.iter().map(|seen| (seen.fleet, seen.pulse.active())).collect::<Vec<_>>(), [(0, 1)]);
+}
