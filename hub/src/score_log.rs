@@ -173,6 +173,8 @@ mod tests {
                     assessment: Assessment {
                         features: Features::default(),
                         odds,
+                        held_back: false,
+                        corroborated: true,
                         score: odds.score(),
                         standing,
                         level,

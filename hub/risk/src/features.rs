@@ -123,14 +123,30 @@ pub struct Facts {
     pub units_idle: u64,
     /// What the half-space trees last said of the lane, 0 to [`FEATURE_MAX`].
     pub anomaly: u16,
-    /// Octaves by which the fleet's usage as a whole stands above its usual level (see
-    /// [`Pulse`](crate::pulse::Pulse)); the lane's is compared with that.
-    pub fleet_rise: Octaves,
+    /// What the lane's fleet does as a whole, of which nothing is held against the lane.
+    pub excuse: Excuse,
+}
+
+/// By how much a lane may stand above the usual because its fleet does, or because an operator said that it would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Excuse {
+    /// In units, and so in the sizes of its events; octaves.
+    pub units: Octaves,
+    /// In how often it has events, octaves.
+    pub events: Octaves,
+}
+
+impl Excuse {
+    /// None.
+    pub const NONE: Self = Self { units: 0, events: 0 };
+
+    /// Whatever it uses, and however often.
+    pub const ALL: Self = Self { units: Octaves::MAX, events: Octaves::MAX };
 }
 
 impl Facts {
     /// Nothing known that speaks against a lane.
-    pub const NOTHING: Self = Self { units_left: u64::MAX, units_idle: 0, anomaly: 0, fleet_rise: 0 };
+    pub const NOTHING: Self = Self { units_left: u64::MAX, units_idle: 0, anomaly: 0, excuse: Excuse::NONE };
 }
 
 /// The features of a lane as its signals stand.
@@ -139,20 +155,24 @@ pub fn features(signals: &Signals, profile: &Profile, facts: &Facts) -> Features
     let (own_events, own_units) = signals.own_levels();
     let (drift_events, drift_units) = signals.drifts();
     // What the whole fleet does at once, a firmware update, is nobody's own.
-    let units_apart = units.saturating_sub(facts.fleet_rise);
-    let units_above_own = units_apart.saturating_sub(own_units);
-    let drift_units = if facts.fleet_rise > 0 { 0 } else { drift_units };
+    let excuse = facts.excuse;
+    let (units, used) = (units.saturating_sub(excuse.units), units);
+    let (events, fast) = (events.saturating_sub(excuse.events), signals.fast_level().saturating_sub(excuse.events));
+    let drift_events = if excuse.events > 0 { 0 } else { drift_events };
+    let units_above_own = units.saturating_sub(own_units);
     let jump = u16::from(signals.jump().saturating_sub(profile.jump_high)) * 16;
-    let jump = jump.saturating_sub(facts.fleet_rise);
+    let (drift_units, jump, large) =
+        if excuse.units > 0 { (0, 0, 0) } else { (drift_units, jump, signals.surprise_large()) };
+    let surprise = signals.surprise().saturating_add(large);
     Features([
         cap(events.saturating_sub(own_events)),
         above_fleet(events, profile.events_typical, profile.events_high),
         cap(units_above_own),
-        above_fleet(units_apart, profile.units_typical, profile.units_high),
+        above_fleet(units, profile.units_typical, profile.units_high),
         cap(u16::from(drift_events) * 8),
         cap(u16::from(drift_units) * 8),
-        cap(signals.fast_level().saturating_sub(own_events)),
-        cap(crate::fixed::log2_sixteenths(u64::from(signals.surprise()))),
+        cap(fast.saturating_sub(own_events)),
+        cap(crate::fixed::log2_sixteenths(u64::from(surprise))),
         cap(jump),
         cap(u16::from(signals.failures()) * 8),
         cap(u16::from(signals.stale()) * 8),
@@ -160,8 +180,8 @@ pub fn features(signals: &Signals, profile: &Profile, facts: &Facts) -> Features
         cap(u16::from(signals.places()) * 8),
         cap(u16::from(signals.gap()) * 16),
         cap(u16::from(signals.exposure()) * 8),
-        cap(draw_down(units, facts.units_left).min(units_above_own.saturating_mul(2))),
-        cap(idle_grant(units, facts.units_idle)),
+        cap(draw_down(used, facts.units_left).min(units_above_own.saturating_mul(2))),
+        cap(idle_grant(used, facts.units_idle)),
         cap(facts.anomaly),
     ])
 }

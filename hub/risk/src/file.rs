@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::features::{FEATURES, Feature};
 use crate::ladder::{Ladder, LadderError, Rung};
 use crate::model::{Model, Rule};
-use crate::policy::{Measures, Mode, Tenant};
+use crate::policy::{AnnouncedUpdate, Measures, Mode, Tenant};
 use crate::profile::Profile;
 use crate::score::Weights;
+use crate::usage::UsageAlone;
 
 /// The version of the form that this crate reads and writes.
 pub const FORM: u32 = 1;
@@ -32,6 +33,9 @@ pub struct WeightsFile {
     pub score: ScoreForm,
     /// From scores to actions.
     pub ladder: LadderForm,
+    /// When what a lane uses is held against it.
+    #[serde(default)]
+    pub usage_alone: UsageAlone,
     /// How far the actions go.
     pub measures: Measures,
     /// Policies by tenant; `default` holds for the others.
@@ -39,6 +43,9 @@ pub struct WeightsFile {
     /// What a single feature demands, whatever the score.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<Rule>,
+    /// Updates that were announced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub update: Vec<AnnouncedUpdate>,
     /// What is usual in fleets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub profile: Vec<ProfileForm>,
@@ -172,7 +179,9 @@ impl WeightsFile {
         let weights = self.weights()?;
         let (rules, measures) = (self.rule.clone(), self.measures);
         let tenants = self.tenant.clone();
-        Ok(Model { revision: self.revision.clone(), weights, ladder, rules, measures, tenants, default, profiles })
+        let (usage, unnoticed) = (self.usage_alone, ladder.unnoticed());
+        let (revision, updates) = (self.revision.clone(), self.update.clone());
+        Ok(Model { revision, weights, ladder, usage, unnoticed, rules, measures, tenants, default, updates, profiles })
     }
 }
 

@@ -8,6 +8,7 @@
 //! | [`from_export`] | weights from an export |
 //! | [`trace`] | traces of devices, read |
 //! | [`fleets`] | honest fleets, made from a seed |
+//! | [`surges`] | updates of such fleets |
 //! | [`mod@replay`] | events through signals to features |
 //! | [`study`] | weights from traces, scenarios held out with their profiles |
 //! | [`logistic`] | the regression |
@@ -23,4 +24,5 @@ pub mod logistic;
 pub mod metrics;
 pub mod replay;
 pub mod study;
+pub mod surges;
 pub mod trace;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::score::Score;
+use crate::score::{LogOdds, Score};
 use crate::signals::Sixteenths;
 
 /// What is done to a lane. Each rung has all those below it.
@@ -120,6 +120,11 @@ impl Ladder {
     /// Its rungs, ascending.
     pub fn rungs(&self) -> &[Rung; 6] {
         &self.rungs
+    }
+
+    /// The greatest log-odds that lead to none of the rungs that a device notices: payments are not paced.
+    pub fn unnoticed(&self) -> LogOdds {
+        self.rung(Level::Pace).map_or(LogOdds(i32::MAX), |pace| LogOdds::below(pace.enter))
     }
 
     /// Seconds of restriction before a block.

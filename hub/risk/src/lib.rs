@@ -15,6 +15,7 @@
 //! | [`profile`] | what is usual in a fleet, and how that is learned |
 //! | [`features`] | what the score looks at |
 //! | [`score`] | a logistic of weighted features |
+//! | [`usage`] | how far it is held against a lane that it uses much |
 //! | [`ladder`] | from scores to actions: up at once, down rung by rung |
 //! | [`policy`] | what an operator allows: tenants, measures, overrides |
 //! | [`model`] | all of it put together |
@@ -46,3 +47,4 @@ pub mod reason;
 pub mod score;
 pub mod signals;
 pub mod sketch;
+pub mod usage;

@@ -6,14 +6,15 @@ use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::Reason;
 use serde::{Deserialize, Serialize};
 
-use crate::features::{Facts, Feature, Features, features};
+use crate::features::{Excuse, Facts, Feature, Features, features};
 use crate::file::Unit;
 use crate::ladder::{Ladder, Level, Standing};
-use crate::policy::{Measures, Mode, Override, Tenant};
+use crate::policy::{AnnouncedUpdate, Measures, Mode, Override, Tenant};
 use crate::profile::Profile;
 use crate::reason;
 use crate::score::{LogOdds, Score, Weights};
 use crate::signals::{Signals, Sixteenths};
+use crate::usage::{UsageAlone, Weighed};
 
 /// What a single feature demands, whatever the score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,10 +34,14 @@ pub struct Model {
     pub(crate) revision: String,
     pub(crate) weights: Weights,
     pub(crate) ladder: Ladder,
+    pub(crate) usage: UsageAlone,
+    /// The greatest log-odds of rungs that a device does not notice.
+    pub(crate) unnoticed: LogOdds,
     pub(crate) rules: Vec<Rule>,
     pub(crate) measures: Measures,
     pub(crate) tenants: BTreeMap<String, Tenant>,
     pub(crate) default: Tenant,
+    pub(crate) updates: Vec<AnnouncedUpdate>,
     pub(crate) profiles: BTreeMap<(String, Unit), Profile>,
 }
 
@@ -56,8 +61,12 @@ pub struct Part {
 pub struct Assessment {
     /// What it looked at.
     pub features: Features,
-    /// Log-odds of abuse.
+    /// Log-odds of abuse, held back where they are those of use alone.
     pub odds: LogOdds,
+    /// Whether they are held back: the features alone would come to more.
+    pub held_back: bool,
+    /// Whether something else than its use speaks against the lane.
+    pub corroborated: bool,
     /// The same as a probability.
     pub score: Score,
     /// The lane's standing from now on; to be kept.
@@ -87,6 +96,11 @@ impl Model {
         &self.measures
     }
 
+    /// When what a lane uses is held against it.
+    pub fn usage(&self) -> &UsageAlone {
+        &self.usage
+    }
+
     /// The ladder.
     pub fn ladder(&self) -> &Ladder {
         &self.ladder
@@ -95,6 +109,11 @@ impl Model {
     /// The policy of a tenant.
     pub fn tenant(&self, name: &str) -> Tenant {
         self.tenants.get(name).copied().unwrap_or(self.default)
+    }
+
+    /// The updates of a fleet that were announced.
+    pub fn updates(&self, fleet: &str) -> impl Iterator<Item = &AnnouncedUpdate> {
+        self.updates.iter().filter(move |update| update.fleet == fleet)
     }
 
     /// What is usual in a fleet: its own profile, or that of all others of the unit.
@@ -109,10 +128,20 @@ impl Model {
         met.map(|rule| rule.level).max().unwrap_or_default()
     }
 
+    /// What a lane's features come to under some weights, its use held back as this model does.
+    pub(crate) fn weigh(&self, signals: &Signals, features: &Features, weights: &Weights) -> Weighed {
+        self.usage.weigh(signals, features, weights, self.unnoticed)
+    }
+
     /// Assesses a lane, without allocating. The signals are to be advanced to `now` first ([`Signals::advance`]).
     pub fn assess(&self, lane: &LaneView<'_>, now: Sixteenths, clock: UnixSeconds) -> Assessment {
-        let features = features(lane.signals, lane.profile, lane.facts);
-        let odds = self.weights.log_odds(&features);
+        let looked_at = |facts: &Facts| features(lane.signals, lane.profile, facts);
+        let mut features = looked_at(lane.facts);
+        if lane.facts.excuse != Excuse::NONE && self.usage.is_corroborated(lane.signals, &features, &self.weights) {
+            // Who does more than the fleet's update is not part of it.
+            features = looked_at(&Facts { excuse: Excuse::NONE, ..*lane.facts });
+        }
+        let Weighed { odds, held_back, corroborated } = self.weigh(lane.signals, &features, &self.weights);
         let score = odds.score();
         let standing = lane.standing.after(score, self.floor(&features), now, &self.ladder);
         let overriding = lane.overriding.and_then(|decision| decision.at(clock));
@@ -121,7 +150,7 @@ impl Model {
             (None, Mode::Shadow) => Level::Trusted,
             (None, Mode::On) => standing.level().min(lane.tenant.most),
         };
-        Assessment { features, odds, score, standing, level, overridden: overriding.is_some() }
+        Assessment { features, odds, held_back, corroborated, score, standing, level, overridden: overriding.is_some() }
     }
 
     /// What each feature adds to the score, greatest first.

@@ -87,6 +87,25 @@ pub struct Override {
     pub until: UnixSecondsForm,
 }
 
+/// An update of a fleet that an operator announced: what its lanes use in that time, and how often, is not held against them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnnouncedUpdate {
+    /// The fleet.
+    pub fleet: String,
+    /// From when on.
+    pub from: UnixSecondsForm,
+    /// From when on no longer.
+    pub until: UnixSecondsForm,
+}
+
+impl AnnouncedUpdate {
+    /// Whether it goes on at `now`.
+    pub fn holds(&self, now: UnixSeconds) -> bool {
+        (self.from.0..self.until.0).contains(&now.0)
+    }
+}
+
 /// Seconds since 1970, as they lie in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -27,11 +27,19 @@ pub struct Profile {
     pub units_high: Octaves,
     /// The 99th percentile of how far an event's size lies above its lane's mean, 1/16 octave.
     pub jump_high: u8,
+    /// Half as much again as the median of an event's size, `log2(units + 1)`: odd sizes from there on are those of downloads. Where a file
+    /// does not say it there are none.
+    #[serde(default = "no_size")]
+    pub size_large: Octaves,
     /// The 98th percentile of its events' surprise, 1/16 bit: what lies above counts as odd.
     pub surprise_high: u8,
     /// How surprising an event of each size is, `-log2` of its share, 1/16 bit; [`SIZE_BUCKETS`] of them.
     #[serde(deserialize_with = "all_buckets")]
     pub surprise: Vec<u8>,
+}
+
+fn no_size() -> Octaves {
+    u16::MAX
 }
 
 fn all_buckets<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
@@ -52,6 +60,7 @@ impl Profile {
             units_typical: 0,
             units_high: u16::MAX,
             jump_high: u8::MAX,
+            size_large: no_size(),
             surprise_high: u8::MAX,
             surprise: vec![0; SIZE_BUCKETS],
         }
@@ -66,6 +75,12 @@ impl Profile {
 fn bucket_of(size: Octaves) -> usize {
     let sixteenth = usize::from(size >> 4);
     if sixteenth < 256 { sixteenth } else { (256 + (sixteenth - 256) / 16).min(SIZE_BUCKETS - 1) }
+}
+
+/// The first size beyond a bucket.
+fn size_below(bucket: usize) -> Octaves {
+    let sixteenths = if bucket < 256 { bucket + 1 } else { 256 + (bucket - 255) * 16 };
+    clamp16(sixteenths as u64 * u64::from(OCTAVE / 16))
 }
 
 /// Learns a [`Profile`] from the events of a fleet's lanes. Memory is fixed; counts saturate.
@@ -126,6 +141,7 @@ impl Learner {
             units_typical: quantile(&self.units, 500),
             units_high: quantile(&self.units, 990),
             jump_high: clamp8(u32::from(quantile(&self.jumps, 990) / 16)),
+            size_large: quantile_of(&self.sizes, 500).map_or(u16::MAX, size_below).saturating_add(OCTAVE * 3 / 5),
             surprise_high: self.surprise_high(&surprise, seen),
             surprise,
         }
@@ -169,15 +185,17 @@ fn count<const N: usize>(counts: &mut [u32; N], bucket: usize) {
 
 /// The upper edge of the bucket in which the given share of all counts is reached.
 fn quantile(counts: &[u32], permille: u64) -> Octaves {
+    quantile_of(counts, permille).map_or(u16::MAX, |bucket| clamp16((bucket as u64 + 1) * u64::from(OCTAVE / 4)))
+}
+
+/// That bucket.
+fn quantile_of(counts: &[u32], permille: u64) -> Option<usize> {
     let all: u64 = counts.iter().map(|count| u64::from(*count)).sum();
     let mut below = 0_u64;
-    for (bucket, count) in counts.iter().enumerate() {
+    counts.iter().position(|count| {
         below = below.saturating_add(u64::from(*count));
-        if below.saturating_mul(1000) >= all.saturating_mul(permille) {
-            return clamp16((bucket as u64 + 1) * u64::from(OCTAVE / 4));
-        }
-    }
-    u16::MAX
+        below.saturating_mul(1000) >= all.saturating_mul(permille)
+    })
 }
 
 #[cfg(test)]
@@ -215,5 +233,9 @@ mod tests {
             (bucket_of(0), bucket_of(log2(u64::MAX)), bucket_of(u16::MAX)),
             (0, SIZE_BUCKETS - 1, SIZE_BUCKETS - 1)
         );
+        for units in [0, 1, 77, 1400, 65_535, 65_536, 1 << 30] {
+            let (size, bucket) = (log2(units), bucket_of(log2(units)));
+            assert!(size < size_below(bucket) && (bucket == 0 || size >= size_below(bucket - 1)), "{units}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The fleet as a whole: whether many of its lanes move together.
 //!
 //! A firmware update makes a hundred devices use a thousand times as much in the same minutes, and means no harm; so what a
-//! fleet does together is taken off each lane's usage. A botnet moves together too, but in how often and in what sizes
-//! its lanes have events, and those are not excused. [`Watch`](crate::fleet::Watch) tells the two apart and reports them.
+//! fleet does together is not held against its lanes. A botnet moves together too, but its lanes have events in sizes that
+//! are none of a download. [`Watch`](crate::fleet::Watch) tells the two apart, reports them, and says what is excused.
 //!
 //! Lanes are counted, not events: a lane that was last counted `s` steps ago still stands in the count with `2^(-s/16)`, and
 //! adds what is missing to one. So one busy lane is never a crowd, and pulses of several threads, between which lanes wander, can
@@ -17,21 +17,10 @@ const LANE: u32 = 256;
 pub const LANES_MIN: u32 = 16;
 /// Steps of 64 seconds, as the middle window of the signals has.
 pub(crate) const STEP_SHIFT: u32 = 10;
+/// A lane moves in sizes from 64 bits of surprise on: a few odd events are nobody's doing.
+const ODD: u16 = 64 * 16;
 /// One observation of a rise in the sums that their mean is taken from.
 const OBSERVATION: u32 = 4;
-
-/// What many lanes of a fleet do at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cluster {
-    /// In what they move.
-    pub kind: Kind,
-    /// Lanes that move, of those below.
-    pub moving: u32,
-    /// Lanes with events in the last quarter of an hour or so.
-    pub active: u32,
-    /// By how much on average, 1/256 octave; nought where they are suspected.
-    pub rise: Octaves,
-}
 
 /// In what lanes can move together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,9 +30,9 @@ pub enum Kind {
     Units = 0,
     /// They have events more often.
     Events = 1,
-    /// Their events have sizes that the fleet does not have.
+    /// Their events have sizes that the fleet does not have, and that are not those of downloads.
     Sizes = 2,
-    /// Their scores lead to levels above trusted.
+    /// Their scores lead to levels above trusted, and not for what they use alone.
     Levels = 3,
 }
 
@@ -141,8 +130,9 @@ impl Pulse {
         self.active = self.active.saturating_add(fresh);
         let mut moves = before;
         for (kind, rise) in Kind::ALL.into_iter().zip([rises.units, rises.events, rises.sizes]) {
-            moves = moves.with(kind, rise >= OCTAVE);
-            if rise >= OCTAVE {
+            let is_moving = rise >= if kind == Kind::Sizes { ODD } else { OCTAVE };
+            moves = moves.with(kind, is_moving);
+            if is_moving {
                 let movement = &mut self.movements[kind as usize];
                 movement.observed = movement.observed.saturating_add(OBSERVATION);
                 movement.rises = movement.rises.saturating_add(u32::from(rise) * OBSERVATION);
@@ -160,7 +150,7 @@ impl Pulse {
         moves
     }
 
-    /// A lane's score leads above trusted from now on, or no longer does.
+    /// A lane is suspected from now on, or no longer is.
     pub fn suspect(&mut self, is_suspected: bool, now: Sixteenths) {
         self.advance(now);
         let lanes = &mut self.movements[Kind::Levels as usize].lanes;
@@ -218,20 +208,6 @@ impl Pulse {
     /// Whether there are lanes enough to speak of a crowd.
     pub fn is_crowd(&self) -> bool {
         self.active >= LANES_MIN * LANE
-    }
-
-    /// What a quarter or more of the active lanes do together.
-    pub fn clusters(&self) -> impl Iterator<Item = Cluster> + '_ {
-        Kind::ALL.into_iter().filter_map(|kind| {
-            let crowd = self.is_crowd() && self.movements[kind as usize].lanes >= self.active / 4;
-            crowd.then(|| Cluster { kind, moving: self.moving(kind), active: self.active(), rise: self.rise(kind) })
-        })
-    }
-
-    /// What is taken off each lane's usage: the rise in units, unless the crowd moves in sizes too.
-    pub fn excused_rise(&self) -> Octaves {
-        let of = |wanted| self.clusters().find(|cluster| cluster.kind == wanted).map(|cluster| cluster.rise);
-        if of(Kind::Sizes).is_some() && of(Kind::Events).is_some() { 0 } else { of(Kind::Units).unwrap_or(0) }
     }
 
     /// All of it as words, for another thread.

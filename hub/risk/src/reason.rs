@@ -90,7 +90,10 @@ mod tests {
                     features.0[feature as usize] = value;
                     let odds = model.weights().log_odds(&features);
                     let (score, standing) = (odds.score(), Standing::from_parts(level, at));
-                    let reasons = model.reasons(&Assessment { features, odds, score, standing, level, overridden });
+                    let (held_back, corroborated) = (false, false);
+                    let assessment =
+                        Assessment { features, odds, held_back, corroborated, score, standing, level, overridden };
+                    let reasons = model.reasons(&assessment);
                     assert_eq!(reasons.is_empty(), level == Level::Trusted, "{level:?} for {feature:?}: {reasons:?}");
                     for reason in reasons {
                         assert_eq!(from_code(reason as u16), Some(reason));

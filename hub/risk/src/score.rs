@@ -29,14 +29,16 @@ impl Weights {
         LogOdds(i32::try_from(odds).unwrap_or(if odds < 0 { i32::MIN } else { i32::MAX }))
     }
 
+    /// What a feature adds with this value, 1/256.
+    pub fn part(&self, feature: Feature, value: u16) -> u32 {
+        (u32::from(self.of[feature as usize]) * u32::from(value)) >> 8
+    }
+
     /// What each feature adds, 1/256, greatest first; those that add nothing are left out.
     pub fn contributions(&self, features: &Features) -> Vec<(Feature, u32)> {
         let mut all: Vec<(Feature, u32)> = Feature::ALL
             .into_iter()
-            .map(|feature| {
-                let product = u32::from(self.of[feature as usize]) * u32::from(features.get(feature));
-                (feature, product >> 8)
-            })
+            .map(|feature| (feature, self.part(feature, features.get(feature))))
             .filter(|(_, added)| *added > 0)
             .collect();
         all.sort_by_key(|(feature, added)| (std::cmp::Reverse(*added), *feature));
@@ -50,7 +52,21 @@ const LOGISTIC: [u16; 21] = [
     9999, 10000,
 ];
 
+/// Where the table ends, on both sides, 1/256.
+const LOGISTIC_END: i32 = 20 * 128;
+
 impl LogOdds {
+    /// The greatest log-odds with a score less than this.
+    pub fn below(score: u16) -> Self {
+        let (mut low, mut high) = (-LOGISTIC_END - 1, LOGISTIC_END);
+        // Scores rise with the odds, so a bisection finds the last one.
+        while high - low > 1 {
+            let middle = i32::midpoint(low, high);
+            if Self(middle).score().0 < score { low = middle } else { high = middle }
+        }
+        Self(low)
+    }
+
     /// The probability, from a table by linear interpolation: monotone, at most 20 ten-thousandths off.
     pub fn score(self) -> Score {
         let distance = self.0.unsigned_abs().min(20 * 128);
@@ -96,6 +112,12 @@ mod tests {
             worse.0[which] = worse.0[which].saturating_add(more);
             prop_assert!(weights.log_odds(&features) <= weights.log_odds(&worse));
             prop_assert!(weights.log_odds(&features).score() <= weights.log_odds(&worse).score());
+        }
+
+        #[test]
+        fn what_lies_below_a_score_is_the_last_that_does(score in 1_u16..=10_000) {
+            let odds = LogOdds::below(score);
+            prop_assert!(odds.score().0 < score && LogOdds(odds.0 + 1).score().0 >= score);
         }
 
         #[test]

@@ -3,6 +3,9 @@
 //! Windows are exponential. The fast one halves in 64 seconds, the middle one in 1,024; decay is taken in sixteenths of a
 //! halving whenever the clock passes a multiple of one, so however often a lane has events, none is lost to rounding.
 
+mod sustained;
+mod words;
+
 use crate::fixed::{OCTAVE, Octaves, approach, clamp8, clamp16, clamp32, decay, log2, log2_sixteenths};
 use crate::profile::Profile;
 
@@ -58,9 +61,11 @@ pub struct Signals {
     own_units: Octaves,
     /// Mean logarithm of an event's units.
     size_mean: Octaves,
-    /// Events seen, up to 65,535.
-    seen: u16,
-    /// CUSUM of surprise beyond what the fleet has, 1/16 bit.
+    /// Events seen, up to 255.
+    seen: u8,
+    /// CUSUM of the surprise of sizes far above the fleet's usual one, half bits.
+    surprise_large: u8,
+    /// CUSUM of the surprise of other sizes beyond what the fleet has, 1/16 bit.
     surprise: u16,
     /// Greatest step of a size above the lane's mean, 1/16 octave, decaying.
     jump: u8,
@@ -73,8 +78,8 @@ pub struct Signals {
     /// CUSUM of events and of units above the own level, quarter-octave steps of 64 seconds.
     drift_events: u8,
     drift_units: u8,
-    /// Not used; kept nought, so that four words hold all of it.
-    spare: u8,
+    /// For how long use has been kept up far above the lane's own: see [`sustained`].
+    sustained: u8,
 }
 
 const _: () = assert!(size_of::<Signals>() == 32);
@@ -93,65 +98,10 @@ const SURPRISE_FALL: u16 = 8;
 const ONE: u8 = 16;
 
 impl Signals {
-    /// All of it as words, to be kept.
-    pub fn to_words(self) -> [u64; 4] {
-        let halves = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-        let quarters = |of: [u16; 4]| of.iter().rev().fold(0, |word, part| word << 16 | u64::from(*part));
-        [
-            halves(self.last, self.units),
-            quarters([self.events_fast, self.events, self.own_events, self.own_units]),
-            quarters([self.size_mean, self.seen, self.surprise, u16::from_le_bytes([self.jump, self.failures])]),
-            u64::from_le_bytes([
-                self.stale,
-                self.churn,
-                self.places,
-                self.gap,
-                self.exposure,
-                self.drift_events,
-                self.drift_units,
-                self.spare,
-            ]),
-        ]
-    }
-
-    /// What [`to_words`](Self::to_words) made.
-    pub fn from_words(words: [u64; 4]) -> Self {
-        let [times, levels, sizes, counters] = words;
-        let part = |word: u64, at: u32| clamp16(word >> (16 * at) & 0xffff);
-        let [jump, failures] = part(sizes, 3).to_le_bytes();
-        let [stale, churn, places, gap, exposure, drift_events, drift_units, spare] = counters.to_le_bytes();
-        Self {
-            last: clamp32(times & 0xffff_ffff),
-            units: clamp32(times >> 32),
-            events_fast: part(levels, 0),
-            events: part(levels, 1),
-            own_events: part(levels, 2),
-            own_units: part(levels, 3),
-            size_mean: part(sizes, 0),
-            seen: part(sizes, 1),
-            surprise: part(sizes, 2),
-            jump,
-            failures,
-            stale,
-            churn,
-            places,
-            gap,
-            exposure,
-            drift_events,
-            drift_units,
-            spare,
-        }
-    }
-
     /// The same as kept at a moment that another origin of time gives as `now`.
     #[must_use]
     pub fn rebased(self, now: Sixteenths) -> Self {
         Self { last: now.0, ..self }
-    }
-
-    /// Events seen, up to 65,535.
-    pub fn seen(&self) -> u16 {
-        self.seen
     }
 
     /// How the lane stands above its own level, for the fleet's pulse.
@@ -166,9 +116,10 @@ impl Signals {
 
     /// Takes in one event.
     pub fn observe(&mut self, event: Event, now: Sixteenths, profile: &Profile) {
+        let steps = self.steps_to(now);
         self.advance(now);
         match event {
-            Event::Served { units } => self.served(units, profile),
+            Event::Served { units } => self.served(units, steps, profile),
             Event::ProofFailed => self.failures = self.failures.saturating_add(ONE),
             Event::Gap { steps } => self.gap = self.gap.max(clamp8(u32::from(log2(u64::from(steps)) / 16))),
             Event::StaleState => self.stale = self.stale.saturating_add(ONE),
@@ -209,6 +160,7 @@ impl Signals {
     /// state, churn, a second place, a greater gap, more exposure.
     pub fn is_worse_than(&self, before: &Self) -> bool {
         self.surprise > before.surprise
+            || self.surprise_large > before.surprise_large
             || self.jump > before.jump
             || self.failures > before.failures
             || self.stale > before.stale
@@ -229,7 +181,9 @@ impl Signals {
         self.units = decay(self.units, steps);
         self.events = clamp16(u64::from(decay(u32::from(self.events), steps)));
         self.surprise = clamp16(u64::from(decay(u32::from(self.surprise), steps)));
+        self.sustained = sustained::after(self.sustained, steps);
         for counter in [
+            &mut self.surprise_large,
             &mut self.jump,
             &mut self.failures,
             &mut self.stale,
@@ -242,7 +196,8 @@ impl Signals {
         }
     }
 
-    fn served(&mut self, units: u64, profile: &Profile) {
+    /// An event of so many units, the first for so many steps.
+    fn served(&mut self, units: u64, steps: u32, profile: &Profile) {
         let size = log2(units);
         if self.seen == 0 {
             self.size_mean = size;
@@ -256,18 +211,34 @@ impl Signals {
         let shift = self.seen.ilog2().min(6);
         self.size_mean = approach(self.size_mean, size, shift);
 
-        let (surprise, high) = (profile.surprise_of(size), profile.surprise_high);
-        self.surprise = if surprise > high {
-            self.surprise.saturating_add(u16::from(surprise - high)).min(SURPRISE_MAX)
-        } else {
-            self.surprise.saturating_sub(SURPRISE_FALL)
-        };
-
+        self.surprised(size, profile);
         self.events_fast = self.events_fast.saturating_add(16);
         self.events = self.events.saturating_add(8);
         // One event counts for at most 64 times the usual level, or a single download would stand out for half a day.
         let most = 1_u64 << (self.own_units / OCTAVE + 6).min(32);
-        self.units = self.units.saturating_add(clamp32(units.min(most)));
+        let units = clamp32(units.min(most));
+        self.units = self.units.saturating_add(units);
+        let kept_up = sustained::Use {
+            level: self.levels().1,
+            usual: self.own_units.max(profile.units_typical),
+            units: self.units,
+        };
+        if kept_up.is_by(units, self.events_fast, steps) {
+            self.sustained |= sustained::KEPT_UP;
+        }
+    }
+
+    /// A size is told from what the fleet has. Sizes far above its usual one are counted apart, for a download has them.
+    fn surprised(&mut self, size: Octaves, profile: &Profile) {
+        let (surprise, high) = (profile.surprise_of(size), profile.surprise_high);
+        if surprise <= high {
+            self.surprise = self.surprise.saturating_sub(SURPRISE_FALL);
+            self.surprise_large = self.surprise_large.saturating_sub(1);
+        } else if size >= profile.size_large {
+            self.surprise_large = self.surprise_large.saturating_add((surprise - high).div_ceil(8));
+        } else {
+            self.surprise = self.surprise.saturating_add(u16::from(surprise - high)).min(SURPRISE_MAX);
+        }
     }
 
     /// Levels of events and units in the middle window, `log2(n + 1)`.
@@ -290,9 +261,20 @@ impl Signals {
         (self.drift_events, self.drift_units)
     }
 
-    /// CUSUM of surprise beyond what the fleet has, 1/16 bit, at most 2,048.
+    /// CUSUM of surprise beyond what the fleet has, without sizes far above its usual one; 1/16 bit, at most 2,048.
     pub(crate) fn surprise(&self) -> u16 {
         self.surprise
+    }
+
+    /// The same of sizes far above the fleet's usual one.
+    pub(crate) fn surprise_large(&self) -> u16 {
+        u16::from(self.surprise_large) * 8
+    }
+
+    /// Seconds for which use has been kept up far above the lane's own, up to an hour and seven minutes; half of the time in which it
+    /// was not is taken off.
+    pub fn sustained_seconds(&self) -> u32 {
+        sustained::seconds(self.sustained)
     }
 
     /// Mean logarithm of an event's units.

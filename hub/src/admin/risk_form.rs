@@ -63,6 +63,12 @@ pub struct LaneRiskForm {
     pub odds: i32,
     /// The same as a probability, ten-thousandths.
     pub score: u16,
+    /// Whether they are less than their parts come to: nothing speaks against the lane but what it uses, and not for long enough.
+    #[serde(default)]
+    pub held_back: bool,
+    /// For how long it has used far more than ever, seconds.
+    #[serde(default)]
+    pub sustained_seconds: u32,
     /// What adds to that, greatest first.
     pub parts: Vec<PartForm>,
 }
@@ -102,6 +108,8 @@ pub(super) fn explain(engine: &RiskEngine, table: &Table, channel: &Channel) -> 
             reasons: risk.reasons.iter().map(ReasonForm::of).collect(),
             odds: assessment.odds.0,
             score: assessment.score.0,
+            held_back: assessment.held_back,
+            sustained_seconds: risk.signals.sustained_seconds(),
             parts: parts
                 .into_iter()
                 .map(|(part, weight)| PartForm {

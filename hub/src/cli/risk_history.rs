@@ -113,6 +113,12 @@ pub(super) fn explanation(of: &Explanation) -> String {
         }
         let percent = format!("{}.{:02}%", lane.score / 100, lane.score % 100);
         text.push_str(&format!("  log-odds now {}, that is {percent}; of that\n", hundredths(lane.odds.into())));
+        if lane.held_back {
+            text.push_str(&format!(
+                "    Held back: nothing speaks against it but what it uses, far more than ever for {} s.\n",
+                lane.sustained_seconds
+            ));
+        }
         for part in &lane.parts {
             let (value, weight) = (hundredths(part.value.into()), hundredths(part.weight.into()));
             text.push_str(&format!(

@@ -8,11 +8,11 @@ use arc_swap::ArcSwap;
 use farthing_channel::id::EscrowId;
 use farthing_channel::tariff;
 use farthing_channel::time::UnixSeconds;
-use farthing_risk::features::Facts;
+use farthing_risk::features::{Excuse, Facts};
 use farthing_risk::file::{SHIPPED, Unit, WeightsFile};
 use farthing_risk::ladder::Level;
 use farthing_risk::model::{Assessment, LaneView, Model, Part};
-use farthing_risk::policy::{Mode, Tenant, Terms};
+use farthing_risk::policy::{AnnouncedUpdate, Mode, Tenant, Terms};
 use farthing_risk::profile::Profile;
 use serde::Deserialize;
 
@@ -74,11 +74,18 @@ pub(crate) struct Fleet {
     pub(crate) tenant: Tenant,
     /// What is usual, by unit: octets, seconds, events.
     usual: [Profile; 3],
+    updates: Vec<AnnouncedUpdate>,
 }
 
 impl Fleet {
     pub(crate) fn profile(&self, unit: u8) -> &Profile {
         &self.usual[usize::from(unit).min(2)]
+    }
+
+    /// What its lanes are excused for: all of their use while an update goes on that was announced, or else what the fleet as a whole
+    /// is `seen` to do.
+    pub(crate) fn excuse(&self, now: UnixSeconds, seen: Excuse) -> Excuse {
+        if self.updates.iter().any(|update| update.holds(now)) { Excuse::ALL } else { seen }
     }
 }
 
@@ -93,6 +100,7 @@ impl Loaded {
     fn new(model: Model, names: &[String]) -> Self {
         let fleet = |name: &String| Fleet {
             tenant: model.tenant(name),
+            updates: model.updates(name).cloned().collect(),
             usual: [Unit::Octets, Unit::Seconds, Unit::Events]
                 .map(|unit| model.profile(name, unit).cloned().unwrap_or_else(Profile::unknown)),
         };
@@ -167,25 +175,27 @@ impl RiskEngine {
     }
 
     /// A lane as the model sees it now, and nothing is changed: its fleet, the assessment, and what each feature adds under
-    /// which weight. What the fleet does as a whole is left out.
-    pub fn look_at(&self, lane: &Lane, unix_ms: u64, clock: RiskClock) -> (String, Assessment, Vec<(Part, u16)>) {
+    /// which weight.
+    pub fn look_at(&self, lane: &Lane, unix_ms: u64, of_risk: RiskClock) -> (String, Assessment, Vec<(Part, u16)>) {
         let loaded = self.loaded.load();
         let mut risk = lane.risk().read();
-        let now = sixteenths(clock.milliseconds(unix_ms));
+        let now = sixteenths(of_risk.milliseconds(unix_ms));
         risk.signals.advance(now);
         let number = self.fleet_of(&lane.channel().escrow().id());
         let fleet = loaded.fleet(number);
-        let facts = facts(lane, &risk, 0);
+        let unit = unit_number(lane.tariff_unit());
+        let clock = UnixSeconds(unix_ms / 1000);
+        let facts = facts(lane, &risk, fleet.excuse(clock, self.watched.excuse(number, unit, now)));
         let decision = lane.channel().risk_override();
         let view = LaneView {
             signals: &risk.signals,
-            profile: fleet.profile(unit_number(lane.tariff_unit())),
+            profile: fleet.profile(unit),
             facts: &facts,
             standing: risk.standing,
             tenant: fleet.tenant,
             overriding: decision.as_ref(),
         };
-        let assessment = loaded.model.assess(&view, now, UnixSeconds(unix_ms / 1000));
+        let assessment = loaded.model.assess(&view, now, clock);
         let weights = &loaded.model.weights().of;
         let parts = loaded.model.parts(&assessment.features).into_iter();
         let parts = parts.map(|part| (part, weights[part.feature as usize])).collect();
@@ -234,9 +244,9 @@ impl RiskEngine {
 }
 
 /// What the hub knows of a lane beside its signals.
-pub(crate) fn facts(lane: &Lane, risk: &LaneRisk, fleet_rise: u16) -> Facts {
+pub(crate) fn facts(lane: &Lane, risk: &LaneRisk, excuse: Excuse) -> Facts {
     let units_idle = if risk.reported { lane.units_for(lane.durable()).saturating_sub(risk.units_seen) } else { 0 };
-    Facts { units_left: lane.units_left(), units_idle, anomaly: risk.anomaly, fleet_rise }
+    Facts { units_left: lane.units_left(), units_idle, anomaly: risk.anomaly, excuse }
 }
 
 fn load(path: Option<&Path>, mode: ModelMode, names: &[String]) -> Result<Loaded, WeightsError> {

@@ -1,12 +1,15 @@
 //! Fleets as wholes: what each thread sees of them, added up, and what is found in that.
 //!
-//! A thread shows the pulses that changed once a second, in seqlocks of its own; it waits for nobody and allocates nothing.
-//! The control plane adds them up, once a second too, and when an operator asks.
+//! A thread shows the pulses that changed once a second, in seqlocks of its own, and adds to them what the others show, so that a
+//! fleet is excused as a whole on whichever threads its lanes are; it waits for nobody and allocates nothing. The control plane
+//! adds them up too, once a second and when an operator asks.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use farthing_cells::Snapshot;
 use farthing_channel::id::ChannelId;
+use farthing_risk::features::Excuse;
 use farthing_risk::fleet::{Change, Raised, Watch};
 use farthing_risk::pulse::{Kinds, PULSE_WORDS, Pulse};
 use farthing_risk::signals::Sixteenths;
@@ -62,6 +65,10 @@ impl Sample {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seen {
     pub(super) pulse: Pulse,
+    /// What all threads together see of the fleet is told to this, once a second.
+    watch: Watch,
+    /// What the fleet's lanes are excused for.
+    pub(super) excuse: Excuse,
     suspects: Sample,
     movers: Sample,
     /// Whether it changed since it was last shown.
@@ -69,6 +76,16 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// Watches the fleet as a whole: what this thread sees of it, and the others.
+    fn look(&mut self, others: impl Iterator<Item = Pulse>, now: Sixteenths) {
+        let mut all = self.pulse;
+        all.advance(now);
+        others.for_each(|other| all.merge(other, now));
+        // What is found is the control plane's to tell.
+        let _told = self.watch.look(&all, now);
+        self.excuse = self.watch.excuse(&all, now);
+    }
+
     pub(super) fn moves(&mut self, channel: ChannelId) {
         self.movers.add(channel);
     }
@@ -81,6 +98,15 @@ impl Seen {
 /// What a thread shows, by fleet and unit.
 type Board = Arc<[Snapshot<WORDS>]>;
 
+/// The boards of all threads; it changes only when a thread begins.
+type Boards = Arc<ArcSwap<Vec<Board>>>;
+
+/// What a board shows at a place.
+fn pulse_shown(board: &Board, place: usize) -> Option<Pulse> {
+    let words = board.get(place)?.read();
+    words.first_chunk::<PULSE_WORDS>().map(|words| Pulse::from_words(*words))
+}
+
 /// One thread's fleets.
 #[derive(Debug)]
 pub(super) struct SeenFleets {
@@ -88,6 +114,7 @@ pub(super) struct SeenFleets {
     /// Places that changed since they were last shown. As long as the above, so that it never grows.
     news: Vec<usize>,
     board: Board,
+    boards: Boards,
     shown: Sixteenths,
 }
 
@@ -106,15 +133,18 @@ impl SeenFleets {
         Some(seen)
     }
 
-    /// Shows what changed, once a second.
+    /// Shows what changed, once a second, and looks at what the other threads show of it.
     pub(super) fn show(&mut self, now: Sixteenths) {
         if now.0.saturating_sub(self.shown.0) < 16 {
             return;
         }
         self.shown = now;
+        let boards = self.boards.load();
         for place in self.news.drain(..) {
             let Some(seen) = self.seen.get_mut(place) else { continue };
             seen.is_news = false;
+            let others = boards.iter().filter(|board| !Arc::ptr_eq(board, &self.board));
+            seen.look(others.filter_map(|board| pulse_shown(board, place)), now);
             if let Some(shown) = self.board.get(place) {
                 let mut words = [0; WORDS];
                 let (pulse, channels) = words.split_at_mut(PULSE_WORDS);
@@ -143,7 +173,14 @@ pub struct FleetSeen {
     pub channels: Vec<ChannelId>,
 }
 
-/// Neither list is left half changed by a panic.
+/// What all threads together show of a place.
+fn pulse_of(boards: &[Board], place: usize, now: Sixteenths) -> Pulse {
+    let mut all = Pulse::default();
+    boards.iter().filter_map(|board| pulse_shown(board, place)).for_each(|pulse| all.merge(pulse, now));
+    all
+}
+
+/// The list is not left half changed by a panic.
 fn held<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -153,8 +190,7 @@ fn held<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct WatchedFleets {
     places: usize,
     fleets: usize,
-    /// One of each thread; taken when a thread begins and by the control plane alone.
-    boards: Mutex<Vec<Board>>,
+    boards: Boards,
     watches: Mutex<Vec<Watch>>,
 }
 
@@ -162,18 +198,19 @@ impl WatchedFleets {
     pub(super) fn new(fleets: usize) -> Self {
         let places = fleets.min(FLEETS_WATCHED_MAX) * UNITS;
         let watches = Mutex::new(vec![Watch::default(); places]);
-        Self { places, fleets, boards: Mutex::default(), watches }
+        Self { places, fleets, boards: Boards::default(), watches }
     }
 
     /// A thread begins.
     pub(super) fn join(&self) -> SeenFleets {
         let board: Board = (0..self.places).map(|_| Snapshot::new([0; WORDS])).collect();
-        held(&self.boards).push(Arc::clone(&board));
+        self.boards.rcu(|boards| boards.iter().chain([&board]).cloned().collect::<Vec<_>>());
         let all = self.fleets * UNITS;
         SeenFleets {
             seen: vec![Seen::default(); all],
             news: Vec::with_capacity(all),
             board,
+            boards: Arc::clone(&self.boards),
             shown: Sixteenths::default(),
         }
     }
@@ -207,21 +244,20 @@ impl WatchedFleets {
     }
 
     fn pulses(&self, now: Sixteenths) -> impl Iterator<Item = (usize, Pulse)> {
-        let boards = held(&self.boards).clone();
-        (0..self.places).map(move |place| {
-            let mut all = Pulse::default();
-            for shown in boards.iter().filter_map(|board| board.get(place)) {
-                let words = shown.read();
-                let pulse = words.first_chunk::<PULSE_WORDS>().copied().unwrap_or_default();
-                all.merge(Pulse::from_words(pulse), now);
-            }
-            (place, all)
-        })
+        let boards = self.boards.load_full();
+        (0..self.places).map(move |place| (place, pulse_of(&boards, place, now)))
+    }
+
+    /// What a fleet's lanes of one unit are excused for, as the control plane last looked at it.
+    pub fn excuse(&self, fleet: u16, unit: u8, now: Sixteenths) -> Excuse {
+        let place = usize::from(fleet) * UNITS + usize::from(unit);
+        let pulse = pulse_of(&self.boards.load(), place, now);
+        held(&self.watches).get(place).map_or(Excuse::NONE, |watch| watch.excuse(&pulse, now))
     }
 
     fn fleet(&self, place: usize, pulse: Pulse, raised: Option<Raised>) -> FleetSeen {
         let mut channels = [Vec::new(), Vec::new()];
-        for shown in held(&self.boards).iter().filter_map(|board| board.get(place)) {
+        for shown in self.boards.load().iter().filter_map(|board| board.get(place)) {
             let words = shown.read();
             let (suspects, movers) = words[PULSE_WORDS..].split_at(SAMPLE * ID_WORDS);
             channels[0].extend(Sample::channels_in(suspects));

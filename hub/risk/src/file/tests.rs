@@ -1,3 +1,5 @@
+use farthing_channel::time::UnixSeconds;
+
 use super::*;
 use crate::ladder::Level;
 use crate::profile::{Learner, SIZE_BUCKETS};
@@ -34,6 +36,17 @@ fn profiles_survive_the_file() {
     assert_eq!(model.profile("meters", Unit::Octets), None);
     file.profile.push(file.profile[0].clone());
     assert!(matches!(file.model(), Err(WeightsFileError::TwoProfiles(..))));
+}
+
+#[test]
+fn an_announced_update_holds_for_its_fleet_and_its_time() {
+    let text = format!("{SHIPPED}\n[[update]]\nfleet = \"meters\"\nfrom = 100\nuntil = 200\n");
+    let file = WeightsFile::parse(&text).expect("a weights file");
+    assert_eq!(WeightsFile::parse(&file.text()).expect("its own text"), file);
+    let model = file.model().expect("a model");
+    let holds = |fleet, now| model.updates(fleet).any(|update| update.holds(UnixSeconds(now)));
+    assert_eq!([99, 100, 199, 200].map(|now| holds("meters", now)), [false, true, true, false]);
+    assert!(!holds("others", 150));
 }
 
 #[test]

@@ -43,6 +43,10 @@ impl Fleet {
         self.runs(steps, |_| Rises::default());
     }
 
+    fn excuse(&self) -> Excuse {
+        self.watch.excuse(&self.pulse, Sixteenths(self.step << STEP_SHIFT))
+    }
+
     fn told(&self) -> Vec<(bool, Finding)> {
         let told = self.changes.iter().map(|(_, change)| match change {
             Change::Raised(raised) => (true, raised.finding),
@@ -75,6 +79,48 @@ fn a_staggered_update_ends_as_a_surge() {
     let told = fleet.told();
     assert_eq!(told.last(), Some(&(false, Finding::Surge)), "{told:?}");
     assert!(told.len() <= 3, "{told:?}");
+}
+
+#[test]
+fn a_fleet_is_excused_as_a_whole_and_not_for_ever() {
+    let mut fleet = Fleet::of(100);
+    fleet.rests(40);
+    assert_eq!(fleet.excuse(), Excuse::NONE);
+    fleet.runs(4, |lane| if lane < 20 { UPDATE } else { Rises::default() });
+    assert_eq!(fleet.excuse(), Excuse::NONE, "a part is no fleet");
+    fleet.runs(4, |_| UPDATE);
+    // Means are rounded.
+    let is_about = |octaves: u16, of: u16| octaves.abs_diff(of * OCTAVE) < 8;
+    let Excuse { units, events } = fleet.excuse();
+    assert!(is_about(units, 8) && events == 0, "{units} {events}");
+    fleet.runs(4, |_| Rises { events: 5 * OCTAVE, ..UPDATE });
+    let Excuse { units, events } = fleet.excuse();
+    assert!(is_about(units, 8) && is_about(events, 7), "{units} {events}");
+    fleet.runs(340, |_| UPDATE);
+    assert_eq!(fleet.excuse(), Excuse::NONE, "no update takes six hours");
+}
+
+#[test]
+fn who_is_driven_is_not_excused() {
+    let mut fleet = Fleet::of(100);
+    fleet.rests(40);
+    fleet.runs(10, |lane| if lane < 60 { BOTNET } else { Rises::default() });
+    assert_eq!(fleet.excuse(), Excuse::NONE);
+    let mut few = Fleet::of(12);
+    few.rests(40);
+    few.runs(10, |_| UPDATE);
+    assert_eq!(few.excuse(), Excuse::NONE, "twelve are no crowd");
+}
+
+#[test]
+fn a_part_that_uses_more_is_a_cluster_when_it_lasts() {
+    let part = |lane: usize| if lane < 20 { UPDATE } else { Rises::default() };
+    let mut fleet = Fleet::of(100);
+    fleet.rests(40);
+    fleet.runs(16, part);
+    assert_eq!(fleet.told(), [], "a rollout begins with a part");
+    fleet.runs(2, part);
+    assert_eq!(fleet.told(), [(true, Finding::Cluster)]);
 }
 
 #[test]

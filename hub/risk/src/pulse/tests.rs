@@ -18,18 +18,10 @@ fn step(steps: u32) -> Sixteenths {
 }
 
 #[test]
-fn an_update_of_the_whole_fleet_is_excused() {
+fn who_moves_is_counted_with_its_rise() {
     let pulse = pulse(100, 80, Rises { units: 8 * OCTAVE, ..Rises::default() });
-    assert_eq!(pulse.excused_rise(), 8 * OCTAVE);
-    let found: Vec<Cluster> = pulse.clusters().collect();
-    assert_eq!(found, [Cluster { kind: Kind::Units, moving: 80, active: 100, rise: 8 * OCTAVE }]);
-}
-
-#[test]
-fn a_few_lanes_excuse_nobody() {
-    let rises = Rises { units: 8 * OCTAVE, ..Rises::default() };
-    assert_eq!(pulse(100, 10, rises).excused_rise(), 0);
-    assert_eq!(pulse(8, 8, rises).excused_rise(), 0, "eight are no crowd");
+    assert_eq!((pulse.active(), pulse.moving(Kind::Units), pulse.moving(Kind::Events)), (100, 80, 0));
+    assert_eq!((pulse.share(Kind::Units), pulse.rise(Kind::Units)), (800, 8 * OCTAVE));
 }
 
 #[test]
@@ -38,22 +30,15 @@ fn a_busy_lane_is_no_crowd() {
     for at in 1..500 {
         moves = pulse.observe(Rises { units: 8 * OCTAVE, ..Rises::default() }, moves, 1, step(at));
     }
-    assert_eq!((pulse.active(), pulse.moving(Kind::Units), pulse.excused_rise()), (0, 0, 0));
+    assert_eq!((pulse.active(), pulse.moving(Kind::Units), pulse.is_crowd()), (0, 0, false));
     assert!(pulse.active >= LANE - 32, "nearly one lane: {}", pulse.active);
-}
-
-#[test]
-fn a_botnet_is_not_excused() {
-    let pulse = pulse(100, 60, Rises { units: 4 * OCTAVE, events: 3 * OCTAVE, sizes: 2048 });
-    assert_eq!(pulse.excused_rise(), 0);
-    assert_eq!(pulse.clusters().count(), 3);
 }
 
 #[test]
 fn a_crowd_is_forgotten() {
     let mut pulse = pulse(100, 80, Rises { units: 8 * OCTAVE, ..Rises::default() });
     pulse.advance(Sixteenths(16 * 1024 * 6));
-    assert_eq!((pulse.excused_rise(), pulse.clusters().count()), (0, 0));
+    assert_eq!((pulse.is_crowd(), pulse.moving(Kind::Units)), (false, 1));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use farthing_channel::record::RiskChange;
 use farthing_channel::time::UnixSeconds;
 use farthing_channel::wire::Reason;
+use farthing_risk::features::Excuse;
 use farthing_risk::ladder::Level;
 use farthing_risk::model::{Assessment, LaneView};
 use farthing_risk::pulse::Kind;
@@ -48,7 +49,8 @@ impl PlaneRisk {
         risk.signals.advance(self.now);
         let fleet = self.loaded.fleet(risk.fleet);
         let seen = self.fleets.get(pulse_of(&risk));
-        let facts = facts(lane, &risk, seen.map_or(0, |seen| seen.pulse.excused_rise()));
+        let excuse = seen.map_or(Excuse::NONE, |seen| seen.excuse);
+        let facts = facts(lane, &risk, fleet.excuse(clock, excuse));
         let decision = lane.channel().risk_override();
         let view = LaneView {
             signals: &risk.signals,
@@ -69,12 +71,12 @@ impl PlaneRisk {
         risk.overridden = assessment.overridden;
         risk.unassessed = 0;
         risk.rested = self.finds_little(&assessment);
+        self.suspect(lane, &mut risk, &assessment);
         let changed = before != (risk.standing.level(), risk.level, risk.overridden);
         let change = changed.then(|| {
             let reasons = self.reasons(&assessment);
             risk.reasons = Reasons::of(&reasons);
             lane.count_level((before.1, before.2), (risk.level, risk.overridden));
-            self.suspect(lane, &mut risk);
             self.change(lane, &risk, &assessment, clock, &reasons)
         });
         lane.risk().write(risk);
@@ -89,9 +91,11 @@ impl PlaneRisk {
         is_trusted && score.0 < first.enter / RESTED_DIVISOR
     }
 
-    /// Counts a lane among its fleet's suspects when its score begins to lead above trusted, until it no longer does.
-    fn suspect(&mut self, lane: &Lane, risk: &mut LaneRisk) {
-        let is_suspected = risk.standing.level() > Level::Trusted;
+    /// Counts a lane among its fleet's suspects when it begins to stand above trusted for more than its use, or as high as a device
+    /// would notice, until it no longer does. A rollout's first devices use much before the fleet follows.
+    fn suspect(&mut self, lane: &Lane, risk: &mut LaneRisk, assessment: &Assessment) {
+        let level = risk.standing.level();
+        let is_suspected = level >= Level::Pace || (level > Level::Trusted && assessment.corroborated);
         if is_suspected != risk.moves.has(Kind::Levels)
             && let Some(seen) = self.fleets.change(pulse_of(risk))
         {

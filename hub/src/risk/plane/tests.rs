@@ -1,4 +1,5 @@
 mod races;
+mod updates;
 
 use farthing_channel::record::Record;
 use farthing_channel::time::UnixSeconds;
