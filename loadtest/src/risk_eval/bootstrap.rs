@@ -62,6 +62,7 @@ mod tests {
             labelled: true,
             scored: Scored { odds: LogOdds(odds), attacking },
             standing: 0,
+            updated: false,
         };
         let mut hours: Vec<DeviceHour> =
             (0..2000).map(|index| hour("calm", &format!("d{}", index % 40), index % 100, false)).collect();

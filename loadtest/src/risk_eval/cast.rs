@@ -5,13 +5,16 @@
 //! which nobody of it is judged; what is usual in the attacked one from scenarios that teach.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use farthing_risk::fit::attacks;
 use farthing_risk::fit::fleets::{HABITS, Habit};
 use farthing_risk::fit::study::Fleet;
 
+use super::updates::update_of;
+
 /// Days of a generated fleet.
-const GENERATED_DAYS: u32 = 7;
+pub(super) const GENERATED_DAYS: u32 = 7;
 
 /// Devices of each generated fleet at least, for each fold.
 const GENERATED_DEVICES_MIN: u32 = 4;
@@ -42,6 +45,8 @@ pub struct Judged {
     pub labelled: bool,
     /// Sixteenths of a second since 1970 before which nothing is judged: until then it was only watched.
     pub from: u64,
+    /// When its devices are updated, or still remembered for it; none where they are not.
+    pub update: Option<Range<u64>>,
 }
 
 /// The family of the attack in a scenario: what stands after its last dash.
@@ -99,7 +104,7 @@ pub fn folds(trace: &Fleet, fit_on: &[Fleet], honest: &[Fleet], seed: u64) -> Ve
             fit_on.iter().map(|fleet| only(fleet, |device| !known.contains(fleet.scenario(device)))).collect();
         teach.retain(|fleet| !fleet.events.is_empty());
         teach.push(generated);
-        let labelled = Judged { fleet: trace.clone(), labelled: true, from: 0 };
+        let labelled = Judged { fleet: trace.clone(), labelled: true, from: 0, update: None };
         return vec![with_honest("all scenarios".to_owned(), teach, labelled, honest, (1, 2))];
     }
     let parts = parts(trace);
@@ -111,7 +116,7 @@ pub fn folds(trace: &Fleet, fit_on: &[Fleet], honest: &[Fleet], seed: u64) -> Ve
             let mut teach = vec![only(trace, |device| !is_held_out(device))];
             teach.retain(|fleet| !fleet.events.is_empty());
             teach.push(generated.clone());
-            let labelled = Judged { fleet: only(trace, is_held_out), labelled: true, from: 0 };
+            let labelled = Judged { fleet: only(trace, is_held_out), labelled: true, from: 0, update: None };
             with_honest(name, teach, labelled, honest, (turn, turns))
         })
         .collect()
@@ -128,9 +133,14 @@ fn with_honest(
     let mut judged = vec![labelled];
     for fleet in honest {
         let is_judged = |device: u32| device % turns == turn;
+        let update = update_of(fleet);
         // A fleet with one device has none to spare; what is usual in it comes from its own past, and so may its weights.
-        teach.push(only(fleet, |device| !is_judged(device)));
-        judged.push(Judged { fleet: only(fleet, is_judged), labelled: false, from: fleet.watched_until() });
+        // Who is updated teaches nothing: in a lesson nobody sees that the fleet moves as a whole.
+        if update.is_none() {
+            teach.push(only(fleet, |device| !is_judged(device)));
+        }
+        let from = fleet.watched_until();
+        judged.push(Judged { fleet: only(fleet, is_judged), labelled: false, from, update });
     }
     teach.retain(|fleet| !fleet.events.is_empty());
     judged.retain(|judged| !judged.fleet.events.is_empty());

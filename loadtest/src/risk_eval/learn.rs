@@ -43,7 +43,9 @@ pub fn learn(fold: &Fold, honest: &[Fleet], revision: &str) -> anyhow::Result<Le
     for judged in &fold.judged {
         let name = &judged.fleet.name;
         let known = fold.teach.iter().position(|fleet| fleet.name == *name).and_then(|at| profiles.get(at));
-        let usual = known.cloned().unwrap_or_else(|| of_all(&fold.teach));
+        // A fleet of which nobody teaches was watched all the same.
+        let watched = || honest.iter().find(|whole| whole.name == *name).map(|whole| whole.profiles(&none));
+        let usual = known.cloned().or_else(watched).unwrap_or_else(|| of_all(&fold.teach));
         if judged.fleet.unit != Unit::Events {
             file.profile.push(ProfileForm { fleet: name.clone(), unit: judged.fleet.unit, usual: usual.units });
         }

@@ -4,24 +4,27 @@
 //! | --- | --- |
 //! | [`args`] | the command line |
 //! | [`cast`] | who teaches and who is judged |
+//! | [`updates`] | honest fleets that are updated meanwhile |
 //! | [`mod@learn`] | weights of a fold |
 //! | [`timeline`] | all judged events on one clock, in rounds |
 //! | [`stage`] | the hub of a fold, on play money and a clock that is set |
 //! | [`player`] | devices that pay the rounds |
 //! | [`verdict`] | the hub's scores beside the labels |
-//! | [`result`] | what it came to; [`bootstrap`] has an interval, [`page`] shows it with plots |
+//! | [`result`] | what it came to; [`bootstrap`] has an interval, [`curves`] what the plots show, [`page`] shows it with plots |
 //!
 //! The hub knows of an event what a payment tells: who, when, how much. It sees no ports, protocols or peers.
 
 pub mod args;
 mod bootstrap;
 pub mod cast;
+pub mod curves;
 pub mod learn;
 pub mod page;
 pub mod player;
 pub mod result;
 pub mod stage;
 pub mod timeline;
+mod updates;
 pub mod verdict;
 
 use std::collections::BTreeSet;
@@ -82,6 +85,9 @@ fn evaluate(args: &RiskEvalArgs) -> anyhow::Result<EvalResult> {
     let names: BTreeSet<String> = honest.iter().map(|fleet| fleet.name.clone()).collect();
     // Of one fold half of the honest devices is judged, of several all of them, each once.
     let per_turn = if fit_on.is_empty() && turns > 1 { 1 } else { 2 };
+    if args.honest_hours > 0 {
+        honest.extend(updates::updated(turns, args.seed));
+    }
     let known: u64 = honest.iter().map(cast::hours).sum::<u64>() / per_turn;
     let missing = args.honest_hours.saturating_sub(known).saturating_mul(per_turn);
     if args.honest_hours > 0 {

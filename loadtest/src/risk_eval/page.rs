@@ -43,6 +43,10 @@ fn figures(result: &EvalResult) -> Markup {
         ("found by the ladder as it is", percent(&result.recall_by_ladder)),
         ("wrongly throttled device-hours", number(result.wrongly_throttled_device_hours)),
         ("of all honest ones", percent(&result.wrongly_throttled_share)),
+        ("of them paced or more", number(result.wrongly_paced_device_hours)),
+        ("device-hours of updates", number(result.surge_device_hours)),
+        ("of them paced or more", number(result.surge_throttled)),
+        ("of them with a smaller or shorter grant at least", number(result.surge_above_trusted)),
         ("honest devices blocked", number(result.honest_blocked)),
     ];
     html! { dl { @for (label, value) in figures { div { dt { (label) } dd { (value) } } } } }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use farthing_risk::fit::metrics::{Interval, Quality, Scored, judge, proportion};
 use serde::Serialize;
 
-use super::verdict::{Attack, BLOCKED, DeviceHour};
+use super::curves::{Exceedance, Point, curve, exceedance};
+use super::verdict::{Attack, BLOCKED, DeviceHour, FELT};
 use crate::report::Table;
 
 /// A figure with its 95% interval.
@@ -80,15 +81,6 @@ pub struct FoldLine {
     pub playing_seconds: f64,
 }
 
-/// A point of the curve of precision over recall.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Point {
-    /// Part of the attacking device-hours above a threshold.
-    pub recall: f64,
-    /// Part of the device-hours above it that attack.
-    pub precision: f64,
-}
-
 /// What an evaluation came to. A device-hour is an hour in which a device paid; its score is the hub's own, at its worst moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EvalResult {
@@ -116,6 +108,14 @@ pub struct EvalResult {
     pub wrongly_throttled_device_hours: usize,
     /// Their part of all honest ones.
     pub wrongly_throttled_share: Figure,
+    /// Of them, those in which payments would have been paced or more done: what a device notices.
+    pub wrongly_paced_device_hours: usize,
+    /// Honest device-hours in which a device's fleet is updated, or in the two hours after.
+    pub surge_device_hours: usize,
+    /// Of them, those in which payments would have been paced or more done.
+    pub surge_throttled: usize,
+    /// Of them, those in which anything would have been done: a smaller grant, or one for a shorter time.
+    pub surge_above_trusted: usize,
     /// Part of the attacking device-hours in which the hub would have throttled, by its ladder as it is.
     pub recall_by_ladder: Figure,
     /// Attacks in order of their scenarios.
@@ -136,21 +136,6 @@ pub struct EvalResult {
     pub exceedance: Exceedance,
 }
 
-/// Parts of the device-hours at or above log-odds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Exceedance {
-    /// Log-odds, natural units.
-    pub log_odds: Vec<f64>,
-    /// Of honest device-hours.
-    pub honest: Vec<f64>,
-    /// Of attacking ones.
-    pub attacking: Vec<f64>,
-}
-
-fn count(number: usize) -> f64 {
-    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
-}
-
 impl EvalResult {
     /// Puts the plays' device-hours and attacks together.
     #[must_use]
@@ -168,6 +153,8 @@ impl EvalResult {
             hours.iter().filter(|hour| hour.scored.attacking == attacking && hour.standing > 0).count()
         };
         let wrongly = throttled(false);
+        let honest_at =
+            |is: &dyn Fn(&DeviceHour) -> bool| hours.iter().filter(|hour| !hour.scored.attacking && is(hour)).count();
         let is_recorded =
             |hour: &&DeviceHour| !hour.scored.attacking && (hour.labelled || recorded.contains(&hour.source));
         Self {
@@ -183,6 +170,10 @@ impl EvalResult {
             honest_blocked: sources.iter().map(|source| source.honest_blocked).sum(),
             wrongly_throttled_device_hours: wrongly,
             wrongly_throttled_share: proportion(wrongly, honest).into(),
+            wrongly_paced_device_hours: honest_at(&|hour| hour.standing >= FELT),
+            surge_device_hours: honest_at(&|hour| hour.updated),
+            surge_throttled: honest_at(&|hour| hour.updated && hour.standing >= FELT),
+            surge_above_trusted: honest_at(&|hour| hour.updated && hour.standing > 0),
             recall_by_ladder: proportion(throttled(true), attacking).into(),
             time_to_throttle_seconds_median: median(attacks),
             units_before_throttle: attacks.iter().map(|attack| attack.units_before).sum(),
@@ -210,6 +201,10 @@ impl EvalResult {
         row("recall by the ladder as it is", percent(&self.recall_by_ladder));
         row("wrongly throttled device-hours", self.wrongly_throttled_device_hours.to_string());
         row("  of all honest ones", percent(&self.wrongly_throttled_share));
+        row("  of them paced or more", self.wrongly_paced_device_hours.to_string());
+        let updated = format!("{} of {}", self.surge_throttled, self.surge_device_hours);
+        row("device-hours of updates paced or more", updated);
+        row("  with a smaller or shorter grant at least", self.surge_above_trusted.to_string());
         row("honest devices blocked", self.honest_blocked.to_string());
         let median = self.time_to_throttle_seconds_median.map_or("never".to_owned(), |seconds| format!("{seconds} s"));
         row("median time to throttle", median);
@@ -268,43 +263,6 @@ fn sources(hours: &[DeviceHour], found: impl Fn(&DeviceHour) -> bool) -> Vec<Sou
     by_name.into_iter().map(source).collect()
 }
 
-/// Precision and recall at each score that an attacking device-hour has.
-fn curve(scored: &[Scored]) -> Vec<Point> {
-    let mut sorted: Vec<&Scored> = scored.iter().collect();
-    sorted.sort_unstable_by_key(|row| std::cmp::Reverse(row.odds));
-    let attacking = count(sorted.iter().filter(|row| row.attacking).count().max(1));
-    let (mut found, mut seen, mut points) = (0, 0, Vec::new());
-    for tied in sorted.chunk_by(|a, b| a.odds == b.odds) {
-        let hits = tied.iter().filter(|row| row.attacking).count();
-        found += hits;
-        seen += tied.len();
-        if hits > 0 {
-            points.push(Point { recall: count(found) / attacking, precision: count(found) / count(seen) });
-        }
-    }
-    points
-}
-
-fn exceedance(scored: &[Scored]) -> Exceedance {
-    let odds = |attacking: bool| {
-        let mut odds: Vec<i32> = scored.iter().filter(|row| row.attacking == attacking).map(|row| row.odds.0).collect();
-        odds.sort_unstable();
-        odds
-    };
-    let (honest, attacking) = (odds(false), odds(true));
-    let part = |odds: &[i32], from: i32| {
-        count(odds.len() - odds.partition_point(|value| *value < from)) / count(odds.len().max(1))
-    };
-    let mut made = Exceedance::default();
-    for step in -40..=60_i32 {
-        let from = step * 128;
-        made.log_odds.push(f64::from(from) / 256.0);
-        made.honest.push(part(&honest, from));
-        made.attacking.push(part(&attacking, from));
-    }
-    made
-}
-
 #[cfg(test)]
 mod tests {
     use farthing_risk::score::LogOdds;
@@ -313,18 +271,7 @@ mod tests {
 
     fn hour(device: &str, odds: i32, attacking: bool, standing: u8) -> DeviceHour {
         let scored = Scored { odds: LogOdds(odds), attacking };
-        DeviceHour { source: "S".into(), device: device.into(), labelled: true, scored, standing }
-    }
-
-    #[test]
-    fn the_curve_of_a_known_ranking() {
-        // By falling score: attack, honest, attack, honest.
-        let rows = [(40, true), (30, false), (20, true), (10, false)];
-        let scored: Vec<Scored> = rows.iter().map(|(odds, attacking)| hour("d", *odds, *attacking, 0).scored).collect();
-        let points: Vec<(f64, f64)> = curve(&scored).iter().map(|point| (point.recall, point.precision)).collect();
-        assert_eq!(points, [(0.5, 1.0), (1.0, 2.0 / 3.0)]);
-        // Average precision of that ranking: half of 1 and half of 2/3.
-        assert!((judge(&scored, 0).pr_auc.value - (0.5 + 1.0 / 3.0)).abs() < 1e-12);
+        DeviceHour { source: "S".into(), device: device.into(), labelled: true, scored, standing, updated: false }
     }
 
     #[test]

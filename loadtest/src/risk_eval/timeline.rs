@@ -163,7 +163,7 @@ mod tests {
             devices: vec!["a".into(), "b".into()],
             events: events.collect(),
         };
-        Judged { fleet, labelled: false, from: 0 }
+        Judged { fleet, labelled: false, from: 0, update: None }
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct DeviceHour {
     pub scored: Scored,
     /// The highest standing of its lanes.
     pub standing: u8,
+    /// Whether its fleet is updated in it, or was shortly before.
+    pub updated: bool,
 }
 
 /// An attack on a device, from its first event on.
@@ -99,6 +101,7 @@ fn read(path: &Path) -> anyhow::Result<BTreeMap<(String, u64), Row>> {
 struct Truth {
     attacking: bool,
     is_judged: bool,
+    updated: bool,
 }
 
 /// Joins a play with its labels.
@@ -122,6 +125,7 @@ pub fn judge(fold: &Fold, timeline: &Timeline, played: &Played) -> anyhow::Resul
             let truth = truths.entry((event.at - origin) / HOUR).or_default();
             truth.attacking |= event.attacking;
             truth.is_judged |= event.at >= judged.from;
+            truth.updated |= judged.update.as_ref().is_some_and(|update| update.contains(&event.at));
             if event.attacking {
                 attack.push((event.at - origin, event.quantity));
             }
@@ -134,7 +138,8 @@ pub fn judge(fold: &Fold, timeline: &Timeline, played: &Played) -> anyhow::Resul
             if truth.is_judged {
                 let scored = Scored { odds: row.odds, attacking: truth.attacking };
                 let (source, device) = (source.to_owned(), name.clone());
-                hours.push(DeviceHour { source, device, labelled: judged.labelled, scored, standing: row.standing });
+                let (labelled, standing, updated) = (judged.labelled, row.standing, truth.updated);
+                hours.push(DeviceHour { source, device, labelled, scored, standing, updated });
             }
         }
         if !attack.is_empty() {
@@ -165,6 +170,9 @@ fn attack_of(source: &str, device: &str, events: &[(u64, u64)], raises: &[u64]) 
         events: all,
     }
 }
+
+/// The standing from which on a device notices: its payments are paced.
+pub const FELT: u8 = Level::Pace as u8;
 
 /// The standing from which nothing is accepted.
 pub const BLOCKED: u8 = Level::Block as u8;
