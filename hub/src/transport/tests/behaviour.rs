@@ -1,6 +1,7 @@
 //! What a well-behaved client gets.
 
 use std::net::UdpSocket;
+use std::time::Duration;
 
 use super::harness::{PATIENCE, Seen, Server, echo_datagram, echo_frames, framed, read_frame};
 use crate::transport::TransportLimits;
@@ -38,6 +39,39 @@ async fn datagrams_and_frames_come_back() {
     assert!(server.seen().contains(&Seen::StreamFinished));
     assert_eq!(server.sum(|counters| &counters.frames_in), 48);
     assert_eq!(server.sum(|counters| &counters.frames_out), 49);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_an_answer_that_never_comes_is_acknowledged_all_the_same() {
+    let server = Server::start(TransportLimits::default(), 1);
+    let client = server.client();
+    let connection = server.connect(&client).await;
+    echo_datagram(&connection, b"a datagram").await;
+    for round in 1..=3 {
+        // The peer's own acknowledgements and the path's probing come to rest first.
+        let quiet = until_quiet(&connection).await;
+        connection.send_datagram("no answer".into()).unwrap();
+        let waits = Seen::Datagram { early: false, payload: "no answer".into() };
+        server.until_seen(|seen| *seen == waits).await;
+        let acknowledged = async {
+            while connection.stats().frame_rx.acks == quiet {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, acknowledged).await.unwrap();
+        echo_datagram(&connection, format!("round {round}").as_bytes()).await;
+    }
+}
+
+/// Waits until the connection has got no acknowledgement for a while, and says how many it has got.
+async fn until_quiet(connection: &quinn::Connection) -> u64 {
+    loop {
+        let acks = connection.stats().frame_rx.acks;
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        if connection.stats().frame_rx.acks == acks {
+            return acks;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -71,6 +71,11 @@ impl Application for Echo {
             assert_eq!(io.send_datagram(connection, payload), Err(Unsent::Gone));
             return;
         }
+        if payload == b"no answer".as_slice() {
+            io.expect_answer(connection);
+            self.saw(Seen::Datagram { early, payload });
+            return;
+        }
         if payload == b"timer".as_slice() {
             self.timer = Some(io.now() + Duration::from_millis(5));
         }
