@@ -31,8 +31,8 @@ const UNDER_WAY_MAX: usize = 256;
 const DATAGRAM_BYTES: usize = 1100;
 /// A payment of which nothing was heard for so long is sent again.
 const REPEAT_AFTER: Duration = Duration::from_millis(250);
-/// A hub that is silent for so long is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// A hub of which nothing was heard for so many times that long is gone. Counted, not timed: a machine that slept is no silent hub.
+const REPEATS_MAX: u32 = 120;
 
 /// A lane of a device.
 #[derive(Debug)]
@@ -231,8 +231,7 @@ impl Player {
     }
 
     fn run_until(&mut self, done: impl Fn(&Self) -> bool) -> anyhow::Result<()> {
-        let begun = clock::now();
-        let mut repeat = begun + REPEAT_AFTER;
+        let (mut repeat, mut repeats) = (clock::now() + REPEAT_AFTER, 0);
         while !done(self) {
             self.client.wait(clock::now(), Some(repeat))?;
             let now = clock::now();
@@ -241,12 +240,12 @@ impl Player {
                 let gateway = self.gateways.iter().position(|gateway| gateway.peer == peer);
                 self.take(gateway.context("a connection that nobody began")?, event)?;
             }
-            if now >= repeat && self.under_way > 0 {
+            if now >= repeat {
                 self.repeat();
-                repeat = now + REPEAT_AFTER;
+                (repeat, repeats) = (now + REPEAT_AFTER, repeats + 1);
             }
             self.flush();
-            ensure!(now.duration_since(begun) < SILENCE_MAX, "the hub does not answer");
+            ensure!(repeats < REPEATS_MAX, "the hub does not answer");
         }
         Ok(())
     }
