@@ -128,11 +128,6 @@ impl Model {
         met.map(|rule| rule.level).max().unwrap_or_default()
     }
 
-    /// What a lane's features come to under some weights, its use held back as this model does.
-    pub(crate) fn weigh(&self, signals: &Signals, features: &Features, weights: &Weights) -> Weighed {
-        self.usage.weigh(signals, features, weights, self.unnoticed)
-    }
-
     /// Assesses a lane, without allocating. The signals are to be advanced to `now` first ([`Signals::advance`]).
     pub fn assess(&self, lane: &LaneView<'_>, now: Sixteenths, clock: UnixSeconds) -> Assessment {
         let looked_at = |facts: &Facts| features(lane.signals, lane.profile, facts);
@@ -141,7 +136,8 @@ impl Model {
             // Who does more than the fleet's update is not part of it.
             features = looked_at(&Facts { excuse: Excuse::NONE, ..*lane.facts });
         }
-        let Weighed { odds, held_back, corroborated } = self.weigh(lane.signals, &features, &self.weights);
+        let Weighed { odds, held_back, corroborated } =
+            self.usage.weigh(lane.signals, &features, &self.weights, self.unnoticed);
         let score = odds.score();
         let standing = lane.standing.after(score, self.floor(&features), now, &self.ladder);
         let overriding = lane.overriding.and_then(|decision| decision.at(clock));

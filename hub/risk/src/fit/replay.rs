@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 
 use crate::features::{Facts, Features, features};
-use crate::file::{SHIPPED, WeightsFile};
-use crate::model::Model;
 use crate::profile::{Learner, Profile};
 use crate::score::{LogOdds, Weights};
 use crate::signals::{Event, Signals, Sixteenths};
@@ -52,7 +50,8 @@ pub struct DeviceHour {
     pub hour: u64,
     /// Whether an event of the hour was part of an attack.
     pub attacking: bool,
-    /// The highest log-odds of the hour, under the weights of the replay; what a lane uses is held back as the shipped policy does.
+    /// The highest log-odds of the hour, under the weights of the replay. Nothing is held back of them: weights that are
+    /// calibrated by what a policy leaves of the odds would lean on the policy.
     pub odds: LogOdds,
     /// The features at that moment.
     pub features: Features,
@@ -88,27 +87,18 @@ pub fn learn(events: &[TraceEvent], counts: impl Fn(&TraceEvent) -> bool) -> Pro
     Profiles { units: units.profile(), events: of_events.profile() }
 }
 
-/// The shipped policy.
-fn shipped() -> Model {
-    match WeightsFile::parse(SHIPPED).and_then(|file| file.model()) {
-        Ok(model) => model,
-        Err(error) => unreachable!("the file that ships with the hub, which a test reads: {error}"),
-    }
-}
-
 /// Plays a trace, sorted by time, and returns its device-hours in the order in which they begin.
 pub fn replay(events: &[TraceEvent], profiles: &Profiles, weights: &Weights) -> Vec<DeviceHour> {
     let mut lanes = BTreeMap::<u32, [Signals; 2]>::new();
     let mut open = BTreeMap::<u32, usize>::new();
     let mut hours = Vec::<DeviceHour>::new();
     let origin = origin(events);
-    let shipped = shipped();
     for event in events {
         let lanes = lanes.entry(event.device).or_default();
         feed(lanes, profiles, event, origin);
         let worst = [(&lanes[0], &profiles.units), (&lanes[1], &profiles.events)].map(|(signals, profile)| {
             let features = features(signals, profile, &Facts::NOTHING);
-            (shipped.weigh(signals, &features, weights).odds, features)
+            (weights.log_odds(&features), features)
         });
         let (odds, features) = if worst[1].0 > worst[0].0 { worst[1] } else { worst[0] };
         let hour = event.at / HOUR;
