@@ -186,7 +186,7 @@ fn surges() -> Vec<(String, Surge)> {
 }
 
 /// Log-odds of a device that has a bad hour of its own.
-const BAD_HOUR: LogOdds = LogOdds(-2000);
+const BAD_HOUR: LogOdds = LogOdds(-1400);
 
 /// Devices that stand out without the update, by an outage at the time, are none of the update's.
 #[test]
