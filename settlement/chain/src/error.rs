@@ -1,5 +1,6 @@
 //! What can go wrong with a chain, by blame.
 
+use alloy_primitives::U256;
 use farthing_channel::id::Address;
 use farthing_ledger::LedgerError;
 
@@ -51,6 +52,17 @@ pub enum ChainError {
     /// No key for the account that must send.
     #[error("no key of {0} is at hand")]
     NoKey(Address),
+    /// Whoever must send holds less of the chain's own currency than the transaction may cost. Once it holds more, the
+    /// same operation goes on.
+    #[error("{account} has {has} wei of the chain's own currency, and its transaction may cost {needs}")]
+    NoGas {
+        /// Who must send.
+        account: Address,
+        /// What it has, wei.
+        has: U256,
+        /// What it needs, wei.
+        needs: U256,
+    },
     /// A key failed.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -84,6 +96,7 @@ impl From<ChainError> for LedgerError {
             ChainError::Ledger(error) => error,
             ChainError::Reverted(reason) => Self::Rejected(reason),
             ChainError::NoKey(account) => Self::NoKey(account),
+            ChainError::NoGas { .. } => Self::Rejected(error.to_string()),
             ChainError::FinalityBroken(_) | ChainError::OtherChain { .. } => Self::damaged(error),
             other => Self::Storage(Box::new(other)),
         }

@@ -40,6 +40,11 @@ impl Fees {
         (raised.most <= config.gas_price_wei_max).then_some(raised)
     }
 
+    /// What a transaction of so much gas may cost, wei.
+    pub(crate) fn cost(self, gas: u64, value: u64) -> U256 {
+        U256::from(self.most).saturating_mul(U256::from(gas)).saturating_add(U256::from(value))
+    }
+
     fn capped(self, config: &ChainConfig) -> Self {
         let most = self.most.min(config.gas_price_wei_max);
         Self { most, tip: self.tip.min(most) }

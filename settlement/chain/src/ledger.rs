@@ -150,6 +150,7 @@ impl ChainLedger {
         let gas = gas.saturating_add(gas.checked_div(GAS_MARGIN_DIVISOR).unwrap_or(0));
         let latest = self.rpc.latest()?;
         let fees = Fees::usual(&self.rpc, &latest, &self.config)?;
+        self.check_gas(&call.from, fees.cost(gas, call.value))?;
         let nonce = self.rpc.transaction_count(&from, "pending")?;
         let chain_id = self.mirror.identity().chain_id;
         let terms = Terms { signer, chain_id, gas, fees, block: latest.number.to() };
@@ -227,14 +228,21 @@ impl ChainLedger {
         if !self.rpc.knows(&last.transaction())? {
             match self.rpc.send_raw(&last.raw) {
                 Ok(_) => {}
-                // "Nonce too low" and "already known" are told by the next look; a node that is away, too.
+                // "Nonce too low" and "already known" are told by the next look; a node that is away, too. That there is
+                // nothing to pay with is told by nobody else.
                 Err(error @ (ChainError::Node { .. } | ChainError::Unreachable(_))) => {
+                    self.check_gas(&intent.call.from, last.fees().cost(intent.gas, intent.call.value))?;
                     tracing::debug!(%error, nonce = intent.nonce, "the node does not take a transaction");
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(intent)
+    }
+
+    fn check_gas(&self, account: &Address, needs: U256) -> Result<(), ChainError> {
+        let has = self.rpc.balance(&to_chain(account))?;
+        if has < needs { Err(ChainError::NoGas { account: *account, has, needs }) } else { Ok(()) }
     }
 
     /// Lets `spender` take `amount` of the token from `owner`, where it may not yet.

@@ -186,6 +186,14 @@ impl Rpc {
         Ok(self.ask::<U64>("eth_getTransactionCount", json!([account, block.into()]))?.to())
     }
 
+    /// What an account holds of the chain's own currency, wei.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn balance(&self, account: &Address) -> Result<U256, ChainError> {
+        self.ask("eth_getBalance", json!([account, "latest"]))
+    }
+
     /// Hands a signed transaction to the node.
     ///
     /// # Errors

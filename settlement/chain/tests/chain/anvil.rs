@@ -45,6 +45,11 @@ impl Anvil {
         self.ask("anvil_setBalance", json!([account.to_string(), "0x56bc75e2d63100000"]));
     }
 
+    /// Takes the currency for gas away.
+    pub(crate) fn drain(&self, account: &Address) {
+        self.ask("anvil_setBalance", json!([account.to_string(), "0x0"]));
+    }
+
     pub(crate) fn time(&self) -> u64 {
         self.rpc.latest().unwrap().timestamp.to()
     }

@@ -2,7 +2,7 @@
 
 use farthing_chain::{ChainConfig, Finality};
 use farthing_channel::time::UnixSeconds;
-use farthing_ledger::BaseLedger as _;
+use farthing_ledger::{BaseLedger as _, LedgerError};
 
 use crate::anvil::Anvil;
 use crate::world::{PAYERS, PROVIDERS, Side, at, on_chain, open};
@@ -48,6 +48,36 @@ fn a_later_operation_takes_an_interrupted_one_along() {
     side.submit(first, UnixSeconds(0)).unwrap();
     let ledger = open(folder.path(), &config);
     assert_eq!((ledger.wallet(&at(PAYERS[0])).unwrap(), ledger.wallet(&at(PAYERS[1])).unwrap()), (100, 200));
+}
+
+/// Whoever has nothing to pay for gas with is told so at once, by name, whether or not its transaction was written down
+/// already; once it has, the same operation goes on.
+#[test]
+fn a_sender_without_gas_is_named_and_goes_on_once_it_has_some() {
+    for begun in [false, true] {
+        let anvil = Anvil::start();
+        let folder = tempfile::tempdir().unwrap();
+        let config = on_chain(&anvil, folder.path(), Finality::Depth(0));
+        let mut side = Side::over(open(folder.path(), &config));
+        let issue = side.issue(PAYERS[0], 1_000);
+        side.submit(issue, UnixSeconds(0)).unwrap();
+        let opening = side.open(PAYERS[0], 700);
+        if begun {
+            let hasty = ChainConfig { patience_polls: 0, ..config.clone() };
+            open(folder.path(), &hasty).submit(&opening, UnixSeconds(0)).unwrap_err();
+        }
+        anvil.drain(&at(PAYERS[0]));
+        for _ in 0..2 {
+            match side.submit(opening.clone(), UnixSeconds(0)) {
+                Err(LedgerError::Rejected(why)) => assert!(why.contains(&at(PAYERS[0]).to_string()), "{why}"),
+                outcome => panic!("{outcome:?}"),
+            }
+        }
+        anvil.fund(&at(PAYERS[0]));
+        side.submit(opening, UnixSeconds(0)).unwrap();
+        assert_eq!(side.ledger.escrow(&side.escrows[0]).unwrap().unwrap().deposit, 700);
+        assert_eq!(open(folder.path(), &config).wallet(&at(PAYERS[0])).unwrap(), 300);
+    }
 }
 
 /// A crash right after the last look: the books know it, so nobody sends it again.
