@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::Common;
@@ -68,14 +68,18 @@ fn ask(prompt: &str, option: &str, variable: &str) -> anyhow::Result<Zeroizing<S
     // A terminal hands over one line at a time.
     let mut line = Zeroizing::new([0; LINE_BYTES_MAX]);
     let count = (&terminal).read(&mut *line)?;
+    let interrupt = hidden.interrupt();
     drop(hidden);
-    let typed = std::str::from_utf8(line.get(..count).unwrap_or_default()).context("the password is not UTF-8")?;
+    let typed = line.get(..count).unwrap_or_default();
+    ensure!(typed.last() != Some(&interrupt), "interrupted");
+    let typed = std::str::from_utf8(typed).context("the password is not UTF-8")?;
     let password = Zeroizing::new(typed.trim_end_matches(['\n', '\r']).to_owned());
     ensure!(!password.is_empty(), "the password is empty");
     Ok(password)
 }
 
-/// A terminal that does not show what is typed. It does again in the end.
+/// A terminal that does not show what is typed. It does again in the end, which an interrupt must not forestall: Ctrl-C ends
+/// the line here, and sends no signal.
 struct Hidden<'a> {
     terminal: &'a File,
     before: Termios,
@@ -85,10 +89,16 @@ impl<'a> Hidden<'a> {
     fn begin(terminal: &'a File) -> anyhow::Result<Self> {
         let before = tcgetattr(terminal)?;
         let mut hidden = before.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
+        hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
         hidden.local_modes.insert(LocalModes::ECHONL);
+        hidden.special_codes[SpecialCodeIndex::VEOL] = before.special_codes[SpecialCodeIndex::VINTR];
         tcsetattr(terminal, OptionalActions::Flush, &hidden)?;
         Ok(Self { terminal, before })
+    }
+
+    /// What Ctrl-C, or whatever stands for it here, is read as.
+    fn interrupt(&self) -> u8 {
+        self.before.special_codes[SpecialCodeIndex::VINTR]
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use farthing_channel::sign::Signer as _;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::world::key;
 use crate::{json, site_after_a_day, text};
@@ -52,6 +53,11 @@ impl OnTerminal {
         // What has been shown so far is no answer to it.
         self.shown.clear();
         writeln!(self.terminal, "{line}").unwrap();
+    }
+
+    /// Whether it shows what is typed.
+    fn echoes(&self) -> bool {
+        tcgetattr(&self.terminal).unwrap().local_modes.contains(LocalModes::ECHO | LocalModes::ISIG)
     }
 
     /// Waits for the end: how it ended, what it printed, and all that the terminal showed.
@@ -102,4 +108,17 @@ fn a_password_is_asked_for_and_not_shown() {
     assert!(printed.contains("needs approvals (1 of 2)"), "{printed}");
     // The other approver's key lies in the clear.
     assert_eq!(json(&site, &["approve", "--key", text(&second)])["state"], "approved");
+}
+
+#[test]
+fn who_interrupts_a_password_gets_the_terminal_back_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut asked = OnTerminal::start(folder.path(), &["key", "new", "--keystore", "new.json"]);
+    asked.wait_for("new password of");
+    assert!(!asked.echoes());
+    asked.terminal.write_all(b"correct\x03").unwrap();
+    asked.wait_for("interrupted");
+    assert!(asked.echoes());
+    let (status, _, shown) = asked.end();
+    assert!(status.code() == Some(2) && !shown.contains("correct"), "{shown}");
 }
