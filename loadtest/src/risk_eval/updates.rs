@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fold_s_part_of_an_updated_fleet_uses_many_times_as_much() {
+    fn a_fold_s_part_of_an_updated_fleet_uses_more_than_twice_as_much() {
         for fleet in updated(2, 1) {
             let update = update_of(&fleet).unwrap();
             let used = |hours: &Range<u64>| -> u64 {
@@ -80,7 +80,8 @@ mod tests {
                 own.map(|event| event.quantity).sum()
             };
             let before = update.start - (update.end - update.start)..update.start;
-            assert!(used(&update) > 4 * used(&before), "{}: {} {}", fleet.name, used(&update), used(&before));
+            // Hours of an update hold minutes of downloads.
+            assert!(used(&update) > 2 * used(&before), "{}: {} {}", fleet.name, used(&update), used(&before));
             assert!(before.start > fleet.watched_until());
         }
     }
