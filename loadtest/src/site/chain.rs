@@ -11,9 +11,9 @@ use clap::ValueEnum;
 use farthing_channel::id::Address;
 use serde_json::{Value, json};
 
-use super::Process;
 use super::command::{Tool, number, text};
 use super::port::free_port;
+use super::{Process, Site};
 use crate::clock;
 
 /// Names anvil's program, where it is not on the search path.
@@ -121,6 +121,43 @@ impl Chain {
             self.ask("evm_mine", &json!([]))?;
         }
         Ok(())
+    }
+}
+
+impl Site {
+    fn chain(&self) -> anyhow::Result<&Chain> {
+        self.chain.as_ref().context("the site's ledger is on no chain")
+    }
+
+    /// Has the chain make no block until it is asked for one.
+    ///
+    /// # Errors
+    /// Where there is no chain, or it does not answer.
+    pub fn hold_blocks(&self) -> anyhow::Result<()> {
+        self.chain()?.ask("evm_setIntervalMining", &json!([0])).map(drop)
+    }
+
+    /// Waits until a transaction waits for a block, and makes that block. Nothing in it is final before the next one.
+    ///
+    /// # Errors
+    /// As [`Self::hold_blocks`]; where no transaction comes.
+    pub fn make_block_of_what_waits(&self) -> anyhow::Result<()> {
+        let (chain, begun) = (self.chain()?, clock::now());
+        while text(&chain.ask("txpool_status", &json!([]))?, "pending")? == "0x0" {
+            if clock::now().duration_since(begun) > READY_DEADLINE {
+                bail!("no transaction waits for a block");
+            }
+            std::thread::sleep(POLL);
+        }
+        chain.ask("evm_mine", &json!([])).map(drop)
+    }
+
+    /// Has the chain make a block every second again.
+    ///
+    /// # Errors
+    /// As [`Self::hold_blocks`].
+    pub fn release_blocks(&self) -> anyhow::Result<()> {
+        self.chain()?.ask("evm_setIntervalMining", &json!([1])).map(drop)
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod chain;
 mod commands;
 mod crashes;
 mod damage;
